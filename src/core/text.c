@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/text.c - escaping and UTF-8 validation. */
+#include "core/text.h"
+
+#include <string.h>
+
+void text_make_printable(char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+}
+
+/* Length of the well-formed UTF-8 sequence at the start of @in, 0 when there is none (RFC 3629, 4). */
+static size_t utf8_sequence(struct bytes in)
+{
+	static const struct {
+		uint8_t first_lo, first_hi, second_lo, second_hi, len;
+	} forms[] = {
+		{ 0x00, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	if (in.n == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+		if (in.p[0] < forms[i].first_lo || in.p[0] > forms[i].first_hi)
+			continue;
+		if (in.n < forms[i].len)
+			return 0;
+		if (forms[i].len > 1 &&
+		    (in.p[1] < forms[i].second_lo || in.p[1] > forms[i].second_hi))
+			return 0;
+		for (size_t k = 2; k < forms[i].len; k++)
+			if ((in.p[k] & 0xc0) != 0x80)
+				return 0;
+		return forms[i].len;
+	}
+	return 0;
+}
+
+const char *text_escape(char *out, size_t out_size, struct bytes in)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t o = 0;
+
+	while (in.n > 0) {
+		size_t len = utf8_sequence(in);
+		uint8_t c = in.p[0];
+
+		if (len == 0 || c < 0x20 || c == 0x7f) {
+			if (o + 5 > out_size)
+				break;
+			out[o++] = '\\';
+			out[o++] = 'x';
+			out[o++] = hex[c >> 4];
+			out[o++] = hex[c & 15];
+			len = 1;
+		} else {
+			size_t need = c == '\\' ? 2 : len;
+
+			if (o + need + 1 > out_size)
+				break;
+			if (c == '\\')
+				out[o++] = '\\';
+			memcpy(out + o, in.p, len);
+			o += len;
+		}
+		in = bytes_from(in, len);
+	}
+	out[o] = '\0';
+	return out;
+}
+
+bool text_is_utf8(struct bytes in)
+{
+	while (in.n > 0) {
+		size_t len = utf8_sequence(in);
+
+		if (len == 0)
+			return false;
+		in = bytes_from(in, len);
+	}
+	return true;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/text.h - making hostile bytes safe to show: logs, reports, terminals. */
+#ifndef CORE_TEXT_H
+#define CORE_TEXT_H
+
+#include "core/bytes.h"
+
+/* Replace control characters (C0, DEL) of the NUL-terminated @s by '?', in place. */
+void text_make_printable(char *s);
+
+/*
+ * Write @in to @out (@out_size > 0 bytes, always NUL-terminated), each byte below 0x20, 0x7f and
+ * each invalid UTF-8 byte as \xNN; a backslash is doubled. Cut at the size, never inside an escape.
+ * Returns @out, so that it can stand in an argument list.
+ */
+const char *text_escape(char *out, size_t out_size, struct bytes in);
+
+/* True when @in is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
+bool text_is_utf8(struct bytes in);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/text: nothing hostile reaches a terminal or a log. */
+#include "core/text.h"
+
+#include <string.h>
+
+#include "tests/t.h"
+
+static const struct {
+	const char *in;
+	size_t n;
+	const char *out;
+	bool utf8;
+} cases[] = {
+	{ "plain", 5, "plain", true },
+	{ "a\nb\x1b[", 5, "a\\x0ab\\x1b[", true },
+	{ "\\", 1, "\\\\", true },
+	{ "\xc3\xa9", 2, "\xc3\xa9", true },
+	{ "\xc0\xaf", 2, "\\xc0\\xaf", false },
+	{ "\xed\xa0\x80", 3, "\\xed\\xa0\\x80", false },
+	{ "\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80", true },
+	{ "\xe2\x82", 2, "\\xe2\\x82", false },
+	{ "\0", 1, "\\x00", true },
+};
+
+int main(void)
+{
+	char out[64], small[6], s[] = "a\tb";
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct bytes in = bytes_of(cases[i].in, cases[i].n);
+
+		T_OK(strcmp(text_escape(out, sizeof(out), in), cases[i].out) == 0, "escape %zu: %s", i, out);
+		T_OK(text_is_utf8(in) == cases[i].utf8, "  utf8 %zu", i);
+	}
+	T_OK(strcmp(text_escape(small, sizeof(small), BYTES("abc\n")), "abc") == 0, "cut before an escape");
+	text_make_printable(s);
+	T_OK(strcmp(s, "a?b") == 0, "printable");
+	return t_done();
+}
