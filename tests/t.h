@@ -10,7 +10,7 @@
 static unsigned t_count_, t_failed_;
 
 __attribute__((format(printf, 4, 5))) static inline bool t_ok_(bool ok, const char *file, int line,
-                                                               const char *fmt, ...)
+							       const char *fmt, ...)
 {
 	va_list ap;
 

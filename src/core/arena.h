@@ -20,7 +20,8 @@ void arena_reset(struct arena *a);
  */
 void *arena_alloc(struct arena *a, size_t n) MUST_CHECK;
 void *arena_zalloc(struct arena *a, size_t n) MUST_CHECK;
-void *arena_array(struct arena *a, size_t count, size_t size) MUST_CHECK; /* zeroed, overflow-safe */
+void *arena_array(struct arena *a, size_t count,
+		  size_t size) MUST_CHECK; /* zeroed, overflow-safe */
 void *arena_dup(struct arena *a, struct bytes b) MUST_CHECK;
 char *arena_str(struct arena *a, struct bytes b) MUST_CHECK; /* NUL-terminated copy */
 char *arena_printf(struct arena *a, const char *fmt, ...) MUST_CHECK PRINTF(2, 3);

@@ -47,11 +47,11 @@ const char *budget_limit_name(enum budget_limit what)
 }
 
 void budget_init(struct budget *b, const struct budget_limits *limits, uint64_t message_bytes,
-                 uint64_t cpu_now_ns)
+		 uint64_t cpu_now_ns)
 {
 	*b = (struct budget){ .limits = *limits,
-		              .message_bytes = message_bytes,
-		              .cpu_start_ns = cpu_now_ns };
+			      .message_bytes = message_bytes,
+			      .cpu_start_ns = cpu_now_ns };
 }
 
 /* The first limit is the one people see: what follows is its consequence. */
@@ -63,8 +63,8 @@ static bool reached(struct budget *b, enum budget_limit what, struct bytes where
 		return false;
 	b->hit = what;
 	(void)snprintf(b->why, sizeof(b->why), "%s %" PRIu64 "%s%s", names[what],
-	               b->limits.max[what], where.n > 0 ? " at " : "",
-	               text_escape(place, sizeof(place), where));
+		       b->limits.max[what], where.n > 0 ? " at " : "",
+		       text_escape(place, sizeof(place), where));
 	return false;
 }
 

@@ -20,11 +20,11 @@ enum budget_limit {
 	BUDGET_MEMBERS,        /* archive members, all together */
 	BUDGET_ARCHIVE_DEPTH,
 	BUDGET_MIME_DEPTH,
-	BUDGET_PARTS,          /* MIME entities */
-	BUDGET_HEADER_BYTES,   /* one header block */
+	BUDGET_PARTS,        /* MIME entities */
+	BUDGET_HEADER_BYTES, /* one header block */
 	BUDGET_HEADER_LINES,
-	BUDGET_CPU_MS,         /* thread CPU time, checked between steps */
-	BUDGET_MEMORY,         /* arena of the message */
+	BUDGET_CPU_MS, /* thread CPU time, checked between steps */
+	BUDGET_MEMORY, /* arena of the message */
 	BUDGET_LIMITS
 };
 
@@ -46,7 +46,7 @@ extern const struct budget_limits budget_default_limits;
 
 /* Start the budget of a message of @message_bytes. @cpu_now_ns: clock_thread_cpu_ns(). */
 void budget_init(struct budget *b, const struct budget_limits *limits, uint64_t message_bytes,
-                 uint64_t cpu_now_ns);
+		 uint64_t cpu_now_ns);
 
 /*
  * Charge @n units of a summed limit (EXPANDED_BYTES, MEMBERS, PARTS, MEMORY). Charging

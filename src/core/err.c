@@ -13,10 +13,10 @@ static const struct {
 	int code;
 	enum err_kind kind;
 } kinds[] = {
-	{ ENOENT, ERR_TEMP },        { ENOSPC, ERR_TEMP },    { EIO, ERR_TEMP },
-	{ EACCES, ERR_CONFIG },      { EPERM, ERR_CONFIG },   { EROFS, ERR_CONFIG },
-	{ ENAMETOOLONG, ERR_INPUT }, { ELOOP, ERR_INPUT },    { EBADMSG, ERR_INPUT },
-	{ EFBIG, ERR_LIMIT },        { EBADF, ERR_BUG },      { EFAULT, ERR_BUG },
+	{ ENOENT, ERR_TEMP },        { ENOSPC, ERR_TEMP },  { EIO, ERR_TEMP },
+	{ EACCES, ERR_CONFIG },      { EPERM, ERR_CONFIG }, { EROFS, ERR_CONFIG },
+	{ ENAMETOOLONG, ERR_INPUT }, { ELOOP, ERR_INPUT },  { EBADMSG, ERR_INPUT },
+	{ EFBIG, ERR_LIMIT },        { EBADF, ERR_BUG },    { EFAULT, ERR_BUG },
 	{ EINVAL, ERR_BUG },
 };
 

@@ -112,6 +112,6 @@ int fault_at(const char *point, int result)
 		return result;
 	if (path != NULL)
 		return apply(bytes_of(buf, read_spec(path, buf, sizeof(buf))), point, count(point),
-		             result);
+			     result);
 	return apply(bytes_str(spec), point, count(point), result);
 }

@@ -52,10 +52,10 @@ void log_set_level(enum log_level level)
 void log_at(enum log_level level, const char *fmt, ...)
 {
 	static const char *const names[] = { [LOG_LEVEL_ERR] = "error",
-		                             [LOG_LEVEL_WARNING] = "warning",
-		                             [LOG_LEVEL_NOTICE] = "notice",
-		                             [LOG_LEVEL_INFO] = "info",
-		                             [LOG_LEVEL_DEBUG] = "debug" };
+					     [LOG_LEVEL_WARNING] = "warning",
+					     [LOG_LEVEL_NOTICE] = "notice",
+					     [LOG_LEVEL_INFO] = "info",
+					     [LOG_LEVEL_DEBUG] = "debug" };
 	char text[2000], line[2100];
 	int saved = errno, n;
 	va_list ap;
@@ -71,7 +71,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	} else {
 		/* One write, so that lines of several processes do not mix. */
 		n = snprintf(line, sizeof(line), "%s %s[%d]: %s\n", names[level], state.tag,
-		             (int)getpid(), text);
+			     (int)getpid(), text);
 		if (n > 0)
 			(void)!write(STDERR_FILENO, line, MIN_OF((size_t)n, sizeof(line) - 1));
 	}

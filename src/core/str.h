@@ -12,8 +12,8 @@
  * @failed; later appends do nothing, so that the caller checks once, at the end.
  */
 struct str {
-	char *p;   /* never NULL after the first append */
-	size_t n;  /* bytes without the NUL */
+	char *p;  /* never NULL after the first append */
+	size_t n; /* bytes without the NUL */
 	size_t cap;
 	size_t max_bytes;
 	bool failed;

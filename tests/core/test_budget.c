@@ -24,7 +24,8 @@ int main(void)
 	small_limits(&b);
 	T_OK(budget_charge(&b, BUDGET_MEMBERS, 3, BYTES("a")), "three members fit");
 	T_OK(!budget_charge(&b, BUDGET_MEMBERS, 1, BYTES("a.zip/\n")), "the fourth does not");
-	T_OK(strcmp(b.why, "archive members 3 at a.zip/\\x0a") == 0, "named and escaped: %s", b.why);
+	T_OK(strcmp(b.why, "archive members 3 at a.zip/\\x0a") == 0, "named and escaped: %s",
+	     b.why);
 	T_OK(!budget_allows(&b, BUDGET_ARCHIVE_DEPTH, 3, BYTES("x")), "depth 3 is too deep");
 	T_OK(b.hit == BUDGET_MEMBERS, "the first limit stays");
 
@@ -33,13 +34,17 @@ int main(void)
 	T_OK(budget_charge(&b, BUDGET_EXPANDED_BYTES, 900, BYTES("")), "expand");
 	T_OK(budget_room(&b) == 100, "then what is left of the sum");
 	T_OK(budget_charge(&b, BUDGET_EXPANDED_BYTES, 100, BYTES("")), "up to the limit");
-	T_OK(!budget_charge(&b, BUDGET_EXPANDED_BYTES, 1, BYTES("")) && budget_room(&b) == 0, "over");
+	T_OK(!budget_charge(&b, BUDGET_EXPANDED_BYTES, 1, BYTES("")) && budget_room(&b) == 0,
+	     "over");
 
 	budget_init(&b, &budget_default_limits, 10 * 1024, 0);
-	T_OK(budget_charge(&b, BUDGET_EXPANDED_BYTES, 9 * MIB, BYTES("")), "ratio is not asked below 10 MiB");
-	T_OK(!budget_charge(&b, BUDGET_EXPANDED_BYTES, 9 * MIB, BYTES("")) && b.hit == BUDGET_RATIO, "then it is");
+	T_OK(budget_charge(&b, BUDGET_EXPANDED_BYTES, 9 * MIB, BYTES("")),
+	     "ratio is not asked below 10 MiB");
+	T_OK(!budget_charge(&b, BUDGET_EXPANDED_BYTES, 9 * MIB, BYTES("")) && b.hit == BUDGET_RATIO,
+	     "then it is");
 	budget_init(&b, &budget_default_limits, 10, 5000000);
-	T_OK(budget_check_cpu(&b, 6000000, BYTES("")) && b.used[BUDGET_CPU_MS] == 1, "CPU time is a difference");
+	T_OK(budget_check_cpu(&b, 6000000, BYTES("")) && b.used[BUDGET_CPU_MS] == 1,
+	     "CPU time is a difference");
 	T_OK(!budget_check_cpu(&b, UINT64_C(70000000000), BYTES("")), "CPU limit");
 	T_OK(!budget_charge(&b, BUDGET_MEMBERS, UINT64_MAX, BYTES("")), "no overflow");
 	return t_done();

@@ -13,8 +13,11 @@ int main(void)
 		T_OK(bytes_next_line(&rest, &line) && line.n == lens[i], "line %zu", i);
 	T_OK(!bytes_next_line(&rest, &line), "no more lines");
 	T_OK(bytes_find(BYTES("abcabd"), BYTES("abd")) == 3, "find");
-	T_OK(bytes_find(BYTES("abc"), BYTES("")) == 0 && bytes_find(BYTES(""), BYTES("a")) == -1, "empty");
-	T_OK(bytes_eq_nocase(BYTES("FoO"), BYTES("fOo")) && !bytes_eq_nocase(BYTES("foo"), BYTES("fo")), "case");
+	T_OK(bytes_find(BYTES("abc"), BYTES("")) == 0 && bytes_find(BYTES(""), BYTES("a")) == -1,
+	     "empty");
+	T_OK(bytes_eq_nocase(BYTES("FoO"), BYTES("fOo")) &&
+		     !bytes_eq_nocase(BYTES("foo"), BYTES("fo")),
+	     "case");
 	T_OK(bytes_ends_nocase(BYTES("a.EXE"), BYTES(".exe")), "suffix");
 	T_OK(bytes_eq(bytes_trim(BYTES(" \t a b\r\n")), BYTES("a b")), "trim");
 	rest = BYTES("  a  bc ");

@@ -30,10 +30,12 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct bytes in = bytes_of(cases[i].in, cases[i].n);
 
-		T_OK(strcmp(text_escape(out, sizeof(out), in), cases[i].out) == 0, "escape %zu: %s", i, out);
+		T_OK(strcmp(text_escape(out, sizeof(out), in), cases[i].out) == 0, "escape %zu: %s",
+		     i, out);
 		T_OK(text_is_utf8(in) == cases[i].utf8, "  utf8 %zu", i);
 	}
-	T_OK(strcmp(text_escape(small, sizeof(small), BYTES("abc\n")), "abc") == 0, "cut before an escape");
+	T_OK(strcmp(text_escape(small, sizeof(small), BYTES("abc\n")), "abc") == 0,
+	     "cut before an escape");
 	text_make_printable(s);
 	T_OK(strcmp(s, "a?b") == 0, "printable");
 	return t_done();

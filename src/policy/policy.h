@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * policy/policy.h - facts and options in, decision out. Pure: no I/O, no clock, no third-party
+ * header. The one place that says what may pass.
+ */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include <stdbool.h>
+
+#include "conf/conf.h"
+#include "core/arena.h"
+#include "core/err.h"
+#include "scan/facts.h"
+#include "scan/request.h"
+
+enum outcome {
+	OUTCOME_DELIVER,
+	OUTCOME_DELIVER_MODIFIED,
+	OUTCOME_QUARANTINE,
+	OUTCOME_DELETE,
+	OUTCOME_FORWARD,
+	OUTCOME_DEFER, /* a check the policy requires did not finish: the mail stays in the queue */
+	OUTCOMES
+};
+
+struct decision {
+	enum outcome outcome;
+	bool scanned; /* something was looked for (Mail Header says clean, not "unscanned") */
+	bool virus_infected, name_infected, size_infected, other_infected;
+	const char *why; /* one line: the first finding, or the check that did not finish */
+};
+
+/* What the worker must do for this message, from the options' values for @who. Strings lent by
+ * @c. */
+void policy_request(const struct conf *c, const struct conf_who *who, struct scan_request *ret_r);
+
+/* False: Scan Messages says no - deliver untouched, do not even ask a worker. */
+bool policy_wants_scan(const struct conf *c, const struct conf_who *who);
+
+void policy_decide(const struct conf *c, const struct conf_who *who, const struct scan_request *r,
+		   const struct facts *f, struct arena *a, struct decision *ret_d);
+
+const char *outcome_name(enum outcome o); /* "deliver-modified" ... as in JSON */
+
+#endif

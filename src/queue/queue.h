@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * queue/queue.h - one interface for the mail queues of different MTAs.
+ *
+ * What is true on disk in each state, and who may change it, stands in docs/durability.md. All
+ * functions are called by the gateway only, on its loop thread. They make system calls on small
+ * local files and never wait for a lock or for a disk sync: syncing is the caller's, in groups.
+ * A failure of any function before queue_publish() leaves the incoming entry as it was found.
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/arena.h"
+#include "core/bytes.h"
+#include "core/err.h"
+#include "core/str.h"
+#include "queue/headers.h"
+
+#define QUEUE_ID_MAX 64 /* with NUL; longer names are not queue files */
+
+enum queue_lock { QUEUE_LOCK_DEFAULT, QUEUE_LOCK_FLOCK, QUEUE_LOCK_POSIX, QUEUE_LOCK_NONE };
+
+struct queue_settings {
+	enum queue_lock lock;
+	bool split_spool;          /* Split Exim Spool: layout of the outgoing directory */
+	int received_ip_header;    /* Read IP Address From Received Header: 0 no, N-th from top */
+	uint64_t header_max_bytes; /* a larger queue header file is refused: ERR_LIMIT */
+	uid_t owner;               /* entries of other owners than this or root are refused */
+	mode_t file_mode;          /* 0: that of the incoming file */
+};
+
+struct queue_ops; /* one queue format; see queue_find() */
+struct queue_dir; /* one opened queue directory with its detected layout */
+
+/* "sendmail", "exim" (case-insensitive substring, as option MTA): NULL when unknown. */
+const struct queue_ops *queue_find(const char *mta);
+const char *queue_name(const struct queue_ops *ops);
+
+/*
+ * The directories that option `Incoming Queue Dir` names: one directory, a glob, or a plain file
+ * that lists directories and globs one a line (@file_content: its content, NULL when @value is not
+ * a file). Missing ones are skipped with a line in @warnings (may be NULL).
+ * Returns the count; names are in @a.
+ */
+int queue_expand_dirs(const char *value, const char *file_content, struct arena *a,
+		      const char ***ret_dirs, struct str *warnings, struct err *err) MUST_CHECK;
+
+/* Open @path (checks: directory, owner) and detect its layout (flat, qf/df sub-directories, split
+ * spool, hashed). Start-up and reload only. */
+int queue_dir_open(struct queue_dir **ret_d, const struct queue_ops *ops, const char *path,
+		   const struct queue_settings *set, struct err *err) MUST_CHECK;
+void queue_dir_close(struct queue_dir **d);
+const char *queue_dir_path(const struct queue_dir *d);
+/* Device number, to check that incoming and outgoing are on one file system. */
+dev_t queue_dir_device(const struct queue_dir *d);
+
+/* Directories that must be watched for new header files: fds for fsync and paths for inotify.
+ * A rescan can change them (new split directory); then queue_list_begin() has been called. */
+size_t queue_dir_watch_n(const struct queue_dir *d);
+const char *queue_dir_watch_path(const struct queue_dir *d, size_t i);
+
+/*
+ * Listing, in slices, so that a queue of any size never stops the loop:
+ *   queue_list_begin(); while (queue_list_next() == 1) ...
+ * queue_list_next() answers 1 with *@ret_id, 0 at the end, -EAGAIN after about @slice directory
+ * entries (call again from the loop), or an error. Order is the directory's.
+ */
+int queue_list_begin(struct queue_dir *d, struct err *err) MUST_CHECK;
+int queue_list_next(struct queue_dir *d, unsigned slice, char ret_id[QUEUE_ID_MAX],
+		    struct err *err) MUST_CHECK;
+/* A name seen by the watch in directory @watch_i: true and the id when it is a header file whose
+ * arrival means a complete message. */
+bool queue_name_to_id(const struct queue_dir *d, size_t watch_i, const char *name,
+		      char ret_id[QUEUE_ID_MAX]);
+
+struct envelope {
+	const char *sender;          /* lower case, no <>; "" is the null sender */
+	const char *sender_verbatim; /* as the queue file has it, no <> */
+	const char **to;             /* lower case */
+	const char **to_verbatim;
+	size_t to_n;
+	const char *client_ip;   /* "0.0.0.0" and "127.0.0.1" as in spec d2, d3 */
+	const char *client_name; /* HELO or host name as the MTA noted it; NULL: none */
+	const char *auth_id;     /* authenticated sender; NULL: none */
+	int64_t received_s;      /* Unix seconds */
+};
+
+/* One claimed, locked and parsed message. Memory is the arena given to queue_claim(); descriptors
+ * are closed and locks released when that arena is reset. */
+struct queue_entry {
+	struct queue_dir *dir;
+	char id[QUEUE_ID_MAX];
+	struct envelope env;
+	struct header_list headers;
+	int body_fd;          /* read only; the worker gets a duplicate */
+	uint64_t body_offset; /* first body byte in body_fd */
+	uint64_t body_bytes;
+	ino_t body_inode;
+	uint64_t size_bytes; /* header file + body file: MailScanner's message size */
+	void *format;        /* of the queue format: metadata lines, verbatim */
+};
+
+/*
+ * Claim @id: open without following links, check type, owner and completeness, lock without
+ * waiting, parse.
+ * Returns 0; -EAGAIN: locked by somebody, still being written, or gone: try later, say nothing;
+ * -EBADMSG (ERR_INPUT): invalid queue file, left in place, @err says why;
+ * -ENOMEM (ERR_LIMIT): larger than the arena allows; or -errno (ERR_TEMP).
+ * -EALREADY: an earlier run had delivered it and stopped before removing the original (the
+ * outgoing queue @out holds the same body inode under this id); it has been removed now.
+ */
+int queue_claim(struct queue_dir *in, struct queue_dir *out, const char *id, struct arena *a,
+		struct queue_entry *ret_e, struct err *err) MUST_CHECK;
+
+/* A message on its way into the outgoing queue: body linked, header file written under its
+ * temporary name, nothing visible to the MTA yet. */
+struct queue_staged {
+	struct queue_dir *out;
+	char id[QUEUE_ID_MAX]; /* in the outgoing queue */
+	int sync_fd[2];        /* files to fdatasync before queue_publish(); -1: none */
+	int dir_fd[2];         /* directories to fsync after it; -1: none; lent by @out */
+	void *format;
+};
+
+struct queue_change {
+	const struct header_list *headers; /* what to write; NULL: as parsed */
+	int body_fd;                       /* a new body, whole file; -1: the old one, linked */
+	const char *const *add_to;         /* more recipients */
+	size_t add_to_n;
+	bool drop_to; /* none of the old recipients */
+};
+
+/* Returns 0 or an error with nothing left behind in the outgoing queue. */
+int queue_stage(struct queue_entry *e, struct queue_dir *out, const struct queue_change *change,
+		struct arena *a, struct queue_staged *ret_s, struct err *err) MUST_CHECK;
+/* Rename into place: from here on the MTA may deliver it. Repeating it is harmless. */
+int queue_publish(struct queue_staged *s, struct err *err) MUST_CHECK;
+/* Undo queue_stage(): remove what is still invisible. Never fails: leftovers are harmless. */
+void queue_unstage(struct queue_staged *s);
+
+/* Remove the incoming files, header first; release the lock. *@ret_dir_fd (lent; -1: none) is the
+ * directory whose fsync makes it last. */
+int queue_remove(struct queue_entry *e, int *ret_dir_fd, struct err *err) MUST_CHECK;
+
+/* Write the entry's files under their own names into @dir_fd (quarantine as queue files).
+ * Copies; never links, so that permissions may differ. fsyncs nothing. */
+int queue_copy_files(struct queue_entry *e, int dir_fd, mode_t mode, struct err *err) MUST_CHECK;
+
+/*
+ * Arguments that make the MTA deliver @ids (at most 30 a call) from @out, no shell. @sendmail2 is
+ * the value of option Sendmail2, split at blanks. *@ret_dir (NULL: any) is the directory to start
+ * it in. argv and strings are in @a.
+ */
+int queue_kick_argv(const struct queue_dir *out, const char *sendmail2, const char *const *ids,
+		    size_t ids_n, struct arena *a, char ***ret_argv, const char **ret_dir,
+		    struct err *err) MUST_CHECK;
+#define QUEUE_KICK_MAX 30
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * scan/check.h - inside this folder: what a check gets and how it reports. A new check is one file
+ * with one check_fn and one row in the table of scan.c.
+ */
+#ifndef SCAN_CHECK_H
+#define SCAN_CHECK_H
+
+#include "mime/mime.h"
+#include "scan/scan.h"
+
+/* One file to look at: a MIME leaf, or a member of an archive, document or encoded text. */
+struct leaf {
+	struct leaf *next;      /* in order of discovery: containers before their members */
+	struct leaf *container; /* NULL: a MIME leaf */
+	struct mime_part *part; /* the MIME leaf it came from */
+	const char **path;      /* outermost (the part's name) ... own name, UTF-8 or raw bytes */
+	size_t path_n;
+	const char **names; /* every reading of its own name, at least one unless unnamed */
+	size_t names_n;
+	char origin;          /* MailScanner's type letter: n z r u o t (spec c2) */
+	unsigned depth;       /* 0: MIME leaf; archive level otherwise */
+	struct bytes content; /* decoded; empty when @unread */
+	bool encrypted;       /* cannot be read without a password */
+	bool unread;          /* content not to be had (encrypted, limit, broken): never "clean" */
+	bool type_exempt;     /* an explicit allow with Override Filetypes */
+	uint8_t sha256[32];   /* of content, when has_sha256 */
+	bool has_sha256;
+	struct fact_verdict *cached;       /* from the shared cache; NULL: unknown */
+	const char *file_type, *file_mime; /* libmagic's answers, once asked; else NULL */
+	struct fact_part *fact;            /* where its part is reported */
+};
+
+struct scan_state {
+	struct scanner *scanner;
+	const struct scan_request *request;
+	struct bytes message;
+	struct mime_tree tree; /* root NULL when the message could not be parsed */
+	struct leaf *leaves, **leaves_tail;
+	size_t leaves_n;
+	struct budget budget;
+	struct arena *arena;
+	struct facts *facts; /* findings and parts arrays grow through the functions below */
+};
+
+/*
+ * Run one check on the whole message. Fills @ret_result (state RAN unless it says otherwise).
+ * Returns 0, or negative: then the result is FAILED with err.text as the reason.
+ */
+typedef int check_fn(struct scan_state *s, struct check_result *ret_result, struct err *err);
+
+check_fn check_archives, check_filenames, check_filetypes, check_content, check_sizes, check_virus;
+
+/* Append a finding (copied). Beyond FACTS_FINDINGS_MAX: facts.cut. */
+int scan_add_finding(struct scan_state *s, const struct finding *f, struct err *err) MUST_CHECK;
+/* A finding about @leaf: part, path and class are filled in. @name, @report, @log, @rule lent. */
+int scan_find(struct scan_state *s, const struct leaf *leaf, enum finding_kind kind, char class,
+	      const char *name, const char *report, const char *log, const char *rule,
+	      struct err *err) MUST_CHECK;
+/* Append a leaf; @from is copied. NULL: limit reached (see budget) or out of arena. */
+struct leaf *scan_add_leaf(struct scan_state *s, const struct leaf *from) MUST_CHECK;
+/* "a.zip/b.zip/c.exe" in @s->arena, for people. */
+const char *scan_leaf_place(struct scan_state *s, const struct leaf *leaf);
+/* MailScanner's safe name (spec e5) of @name, in the arena: for reports. */
+const char *scan_safe_name(struct scan_state *s, const char *name);
+
+/* --- rules.c: filename and filetype rules, compiled --- */
+struct rule_engine;  /* all rule sets of one configuration, made in the zygote */
+struct rule_scratch; /* per worker */
+enum rule_action { RULE_NONE, RULE_ALLOW, RULE_DENY, RULE_DENY_DELETE, RULE_RENAME, RULE_FORWARD };
+enum rule_field { RULE_NAME, RULE_TYPE, RULE_MIME };
+struct rule_match {
+	enum rule_action action;
+	const char *log_text, *user_text; /* "" when '-' */
+	const char *argument;             /* rename text, addresses; "" */
+	const char *where;                /* "FILE:LINE" or "option Deny Filenames" */
+};
+int rule_engine_new(struct rule_engine **ret_e, const struct conf *c, struct err *err) MUST_CHECK;
+void rule_engine_free(struct rule_engine **e);
+uint64_t rule_engine_hash(const struct rule_engine *e);
+int rule_scratch_new(struct rule_scratch **ret_s, struct rule_engine *e,
+		     struct err *err) MUST_CHECK;
+void rule_scratch_free(struct rule_scratch **s);
+/*
+ * First match of allow list, deny list, rule files (in this order) on any of @subjects.
+ * Compiles a set nobody has asked for yet (only lists, not files, can be new) and keeps it.
+ * 0 with *@ret_m (RULE_NONE: nothing matched), or negative: the check failed (probes T4).
+ */
+int rule_first_match(struct rule_scratch *s, const struct scan_rules *rules, enum rule_field field,
+		     const struct bytes *subjects, size_t subjects_n, struct rule_match *ret_m,
+		     struct err *err) MUST_CHECK;
+
+/* --- types.c: libmagic --- */
+struct type_engine;
+int type_engine_new(struct type_engine **ret_e, struct err *err) MUST_CHECK;
+void type_engine_free(struct type_engine **e);
+
+/* --- clamav.c --- */
+struct clam_engine;
+struct clam_scanner;
+int clam_engine_new(struct clam_engine **ret_e, const struct conf *c, struct err *err) MUST_CHECK;
+void clam_engine_free(struct clam_engine **e);
+int clam_scanner_new(struct clam_scanner **ret_s, struct clam_engine *e, const char *tmp_dir,
+		     struct err *err) MUST_CHECK;
+void clam_scanner_free(struct clam_scanner **s);
+
+struct scanner {
+	struct scan_engine *engine;
+	struct rule_scratch *rules;
+	struct type_engine *types;
+	struct clam_scanner *clam;
+	const struct verdict_cache *cache; /* NULL: none */
+};
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store/attempts.h - how often a message has been tried, so that none can stop the queue.
+ *
+ * Two parts. The *table* is MailScanner's SQLite file (option Processing Attempts Database,
+ * tables processing and archive with id, count, nexttime, spec d0.4): written only when an attempt
+ * has failed, so that good mail costs nothing. The *ledger* is a small memory-mapped file beside
+ * it that holds the ids in flight: it survives a kill of the gateway, costs no system call, and
+ * what is found in it at the next start has failed an attempt.
+ */
+#ifndef STORE_ATTEMPTS_H
+#define STORE_ATTEMPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+
+struct attempts;
+
+struct attempts_row {
+	char id[64];
+	unsigned count;
+	int64_t next_s; /* Unix seconds: not before */
+};
+
+/* Open or make both files; @in_flight_max is the size of the ledger. A broken database is renamed
+ * to NAME.broken and begun anew (@ret_notice, may be NULL, then says so). @now_s dates the failed
+ * attempts found in the ledger. Start-up only. */
+int attempts_open(struct attempts **ret_a, const char *path, unsigned in_flight_max, int64_t now_s,
+		  char ret_notice[256], struct err *err) MUST_CHECK;
+void attempts_close(struct attempts **a);
+
+/* Take message @id in hand: 0 and its ledger place; -EAGAIN: not before its next time; -EDQUOT:
+ * it has been tried @max times (0: no limit), quarantine it; -ENOSPC: ledger full. */
+int attempts_begin(struct attempts *a, const char *id, unsigned max, int64_t now_s,
+		   unsigned *ret_place, unsigned *ret_count, struct err *err) MUST_CHECK;
+/* It left the queue: forget it. */
+int attempts_done(struct attempts *a, unsigned place, struct err *err) MUST_CHECK;
+/* It stays in the queue through no fault of its own (reload, stop): not counted. */
+void attempts_release(struct attempts *a, unsigned place);
+/* It failed: count it, next time after @delay_s. */
+int attempts_failed(struct attempts *a, unsigned place, int64_t now_s, unsigned delay_s,
+		    struct err *err) MUST_CHECK;
+/* It was set aside: move the row to the archive table. */
+int attempts_archive(struct attempts *a, unsigned place, int64_t now_s, struct err *err) MUST_CHECK;
+/* Rows of the table (or of the archive), at most @max. Returns how many. */
+int attempts_list(struct attempts *a, bool archive, struct attempts_row *ret, size_t max,
+		  struct err *err) MUST_CHECK;
+
+#endif

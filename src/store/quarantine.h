@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * store/quarantine.h - mail that policy withheld: QDIR/YYYYMMDD/ID/message (spec e11), with the
+ * owner, group and permissions of the options.
+ *
+ * Storing is in three steps, so that the loop can copy and sync in between without waiting:
+ * quarantine_begin() makes a hidden directory QDIR/YYYYMMDD/.ID.tmp; the caller fills the files it
+ * opens there and syncs them; quarantine_publish() renames it to ID (an ID that exists already -
+ * a repeated id - gets ID-2 ...). After a crash a hidden directory means: not quarantined, the
+ * message is still in the queue; quarantine_sweep() removes those.
+ */
+#ifndef STORE_QUARANTINE_H
+#define STORE_QUARANTINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/arena.h"
+#include "core/err.h"
+
+struct quarantine_settings {
+	const char *dir;  /* Quarantine Dir; absolute */
+	uid_t user;       /* (uid_t)-1: leave */
+	gid_t group;      /* (gid_t)-1: leave */
+	mode_t file_mode; /* Quarantine Permissions; directories get x for each non-zero digit */
+};
+
+struct quarantine_put {
+	char day[9];         /* "20261122" */
+	char final_name[80]; /* directory name inside the day */
+	char path[512];      /* of the final directory, for logs */
+	int day_fd, dir_fd;  /* open directories: fsync both (dir before, day after publishing) */
+	mode_t file_mode;
+	uid_t user;
+	gid_t group;
+};
+
+/* @day is the message's local date. Errors leave nothing behind. */
+int quarantine_begin(struct quarantine_put *ret_p, const struct quarantine_settings *set,
+		     const char *day, const char *id, struct err *err) MUST_CHECK;
+/* New file in it, with mode and owner set, open for writing: "message", or a safe name. */
+int quarantine_create(struct quarantine_put *p, const char *name, struct err *err) MUST_CHECK;
+/* Facts about the stored message (sallyport's own ".facts.json"), for list, show and release. */
+int quarantine_note(struct quarantine_put *p, const char *json, struct err *err) MUST_CHECK;
+int quarantine_publish(struct quarantine_put *p, struct err *err) MUST_CHECK;
+/* Remove what quarantine_begin() made (no-op once published) and close the descriptors. */
+void quarantine_end(struct quarantine_put *p);
+
+/* Start-up: remove hidden left-overs of an earlier run. Returns how many. */
+int quarantine_sweep(const struct quarantine_settings *set, struct err *err) MUST_CHECK;
+
+struct quarantine_item {
+	const char *day, *id, *path;
+	const char *kind; /* "infected", or the directory spam, nonspam, mcp, nonmcp it lies in */
+	uint64_t size_bytes;
+	int64_t stored_s;
+	const char *facts; /* content of .facts.json; NULL when there is none (older mail) */
+};
+
+/* Calls @each for every item, newest day first; a non-zero answer stops and is returned. Tools. */
+int quarantine_list(const char *dir, int (*each)(const struct quarantine_item *i, void *arg),
+		    void *arg, struct err *err) MUST_CHECK;
+/* The one item with @id (all days, newest first), in @a. -ENOENT: none. */
+int quarantine_find(const char *dir, const char *id, struct arena *a, struct quarantine_item *ret_i,
+		    struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * worker/zygote.h - the process that loads signatures and rules once and forks the scan workers,
+ * and how its master (the gateway, or `sallyport scan`) talks to it: fixed-size messages on a
+ * SOCK_SEQPACKET socket, descriptors beside them.
+ *
+ *   master -> zygote   CONFIG (bundle), SPAWN (job table, socket, eventfd, verdict cache), KILL,
+ * QUIT zygote -> master   READY or FAILED; SPAWNED; EXITED
+ *
+ * The zygote enters its namespaces and makes one small tmpfs for each worker number while it is
+ * still root, then becomes `sallyport-scan` for good *before* it parses signatures. Workers die
+ * with it. Without root (a user's `sallyport scan`) it does what it may - no_new_privs, seccomp,
+ * Landlock, user namespaces where allowed - and says in READY what is missing.
+ */
+#ifndef WORKER_ZYGOTE_H
+#define WORKER_ZYGOTE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "conf/conf.h"
+#include "core/err.h"
+
+enum zygote_type {
+	ZYGOTE_CONFIG = 1, /* fd[0]: bundle; text: path of the main configuration file */
+	ZYGOTE_READY,      /* engine is loaded; text describes it, generation identifies it */
+	ZYGOTE_FAILED,     /* text says why; the zygote exits with 78 */
+	ZYGOTE_SPAWN,      /* worker, core; fd[0] jobs, fd[1] socket, fd[2] eventfd, fd[3] cache */
+	ZYGOTE_SPAWNED,    /* worker, pid */
+	ZYGOTE_KILL,       /* worker: SIGKILL it */
+	ZYGOTE_EXITED,     /* worker, pid, status as of waitpid(2) */
+	ZYGOTE_QUIT,       /* end the workers and exit */
+	ZYGOTE_TYPES
+};
+
+#define ZYGOTE_FDS_MAX     4
+#define ZYGOTE_TEXT_MAX    400
+#define ZYGOTE_WORKERS_MAX 256
+
+struct zygote_msg {
+	uint32_t type;
+	uint32_t worker; /* number, below ZYGOTE_WORKERS_MAX */
+	int32_t core;    /* -1: not pinned */
+	int32_t pid, status;
+	uint32_t padding;
+	uint64_t generation;
+	char text[ZYGOTE_TEXT_MAX]; /* NUL-terminated */
+};
+
+/* Send, never blocking. @fds may be NULL. */
+int zygote_send(int sock, const struct zygote_msg *m, const int *fds, size_t fds_n,
+		struct err *err) MUST_CHECK;
+/* Receive if something is there: 1; 0: nothing (-EAGAIN inside); -EPIPE: the other side is gone;
+ * -EBADMSG: malformed. Descriptors come with CLOEXEC, unused ret_fds are -1. */
+int zygote_recv(int sock, struct zygote_msg *ret_m, int ret_fds[ZYGOTE_FDS_MAX],
+		struct err *err) MUST_CHECK;
+
+struct zygote_setup {
+	int sock;              /* to the master */
+	const char *user;      /* to become; NULL: stay */
+	unsigned workers_max;  /* tmpfs to prepare */
+	uint64_t tmpfs_bytes;  /* for each worker */
+	uint64_t memory_bytes; /* RLIMIT_DATA of a worker beyond the engine; 0: none */
+};
+
+/* Run as zygote until QUIT or until the master is gone. Returns an exit code of sysexits.h. The
+ * process must be single-threaded and own no descriptors but sock, stdin..stderr. */
+int zygote_main(const struct zygote_setup *setup);
+
+#endif
