@@ -56,7 +56,7 @@ static int gateway_identity(struct identity *id, const struct conf *c, struct er
 	pw = getpwnam(user);
 	if (pw == NULL)
 		return err_set(err, ERR_CONFIG, -ENOENT,
-		               "Run As User = %s: no such user on this host", user);
+			       "Run As User = %s: no such user on this host", user);
 	id->change = true;
 	id->uid = pw->pw_uid;
 	id->gid = pw->pw_gid;
@@ -84,15 +84,15 @@ static bool become(const struct identity *id)
 
 /* In the child. Only what is safe after fork: no allocation, no log. */
 static _Noreturn void run(enum child_role role, int sock, const struct identity *id,
-                          const struct daemon_options *o)
+			  const struct daemon_options *o)
 {
-	char *argv[] = { (char *)(role == CHILD_GATEWAY ? "sallyportd: gateway" :
-		                                          "sallyportd: zygote"),
-		         (char *)(role == CHILD_GATEWAY ? "--role=gateway" : "--role=zygote"),
-		         (char *)"-c",
-		         (char *)o->conf_path,
-		         (char *)(o->foreground ? "--foreground" : NULL),
-		         NULL };
+	char *argv[] = { (char *)(role == CHILD_GATEWAY ? "sallyportd: gateway"
+							: "sallyportd: zygote"),
+			 (char *)(role == CHILD_GATEWAY ? "--role=gateway" : "--role=zygote"),
+			 (char *)"-c",
+			 (char *)o->conf_path,
+			 (char *)(o->foreground ? "--foreground" : NULL),
+			 NULL };
 	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
 	sigset_t none;
 
@@ -101,7 +101,8 @@ static _Noreturn void run(enum child_role role, int sock, const struct identity 
 	if (role == CHILD_GATEWAY)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	/* dup2() onto itself would keep the close-on-exec flag. */
-	if (!become(id) || (sock == CHANNEL_FD ? fcntl(sock, F_SETFD, 0) : dup2(sock, CHANNEL_FD)) < 0)
+	if (!become(id) ||
+	    (sock == CHANNEL_FD ? fcntl(sock, F_SETFD, 0) : dup2(sock, CHANNEL_FD)) < 0)
 		_exit(EX_NOPERM);
 	if (close_range(CHANNEL_FD + 1, ~0u, 0) < 0)
 		_exit(EX_OSERR);
@@ -118,7 +119,7 @@ static struct child *free_place(struct children *cs)
 }
 
 int children_start(struct children *cs, enum child_role role, int sock, const struct conf *c,
-                   const struct daemon_options *o, struct err *err)
+		   const struct daemon_options *o, struct err *err)
 {
 	struct child *place = free_place(cs);
 	struct identity id = { 0 };
@@ -126,7 +127,8 @@ int children_start(struct children *cs, enum child_role role, int sock, const st
 	int r = 0;
 
 	if (place == NULL)
-		return err_set(err, ERR_TEMP, -EAGAIN, "old zygotes are still finishing their mail");
+		return err_set(err, ERR_TEMP, -EAGAIN,
+			       "old zygotes are still finishing their mail");
 	if (role == CHILD_GATEWAY)
 		r = gateway_identity(&id, c, err);
 	if (r < 0)
@@ -188,7 +190,7 @@ const char *child_end(int status)
 
 	if (WIFSIGNALED(status))
 		(void)snprintf(text, sizeof(text), "signal %d (%s)", WTERMSIG(status),
-		               strsignal(WTERMSIG(status)));
+			       strsignal(WTERMSIG(status)));
 	else
 		(void)snprintf(text, sizeof(text), "status %d", WEXITSTATUS(status));
 	return text;

@@ -18,20 +18,20 @@
 #include "worker/product.h"
 
 static const char usage[] =
-        "Usage: sallyportd [-c FILE] [--foreground]\n"
-        "       sallyportd --lint | --version | --help\n"
-        "\n"
-        "Takes mail out of the incoming queues, has it scanned and moves it on.\n"
-        "\n"
-        "  -c, --config FILE  configuration (default: " CLI_CONF_DEFAULT ",\n"
-        "                     or MailScanner's own where that is absent)\n"
-        "  --foreground       stay at the terminal, log to standard error\n"
-        "  --lint             check the configuration and the scanners, then end\n"
-        "  --value=OPTION     print the value of an option (also --from, --to, --ip, --virus)\n"
-        "  --changed          print the options that differ from their defaults\n"
-        "\n"
-        "Signals: HUP reads the configuration again, TERM finishes mail in hand and stops.\n"
-        "Exit: 0 stopped, 64 usage, 71 system error, 78 configuration.\n";
+	"Usage: sallyportd [-c FILE] [--foreground]\n"
+	"       sallyportd --lint | --version | --help\n"
+	"\n"
+	"Takes mail out of the incoming queues, has it scanned and moves it on.\n"
+	"\n"
+	"  -c, --config FILE  configuration (default: " CLI_CONF_DEFAULT ",\n"
+	"                     or MailScanner's own where that is absent)\n"
+	"  --foreground       stay at the terminal, log to standard error\n"
+	"  --lint             check the configuration and the scanners, then end\n"
+	"  --value=OPTION     print the value of an option (also --from, --to, --ip, --virus)\n"
+	"  --changed          print the options that differ from their defaults\n"
+	"\n"
+	"Signals: HUP reads the configuration again, TERM finishes mail in hand and stops.\n"
+	"Exit: 0 stopped, 64 usage, 71 system error, 78 configuration.\n";
 
 enum { OPT_ROLE = 256, OPT_FOREGROUND, OPT_LINT, OPT_VALUE, OPT_CHANGED, OPT_VERSION };
 
