@@ -219,7 +219,7 @@ int attempts_begin(struct attempts *a, const char *id, unsigned max, int64_t now
 			       r == -ENOSPC ? "%s: ledger of attempts is full"
 					    : "%s: not an id for the table of attempts",
 			       id);
-	*ret_count = k->count;
+	*ret_count = k->count + 1;
 	if (spent)
 		return err_set(err, ERR_LIMIT, -EDQUOT, "%s: tried %u times, limit %u", id,
 			       k->count, max);

@@ -45,7 +45,7 @@ void attempts_close(struct attempts **a);
  * 0 and its ledger place; -EAGAIN: not before its next time; -EDQUOT: it has failed @max times (0:
  * no limit): quarantine it, then attempts_archive() - it has a place, too, since setting it aside
  * may also fail; -ENOSPC: ledger full; -EINVAL: an id longer than the table's.
- * *@ret_count: how often it has failed so far. Both are written for 0 and -EDQUOT.
+ * *@ret_count: the number of this attempt, from 1. Both are written for 0 and -EDQUOT.
  */
 int attempts_begin(struct attempts *a, const char *id, unsigned max, int64_t now_s,
 		   unsigned *ret_place, unsigned *ret_count, struct err *err) MUST_CHECK;

@@ -32,12 +32,12 @@ static inline bool tmp_make(void)
 	return mkdtemp(tmp_dir) != NULL;
 }
 
-/* @name inside it; four results stay valid. */
+/* @name inside it; results stay valid for 63 more. */
 static inline const char *tmp_path(const char *name)
 {
-	static char paths[4][512];
+	static char paths[64][512];
 	static unsigned next;
-	char *p = paths[next++ % 4];
+	char *p = paths[next++ % 64];
 
 	(void)snprintf(p, sizeof(paths[0]), "%s/%s", tmp_dir, name);
 	return p;
