@@ -222,8 +222,8 @@ static bool take_apart(struct scan_state *s)
 		s->tree.root = NULL;
 	if (r < 0 && e.kind == ERR_INPUT && s->leaves == NULL)
 		r = find_unparsable(s, e.text, &e);
-	set_result(s, CHECK_MIME, r == 0 ? CHECK_RAN : failed_state(s, &e),
-		   r == 0 ? NULL : e.text, start_ns);
+	set_result(s, CHECK_MIME, r == 0 ? CHECK_RAN : failed_state(s, &e), r == 0 ? NULL : e.text,
+		   start_ns);
 	if (r < 0 && s->leaves == NULL)
 		give_up(s, s->facts->checks[CHECK_MIME].state, e.text);
 	return r == 0 || s->leaves != NULL;
@@ -256,11 +256,9 @@ static int prepare(struct scan_state *s, struct err *err)
 int scan_message(struct scanner *scanner, const struct scan_request *r, struct bytes message,
 		 struct arena *a, struct facts *ret_f, struct err *err)
 {
-	struct scan_state s = { .scanner = scanner,
-				.request = r,
-				.message = message,
-				.arena = a,
-				.facts = ret_f };
+	struct scan_state s = {
+		.scanner = scanner, .request = r, .message = message, .arena = a, .facts = ret_f
+	};
 	uint64_t start_ns = clock_thread_cpu_ns();
 	int rc = prepare(&s, err);
 
