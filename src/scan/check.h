@@ -46,6 +46,7 @@ struct scan_state {
 	struct arena *arena;
 	struct facts *facts; /* findings and parts arrays grow through the functions below */
 	size_t things_n;     /* parts and members in the facts */
+	char *limit_text;    /* room kept for the one finding that must not be lost */
 };
 
 /*

@@ -72,7 +72,7 @@ static void cut_short(struct scan *scan, const char *name, uint64_t bytes)
 		return;
 	scan->result.limit_kind = BUDGET_MEMBER_BYTES;
 	(void)snprintf(scan->result.limit, sizeof(scan->result.limit),
-		       "member of %llu bytes not scanned whole: %.40s", (unsigned long long)bytes,
+		       "member of %llu bytes not scanned whole: %.30s", (unsigned long long)bytes,
 		       name == NULL ? "(unnamed)" : name);
 	text_make_printable(scan->result.limit);
 }
