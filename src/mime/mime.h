@@ -59,6 +59,9 @@ struct mime_part {
 	unsigned defects;
 	struct bytes content; /* decoded, set by mime_decode(); points into @raw for 7bit */
 	bool decoded;
+	/* For mime/ itself: made from GMime's tree; readings looked for; readings made so far. */
+	bool structural, examined;
+	unsigned readings_n;
 };
 
 struct mime_tree {
