@@ -90,7 +90,7 @@ struct command {
 };
 
 static void make_command(struct command *cmd, enum child_role role, const struct conf *c,
-                         const struct daemon_options *o)
+			 const struct daemon_options *o)
 {
 	char **at = cmd->argv;
 
@@ -112,7 +112,7 @@ static void make_command(struct command *cmd, enum child_role role, const struct
 
 /* In the child. */
 static _Noreturn void run(enum child_role role, int sock, const struct identity *id,
-                          struct command *cmd)
+			  struct command *cmd)
 {
 	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
 	sigset_t none;

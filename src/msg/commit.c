@@ -274,6 +274,8 @@ static void removed_synced(struct commit_group *g)
 		struct msg *m = g->msgs;
 
 		g->msgs = m->next;
+		metrics_observe_us(c->gate->metrics, METRIC_COMMIT_US,
+				   (loop_now_ns(c->gate->loop) - m->staged_ns) / 1000);
 		life_enter(m, MSG_DONE);
 	}
 	metrics_add(g->gate->metrics, METRIC_COMMITS, 1);
@@ -355,6 +357,7 @@ static void due(struct timer *t)
 void commit_add(struct commit *c, struct msg *m)
 {
 	m->next = NULL;
+	m->staged_ns = loop_now_ns(c->gate->loop);
 	*c->staged_tail = m;
 	c->staged_tail = &m->next;
 	c->staged_n++;

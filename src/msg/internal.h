@@ -62,7 +62,7 @@ struct msg {
 	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
 	bool alone;               /* is retried: shares no worker */
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
-	uint64_t began_ns, queued_ns, scan_ns;
+	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
 	struct err why; /* set when it ends in RELEASED */
 
 	/* scanning */

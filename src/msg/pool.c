@@ -135,6 +135,8 @@ static void hand_over(struct worker *w, struct msg *m)
 		life_scan_failed(m, r != -EAGAIN);
 		return;
 	}
+	metrics_observe_us(w->pool->gate->metrics, METRIC_QUEUE_WAIT_US,
+			   (loop_now_ns(w->pool->gate->loop) - m->queued_ns) / 1000);
 	m->worker = w;
 	m->slot = slot;
 	w->slots[slot] = m;

@@ -83,7 +83,8 @@ static int split(struct mail_file *m, struct bytes start, struct arena *a, struc
 		if (is_folded(line) && m->headers.n > 0)
 			extend(&m->headers.v[m->headers.n - 1], line);
 		else if (header_list_insert(&m->headers, a, m->headers.n,
-		                            (struct header){ .text = line, .mark = BYTES("file") }) < 0)
+					    (struct header){ .text = line,
+							     .mark = BYTES("file") }) < 0)
 			return err_set(err, ERR_LIMIT, -ENOMEM, "too many header lines");
 	}
 	if (start.n < m->size_bytes)
@@ -93,7 +94,7 @@ static int split(struct mail_file *m, struct bytes start, struct arena *a, struc
 }
 
 int mail_file_open(struct mail_file *ret_m, const char *path, size_t header_max, struct arena *a,
-                   struct err *err)
+		   struct err *err)
 {
 	struct mail_file m = { .fd = -1 };
 	struct bytes start = { 0 };

@@ -13,8 +13,8 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *argument; /* what `run` wants instead; NULL: nothing */
 } switches[] = {
-	{ "--lint", cmd_check, NULL },       { "--lintlite", cmd_check, NULL },
-	{ "--lintlight", cmd_check, NULL },  { "--changed", cmd_config, "--changed" },
+	{ "--lint", cmd_check, NULL },         { "--lintlite", cmd_check, NULL },
+	{ "--lintlight", cmd_check, NULL },    { "--changed", cmd_config, "--changed" },
 	{ "--value=", cmd_config, "--value" }, { "--processing", cmd_queue, NULL },
 };
 
@@ -23,8 +23,8 @@ static int find(const char *arg)
 	for (size_t i = 0; i < ARRAY_LEN(switches); i++) {
 		size_t n = strlen(switches[i].word);
 
-		if (switches[i].word[n - 1] == '=' ? strncmp(arg, switches[i].word, n) == 0 :
-		                                     strcmp(arg, switches[i].word) == 0)
+		if (switches[i].word[n - 1] == '=' ? strncmp(arg, switches[i].word, n) == 0
+						   : strcmp(arg, switches[i].word) == 0)
 			return (int)i;
 	}
 	return -1;

@@ -29,13 +29,13 @@ static void add_subject(struct jout *j, const struct scanned *s)
 	ptrdiff_t at = s->mail == NULL ? -1 : header_find(&s->mail->headers, BYTES("Subject"), 0);
 
 	jout_member_str(j, "subject_out",
-	                at < 0 ? BYTES("") : header_value(s->mail->headers.v[at].text));
+			at < 0 ? BYTES("") : header_value(s->mail->headers.v[at].text));
 }
 
 static void add_actions(struct jout *j, const struct scanned *s)
 {
 	static const char *const words[OUTCOMES] = {
-		[OUTCOME_DELIVER] = "deliver", [OUTCOME_DELIVER_MODIFIED] = "deliver",
+		[OUTCOME_DELIVER] = "deliver",  [OUTCOME_DELIVER_MODIFIED] = "deliver",
 		[OUTCOME_QUARANTINE] = "store", [OUTCOME_DELETE] = "delete",
 		[OUTCOME_FORWARD] = "forward",
 	};
@@ -93,9 +93,9 @@ static void print_members(const struct cli *cli, const struct fact_part *p)
 		const struct fact_member *m = &p->members[i];
 
 		(void)printf("  %s|%s  %*s%s  %s%" PRIu64 " bytes%s%s\n", cli_dim(cli),
-		             cli_plain(cli), (int)(m->path_n * 2), "",
-		             m->path_n == 0 ? "" : safe(m->path[m->path_n - 1]), cli_dim(cli),
-		             m->size_bytes, m->encrypted ? ", encrypted" : "", cli_plain(cli));
+			     cli_plain(cli), (int)(m->path_n * 2), "",
+			     m->path_n == 0 ? "" : safe(m->path[m->path_n - 1]), cli_dim(cli),
+			     m->size_bytes, m->encrypted ? ", encrypted" : "", cli_plain(cli));
 	}
 }
 
@@ -105,10 +105,10 @@ static void print_parts(const struct cli *cli, const struct facts *f)
 		const struct fact_part *p = &f->parts[i];
 
 		(void)printf("  %s|-%s %-6s %s%s%s  %s%" PRIu64 " bytes%s%s%s\n", cli_dim(cli),
-		             cli_plain(cli), p->id, safe(p->type), p->name[0] == '\0' ? "" : "  ",
-		             safe(p->name), cli_dim(cli), p->size_bytes,
-		             p->file_type[0] == '\0' ? "" : ", ", safe(p->file_type),
-		             cli_plain(cli));
+			     cli_plain(cli), p->id, safe(p->type), p->name[0] == '\0' ? "" : "  ",
+			     safe(p->name), cli_dim(cli), p->size_bytes,
+			     p->file_type[0] == '\0' ? "" : ", ", safe(p->file_type),
+			     cli_plain(cli));
 		print_members(cli, p);
 	}
 }
@@ -119,12 +119,12 @@ static void print_findings(const struct cli *cli, const struct facts *f)
 		const struct finding *x = &f->findings[i];
 
 		(void)printf("  %s! %s%s: %s", cli_red(cli), finding_kind_name(x->kind),
-		             cli_plain(cli), safe(x->report));
+			     cli_plain(cli), safe(x->report));
 		(void)printf("%s  ", cli_dim(cli));
 		for (size_t k = 0; k < x->path_n; k++)
 			(void)printf("%s%s", k == 0 ? "" : "/", safe(x->path[k]));
 		(void)printf("%s%s%s\n", x->rule[0] == '\0' ? "" : "  by ", safe(x->rule),
-		             cli_plain(cli));
+			     cli_plain(cli));
 	}
 }
 
@@ -136,17 +136,17 @@ static void print_unfinished(const struct cli *cli, const struct facts *f)
 		if (c->state == CHECK_RAN || c->state == CHECK_SKIPPED)
 			continue;
 		(void)printf("  %s? check %s %s%s: %s\n", cli_yellow(cli),
-		             check_name((enum check_id)i), check_state_name(c->state),
-		             cli_plain(cli), safe(c->why == NULL ? "" : c->why));
+			     check_name((enum check_id)i), check_state_name(c->state),
+			     cli_plain(cli), safe(c->why == NULL ? "" : c->why));
 	}
 }
 
 void scan_output_tree(const struct cli *cli, const struct scanned *s)
 {
 	(void)printf("%s  %s%s%s  %s%" PRIu64 " bytes, %.1f ms%s\n", safe(s->file),
-	             outcome_colour(cli, s->decision->outcome), outcome_name(s->decision->outcome),
-	             cli_plain(cli), cli_dim(cli), s->size_bytes, (double)s->wall_us / 1000,
-	             cli_plain(cli));
+		     outcome_colour(cli, s->decision->outcome), outcome_name(s->decision->outcome),
+		     cli_plain(cli), cli_dim(cli), s->size_bytes, (double)s->wall_us / 1000,
+		     cli_plain(cli));
 	if (s->facts == NULL) {
 		(void)printf("  %s\n", safe(s->decision->why == NULL ? "" : s->decision->why));
 		return;

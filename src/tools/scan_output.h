@@ -10,9 +10,9 @@
 struct scanned {
 	const char *file, *id;
 	uint64_t size_bytes, wall_us;
-	const struct facts *facts;         /* NULL: not scanned */
+	const struct facts *facts; /* NULL: not scanned */
 	const struct decision *decision;
-	const struct mail_file *mail;      /* headers as they would go out; NULL: unreadable */
+	const struct mail_file *mail; /* headers as they would go out; NULL: unreadable */
 };
 
 void scan_output_json(const struct scanned *s);

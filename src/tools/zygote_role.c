@@ -28,11 +28,11 @@ void zygote_role_argument(char out[ZYGOTE_ARGUMENT_MAX], const struct conf *c)
 	const char *user = geteuid() == 0 ? conf_str(c, OPT_SCAN_USER, NULL) : "";
 
 	unsigned workers = (unsigned)MIN_OF(MAX_OF(conf_num(c, OPT_MAX_CHILDREN, NULL), 1),
-	                                    (int64_t)ZYGOTE_WORKERS_MAX);
+					    (int64_t)ZYGOTE_WORKERS_MAX);
 
-	(void)snprintf(out, ZYGOTE_ARGUMENT_MAX,
-	               ARGUMENT "%.64s:%u:%" PRIu64 ":%" PRIu64, user, workers,
-	               positive(c, OPT_WORKER_TMPFS_SIZE), positive(c, OPT_WORKER_MEMORY_LIMIT));
+	(void)snprintf(out, ZYGOTE_ARGUMENT_MAX, ARGUMENT "%.64s:%u:%" PRIu64 ":%" PRIu64, user,
+		       workers, positive(c, OPT_WORKER_TMPFS_SIZE),
+		       positive(c, OPT_WORKER_MEMORY_LIMIT));
 }
 
 bool zygote_role_is(int argc, char **argv)

@@ -12,8 +12,8 @@
 
 #include "conf/conf.h"
 
-#define ZYGOTE_ROLE      "--role=zygote"
-#define ZYGOTE_ROLE_FD   3 /* its socket to the master */
+#define ZYGOTE_ROLE         "--role=zygote"
+#define ZYGOTE_ROLE_FD      3 /* its socket to the master */
 #define ZYGOTE_ARGUMENT_MAX 160
 
 /* "--zygote=USER:WORKERS:TMPFS:MEMORY" from the options Scan User, Max Children, Worker Tmpfs Size
