@@ -122,8 +122,10 @@ static unsigned sync_fds(const struct msg *m, int fds[3])
 	unsigned n = 0;
 
 	if (m->holding) {
-		fds[n++] = m->hold_fd;
 		fds[n++] = m->put.dir_fd;
+		fds[n++] = m->hold_fd;
+		if (m->put.note_fd >= 0)
+			fds[n++] = m->put.note_fd;
 		return n;
 	}
 	for (unsigned i = 0; i < 2; i++)
@@ -149,7 +151,7 @@ static void sync_files(struct commit_group *g)
 
 		for (unsigned i = 0; i < n; i++) {
 			m->syncs[i] = (struct commit_sync){ .op.done = file_synced, .msg = m };
-			loop_fsync(g->gate->loop, &m->syncs[i].op, fds[i], !(m->holding && i == 1));
+			loop_fsync(g->gate->loop, &m->syncs[i].op, fds[i], !(m->holding && i == 0));
 		}
 	}
 }

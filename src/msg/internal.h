@@ -198,7 +198,7 @@ struct zygote {
 	struct zygote *next;
 	int sock;
 	struct op op;
-	bool polling, ready, gone, retiring;
+	bool polling, ready, gone, retiring, quit_sent;
 	uint64_t engine_generation;
 	char engine[ZYGOTE_TEXT_MAX];
 	struct site *site; /* takes effect when it is ready */

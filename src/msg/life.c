@@ -109,7 +109,6 @@ static struct msg *new_msg(struct gate *g, size_t dir_i)
 	m->dir_i = dir_i;
 	m->task.run = run_state;
 	m->hold_fd = -1;
-	m->put.day_fd = m->put.dir_fd = -1;
 	m->began_ns = loop_now_ns(g->loop);
 	m->next_all = g->all;
 	m->prev_all = &g->all;

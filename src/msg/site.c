@@ -215,8 +215,13 @@ static int check_quarantine(struct site *s, struct err *err)
 					   .user = s->quarantine_uid,
 					   .group = s->quarantine_gid,
 					   .file_mode = s->quarantine_mode };
-	int n = quarantine_sweep(&set, err);
+	int n = quarantine_check(&set, err);
 
+	if (n == -EPERM) /* mail is kept safe all the same: fewer people can read it */
+		log_warning("%s", err->text);
+	else if (n < 0)
+		return n;
+	n = quarantine_sweep(&set, err);
 	if (n < 0)
 		return n;
 	if (n > 0)
