@@ -13,8 +13,8 @@
 
 struct dash_line {
 	const uint8_t *start, *behind; /* behind: first byte of the next line */
-	struct bytes token;	       /* without the dashes and blanks around it */
-	size_t next_same;	       /* index of the next line with this token; SIZE_MAX: none */
+	struct bytes token;            /* without the dashes and blanks around it */
+	size_t next_same;              /* index of the next line with this token; SIZE_MAX: none */
 };
 
 struct carve {
@@ -23,6 +23,7 @@ struct carve {
 	struct mime_part *top; /* the part whose bytes these are */
 	struct dash_line *lines;
 	size_t lines_n;
+	bool bare_cr;             /* a line of dashes ends, or the one before it, at a lone CR */
 	struct mime_part **known; /* sorted by where their header block starts */
 	size_t known_n;
 };
@@ -83,6 +84,11 @@ static size_t count_dash_lines(struct bytes buf)
 	return n;
 }
 
+static bool ends_at_cr(struct bytes buf, size_t at)
+{
+	return at + 1 < buf.n && buf.p[at] == '\r' && buf.p[at + 1] != '\n';
+}
+
 static int find_dash_lines(struct carve *cv)
 {
 	struct bytes buf = cv->buf;
@@ -100,10 +106,12 @@ static int find_dash_lines(struct carve *cv)
 		d->start = buf.p + at;
 		d->token = token_of(bytes_of(d->start, end - at));
 		d->next_same = SIZE_MAX;
+		cv->bare_cr =
+			cv->bare_cr || ends_at_cr(buf, end) || (at > 0 && ends_at_cr(buf, at - 1));
 		at = next_dashes(buf, end);
 		if (end < buf.n)
-			end += end + 1 < buf.n && buf.p[end] == '\r' && buf.p[end + 1] == '\n' ? 2 :
-												 1;
+			end += end + 1 < buf.n && buf.p[end] == '\r' && buf.p[end + 1] == '\n' ? 2
+											       : 1;
 		d->behind = buf.p + end;
 	}
 	return 0;
@@ -205,7 +213,8 @@ static const uint8_t *header_start(const struct carve *cv, const struct dash_lin
 /* "Name:" first, and a Content- field somewhere in the block. */
 static bool is_header(struct bytes block)
 {
-	ptrdiff_t colon = bytes_index(bytes_head(block, MIN_OF(line_end(block, 0), (size_t)200)), ':');
+	ptrdiff_t colon =
+		bytes_index(bytes_head(block, MIN_OF(line_end(block, 0), (size_t)200)), ':');
 
 	if (colon <= 0)
 		return false;
@@ -271,11 +280,12 @@ static int carve_at(struct carve *cv, size_t i)
 	return mime_entity_readings(cv->c, holder_of(cv, start), region, block, NULL);
 }
 
-int mime_carve(struct mime_ctx *c, struct bytes buf, struct mime_part *top)
+int mime_carve(struct mime_ctx *c, struct bytes buf, struct mime_part *top, bool *ret_bare_cr)
 {
 	struct carve cv = { .c = c, .buf = buf, .top = top };
 	int r = find_dash_lines(&cv);
 
+	*ret_bare_cr = cv.bare_cr;
 	if (r < 0 || cv.lines_n == 0)
 		return r;
 	r = link_same(&cv);

@@ -15,11 +15,13 @@ static const unsigned base64_rules[] = {
 	BASE64_CUT_AT_PAD,
 	BASE64_LINE_RESET,
 	BASE64_BLANK_RESET,
+	BASE64_LINE_DROP,
+	BASE64_COUNT_PAD,
 	BASE64_STOP_AT_JUNK,
 	BASE64_URL,
 };
 
-static const enum qp_rule qp_rules[] = { QP_DROP, QP_ONE_DIGIT };
+static const enum qp_rule qp_rules[] = { QP_DROP, QP_RESUME, QP_DROP_LOWER };
 
 static const enum block_kind kind_of[] = {
 	[MIME_UU] = BLOCK_UU, [MIME_YENC] = BLOCK_YENC, [MIME_BINHEX] = BLOCK_BINHEX
@@ -27,7 +29,7 @@ static const enum block_kind kind_of[] = {
 
 static size_t bound_of(const struct mime_part *p)
 {
-	if (p->encoding == MIME_BASE64)
+	if (p->encoding == MIME_BASE64 || p->encoding == MIME_GZIP64)
 		return base64_bound(p->raw.n);
 	if (p->encoding == MIME_QP)
 		return qp_bound(p->raw.n);
@@ -76,7 +78,9 @@ static size_t decode_into(uint8_t *out, struct mime_part *p, bool *ret_clean, ch
 
 	*ret_clean = true;
 	ret_name[0] = '\0';
-	if (p->encoding == MIME_BASE64) {
+	if (p->encoding == MIME_GZIP64) {
+		n = base64_decode_by(out, p->raw, 0);
+	} else if (p->encoding == MIME_BASE64) {
 		n = base64_decode(out, p->raw, ret_clean);
 		p->defects |= *ret_clean ? 0 : MIME_BAD_BASE64;
 	} else if (p->encoding == MIME_QP) {
@@ -155,6 +159,7 @@ static int decode_encoded(struct mime_ctx *c, struct mime_part *p, bool *ret_cle
 	uint8_t *out = arena_alloc(c->a, bound_of(p));
 	char name[64];
 	size_t n;
+	int r = 0;
 
 	if (out == NULL)
 		return mime_no_memory(c);
@@ -163,15 +168,16 @@ static int decode_encoded(struct mime_ctx *c, struct mime_part *p, bool *ret_cle
 	if (!budget_charge(c->b, BUDGET_EXPANDED_BYTES, n, bytes_str(p->id)))
 		return mime_limit(c);
 	p->content = bytes_of(out, n);
-	p->decoded = true;
-	return add_name(c, p, name);
+	if (p->encoding == MIME_GZIP64)
+		r = mime_gunzip(c, p->content, &p->content);
+	p->decoded = r == 0;
+	return r < 0 ? r : add_name(c, p, name);
 }
 
 /* Bytes that another part holds too are charged: someone has to look at them once more. */
 static int decode_plain(struct mime_ctx *c, struct mime_part *p)
 {
-	if (p->alternate &&
-	    !budget_charge(c->b, BUDGET_EXPANDED_BYTES, p->raw.n, bytes_str(p->id)))
+	if (p->alternate && !budget_charge(c->b, BUDGET_EXPANDED_BYTES, p->raw.n, bytes_str(p->id)))
 		return mime_limit(c);
 	p->content = p->raw;
 	p->decoded = true;
@@ -183,11 +189,7 @@ static int look_inside(struct mime_ctx *c, struct mime_part *p)
 	bool parsed;
 	int r = mime_look_inside(c, p, p->content, &parsed);
 
-	if (r == 0 && parsed)
-		r = mime_examine(c, p);
-	if (r == 0 && parsed)
-		r = mime_carve(c, p->content, p);
-	return r;
+	return r == 0 && parsed ? mime_complete(c, p->content, p) : r;
 }
 
 int mime_decode(struct mime_part *p, struct arena *a, struct budget *b, struct err *err)

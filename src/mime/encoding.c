@@ -27,6 +27,8 @@ static const struct {
 	{ BYTES("x-binhex40"), MIME_BINHEX },
 	{ BYTES("mac-binhex"), MIME_BINHEX },
 	{ BYTES("mac-binhex40"), MIME_BINHEX },
+	{ BYTES("gzip64"), MIME_GZIP64 },
+	{ BYTES("x-gzip64"), MIME_GZIP64 },
 };
 
 /* Parts of a name by which sloppy readers know an encoding; looked for in any disguise. */
@@ -34,11 +36,9 @@ static const struct {
 	struct bytes part;
 	enum mime_encoding encoding;
 } hints[] = {
-	{ BYTES("64"), MIME_BASE64 },	 { BYTES("quoted"), MIME_QP },
-	{ BYTES("print"), MIME_QP },	 { BYTES("uu"), MIME_UU },
-	{ BYTES("yenc"), MIME_YENC },	 { BYTES("hex"), MIME_BINHEX },
-	{ BYTES("hqx"), MIME_BINHEX },	 { BYTES("bit"), MIME_7BIT },
-	{ BYTES("binary"), MIME_7BIT },
+	{ BYTES("64"), MIME_BASE64 },  { BYTES("quoted"), MIME_QP }, { BYTES("print"), MIME_QP },
+	{ BYTES("uu"), MIME_UU },      { BYTES("yenc"), MIME_YENC }, { BYTES("hex"), MIME_BINHEX },
+	{ BYTES("hqx"), MIME_BINHEX }, { BYTES("bit"), MIME_7BIT },  { BYTES("binary"), MIME_7BIT },
 };
 
 static bool find_exact(struct bytes value, unsigned *io_mask)

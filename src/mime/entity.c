@@ -65,7 +65,10 @@ static const char *type_in(struct mime_ctx *c, struct bytes value)
 	size_t n = 0;
 	unsigned depth = 0;
 
+	value = bytes_trim(value);
 	for (size_t i = 0; i < value.n && n < sizeof(out) && value.p[i] != ';'; i++) {
+		if (value.p[i] == '\n' || value.p[i] == '\r')
+			break;
 		if (value.p[i] == '(')
 			depth++;
 		else if (depth > 0)
@@ -125,7 +128,7 @@ static int add_readings(struct mime_ctx *c, struct entity *e)
 		body = bytes_from(e->region, (size_t)(e->starts[s] - e->region.p));
 		r = mime_encodings(c, &e->h, body, &mask);
 		for (unsigned t = 0; r == 0 && t < e->types_n; t++)
-			for (unsigned i = MIME_7BIT; r == 0 && i <= MIME_BINHEX; i++)
+			for (unsigned i = MIME_7BIT; r == 0 && i < MIME_ENCODINGS; i++)
 				if ((mask & 1u << i) != 0 &&
 				    !(i == MIME_7BIT && mime_is_multipart(e->types[t])))
 					r = add_reading(c, e, body, e->types[t],

@@ -32,9 +32,9 @@ static int add_face(struct mime_ctx *c, struct mime_part *below, struct bytes fa
 {
 	struct mime_part *p;
 
-	if (bytes_trim(face).n == 0 || (face.n <= FACE_BORING_BYTES &&
-					bytes_find(face, BYTES("begin")) < 0 &&
-					bytes_find(face, BYTES("://")) < 0))
+	if (bytes_trim(face).n == 0 ||
+	    (face.n <= FACE_BORING_BYTES && bytes_find(face, BYTES("begin")) < 0 &&
+	     bytes_find(face, BYTES("://")) < 0))
 		return 0;
 	p = mime_new_reading(c, below);
 	if (p == NULL)
@@ -125,4 +125,41 @@ int mime_examine(struct mime_ctx *c, struct mime_part *top)
 			r = examine_leaf(c, p);
 	}
 	return r;
+}
+
+/* Lone CRs as the ends of lines, as old Macintosh mail has them: a copy where they are LFs. */
+static int read_with_lf(struct mime_ctx *c, struct bytes buf, struct mime_part *top)
+{
+	struct mime_part *again;
+	uint8_t *copy;
+	bool bare_cr;
+	int r;
+
+	if (!budget_charge(c->b, BUDGET_EXPANDED_BYTES, buf.n, BYTES("lone CRs")))
+		return mime_limit(c);
+	copy = arena_dup(c->a, buf);
+	if (copy == NULL)
+		return mime_no_memory(c);
+	for (size_t i = 0; i < buf.n; i++)
+		if (copy[i] == '\r' && (i + 1 == buf.n || copy[i + 1] != '\n'))
+			copy[i] = '\n';
+	buf.p = copy;
+	r = mime_prelimits(buf, c->b, c->err);
+	if (r == 0)
+		r = mime_read(c, buf, top, true, &again);
+	if (r == 0)
+		r = mime_examine(c, again);
+	return r < 0 ? r : mime_carve(c, buf, again, &bare_cr);
+}
+
+int mime_complete(struct mime_ctx *c, struct bytes buf, struct mime_part *top)
+{
+	bool bare_cr;
+	int r = mime_examine(c, top);
+
+	if (r == 0)
+		r = mime_carve(c, buf, top, &bare_cr);
+	if (r < 0 || !(bare_cr || (top->defects & MIME_BARE_CR) != 0))
+		return r;
+	return read_with_lf(c, buf, top);
 }

@@ -9,7 +9,7 @@
 enum { HEADER_WITHIN_LINES = 30, HEADER_MAX_LINES = 31 };
 
 static const enum mime_encoding encoding_of[] = {
-	[BLOCK_UU] = MIME_UU,	  [BLOCK_XX] = MIME_UU,		[BLOCK_UU_BASE64] = MIME_UU,
+	[BLOCK_UU] = MIME_UU,     [BLOCK_XX] = MIME_UU,         [BLOCK_UU_BASE64] = MIME_UU,
 	[BLOCK_YENC] = MIME_YENC, [BLOCK_BINHEX] = MIME_BINHEX,
 };
 
@@ -109,16 +109,21 @@ static bool is_header_block(struct bytes text)
 	return false;
 }
 
-/* A header block that starts within the first lines: the rest is a message. */
+/*
+ * A header block that starts within the first lines: the rest is a message. Behind a line of
+ * dashes it is a part, and mime_carve() has found it.
+ */
 static bool find_message(struct bytes text, struct bytes *ret_message)
 {
 	struct bytes rest = text, at = text, line;
+	bool dashes = false;
 
 	for (unsigned i = 0; i < HEADER_WITHIN_LINES && bytes_next_line(&rest, &line); i++) {
-		if (is_field(line) && is_header_block(at)) {
+		if (!dashes && is_field(line) && is_header_block(at)) {
 			*ret_message = at;
 			return true;
 		}
+		dashes = bytes_starts(line, BYTES("--"));
 		at = rest;
 	}
 	return false;

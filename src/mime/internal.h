@@ -91,6 +91,9 @@ int mime_params_read(struct mime_ctx *c, struct bytes value, enum mime_quoting q
 int mime_names_read(struct mime_ctx *c, const struct mime_headers *h,
 		    struct mime_part *p) MUST_CHECK;
 
+/* gunzip.c: @in decompressed; @in itself when it is no gzip stream. Charges what it makes. */
+int mime_gunzip(struct mime_ctx *c, struct bytes in, struct bytes *ret) MUST_CHECK;
+
 /* words.c: RFC 2047 to UTF-8, folds undone; NULL: arena full. */
 char *mime_words_decode(struct arena *a, struct bytes in) MUST_CHECK;
 
@@ -112,8 +115,15 @@ int mime_entity_readings(struct mime_ctx *c, struct mime_part *below, struct byt
 /* examine.c: other readings of the parts of GMime's tree below @top. */
 int mime_examine(struct mime_ctx *c, struct mime_part *top) MUST_CHECK;
 
-/* carve.c: parts of @buf, the bytes of @top, that its tree does not show. */
-int mime_carve(struct mime_ctx *c, struct bytes buf, struct mime_part *top) MUST_CHECK;
+/*
+ * carve.c: parts of @buf, the bytes of @top, that its tree does not show. *@ret_bare_cr: some line
+ * of dashes ends at a lone CR.
+ */
+int mime_carve(struct mime_ctx *c, struct bytes buf, struct mime_part *top,
+	       bool *ret_bare_cr) MUST_CHECK;
+
+/* All of this for @buf, whose GMime tree hangs below @top. */
+int mime_complete(struct mime_ctx *c, struct bytes buf, struct mime_part *top) MUST_CHECK;
 
 /*
  * inside.c: files and messages in the content of the leaf @p, as its children. *@ret_parsed: a

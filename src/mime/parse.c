@@ -161,8 +161,8 @@ static int fill(const struct reader *rd, struct work *w)
 	p->structural = true;
 	p->alternate = rd->alternate;
 	/* without parts it holds bytes like any leaf, and nobody else would look at them */
-	p->multipart = GMIME_IS_MULTIPART(w->o) &&
-		       g_mime_multipart_get_count((GMimeMultipart *)w->o) > 0;
+	p->multipart =
+		GMIME_IS_MULTIPART(w->o) && g_mime_multipart_get_count((GMimeMultipart *)w->o) > 0;
 	if (GMIME_IS_MULTIPART(w->o) && !p->multipart)
 		p->defects |= MIME_BAD_BOUNDARY;
 	p->message = GMIME_IS_MESSAGE_PART(w->o);
@@ -385,9 +385,7 @@ int mime_parse(struct mime_tree *ret_t, struct bytes message, struct arena *a, s
 		return err_set(err, ERR_INPUT, -EBADMSG, "the message is empty");
 	r = mime_read(&c, message, NULL, false, &t.root);
 	if (r == 0)
-		r = mime_examine(&c, t.root);
-	if (r == 0)
-		r = mime_carve(&c, message, t.root);
+		r = mime_complete(&c, message, t.root);
 	if (r == 0)
 		r = finish(&c, &t);
 	if (r == 0)
