@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "daemon/channel.h"
+#include "tools/zygote_role.h"
 
 #define GATEWAY_FILES 65536 /* some descriptors for each message in flight */
 
@@ -82,17 +83,37 @@ static bool become(const struct identity *id)
 	       setresuid(id->uid, id->uid, id->uid) == 0;
 }
 
-/* In the child. Only what is safe after fork: no allocation, no log. */
-static _Noreturn void run(enum child_role role, int sock, const struct identity *id,
-			  const struct daemon_options *o)
+/* What is executed; made before the fork, since allocation is not allowed between it and exec. */
+struct command {
+	char zygote[ZYGOTE_ARGUMENT_MAX];
+	char *argv[6];
+};
+
+static void make_command(struct command *cmd, enum child_role role, const struct conf *c,
+			 const struct daemon_options *o)
 {
-	char *argv[] = { (char *)(role == CHILD_GATEWAY ? "sallyportd: gateway"
-							: "sallyportd: zygote"),
-			 (char *)(role == CHILD_GATEWAY ? "--role=gateway" : "--role=zygote"),
-			 (char *)"-c",
-			 (char *)o->conf_path,
-			 (char *)(o->foreground ? "--foreground" : NULL),
-			 NULL };
+	char **at = cmd->argv;
+
+	*cmd = (struct command){ 0 };
+	if (role == CHILD_ZYGOTE) {
+		zygote_role_argument(cmd->zygote, c);
+		*at++ = (char *)"sallyportd: zygote";
+		*at++ = (char *)ZYGOTE_ROLE;
+		*at++ = cmd->zygote;
+		return;
+	}
+	*at++ = (char *)"sallyportd: gateway";
+	*at++ = (char *)"--role=gateway";
+	*at++ = (char *)"-c";
+	*at++ = (char *)(uintptr_t)o->conf_path;
+	if (o->foreground)
+		*at++ = (char *)"--foreground";
+}
+
+/* In the child. */
+static _Noreturn void run(enum child_role role, int sock, const struct identity *id,
+			  struct command *cmd)
+{
 	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
 	sigset_t none;
 
@@ -106,7 +127,7 @@ static _Noreturn void run(enum child_role role, int sock, const struct identity 
 		_exit(EX_NOPERM);
 	if (close_range(CHANNEL_FD + 1, ~0u, 0) < 0)
 		_exit(EX_OSERR);
-	(void)execv("/proc/self/exe", argv);
+	(void)execv("/proc/self/exe", cmd->argv);
 	_exit(EX_OSERR);
 }
 
@@ -123,6 +144,7 @@ int children_start(struct children *cs, enum child_role role, int sock, const st
 {
 	struct child *place = free_place(cs);
 	struct identity id = { 0 };
+	struct command cmd;
 	pid_t pid;
 	int r = 0;
 
@@ -133,11 +155,12 @@ int children_start(struct children *cs, enum child_role role, int sock, const st
 		r = gateway_identity(&id, c, err);
 	if (r < 0)
 		return r;
+	make_command(&cmd, role, c, o);
 	pid = fork();
 	if (pid < 0)
 		return err_errno(err, "start the %s", child_name(role));
 	if (pid == 0)
-		run(role, sock, &id, o);
+		run(role, sock, &id, &cmd);
 	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* daemon/gateway.c - the gateway process: its loop, its channel, its control socket. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>

@@ -10,12 +10,9 @@
 
 #include "core/fault.h"
 #include "core/log.h"
-#include "core/num.h"
-#include "daemon/channel.h"
 #include "daemon/roles.h"
-#include "scan/scan.h"
 #include "tools/cli.h"
-#include "worker/product.h"
+#include "tools/zygote_role.h"
 
 static const char usage[] =
 	"Usage: sallyportd [-c FILE] [--foreground]\n"
@@ -54,10 +51,6 @@ static int run_role(const char *role, const struct daemon_options *o)
 		log_init(LOG_TO_SYSLOG, "MailScanner", "mail");
 	if (strcmp(role, "gateway") == 0)
 		return gateway_main(o);
-	if (strcmp(role, "zygote") == 0) {
-		fault_set_role("zygote");
-		return product_zygote_main(CHANNEL_FD);
-	}
 	(void)fputs(usage, stderr);
 	return EX_USAGE;
 }
@@ -70,6 +63,10 @@ int main(int argc, char **argv)
 
 	/* MailScanner's umask: queue and quarantine files are nobody else's (spec a8). */
 	(void)umask(077);
+	if (zygote_role_is(argc, argv)) {
+		log_init(LOG_TO_STDERR, "sallyportd", "mail");
+		return zygote_role_main(argc, argv);
+	}
 	/* Options with arguments of their own belong to `sallyport`: --value, --changed, --lint. */
 	if (cli_is_mailscanner_switch(argc, argv))
 		return cli_mailscanner(argc, argv);

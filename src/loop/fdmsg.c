@@ -75,6 +75,8 @@ int fdmsg_recv(int sock, void *ret_record, size_t n, int *ret_fds, size_t fds_ma
 	got = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	if (got < 0 && errno == ECONNRESET)
+		return err_set(err, ERR_TEMP, -EPIPE, "our other process is gone");
 	if (got < 0)
 		return err_errno(err, "receive from our other process");
 	fds_n = take_fds(&msg, ret_fds, fds_max);

@@ -6,7 +6,7 @@
 
 #include "core/log.h"
 #include "tools/cli.h"
-#include "worker/product.h"
+#include "tools/zygote_role.h"
 
 static const struct {
 	const char *name;
@@ -34,8 +34,8 @@ static void help(FILE *to)
 int main(int argc, char **argv)
 {
 	log_init(LOG_TO_STDERR, "sallyport", "mail");
-	if (product_is_zygote(argc, argv)) /* started by our own `scan` */
-		return product_zygote(argc, argv);
+	if (zygote_role_is(argc, argv)) /* started by our own `scan` */
+		return zygote_role_main(argc, argv);
 	if (argc < 2) {
 		help(stderr);
 		return EX_USAGE;
