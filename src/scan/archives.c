@@ -271,66 +271,107 @@ static bool is_asked(const struct scan_state *s, const struct leaf *leaf, enum a
 
 /* --- findings --- */
 
-static int find_content(struct unpack *u, enum finding_kind kind, char class, const char *key,
-			const char *report, const char *log, const char *rule, struct err *err)
+static const char *safe_name(struct unpack *u)
 {
-	struct scan_state *s = u->s;
-	const char *name = scan_safe_name(s, u->container->path[u->container->path_n - 1]);
-	const char *line = arena_printf(s->arena, log, name);
+	return scan_safe_name(u->s, u->container->path[u->container->path_n - 1]);
+}
 
-	if (line == NULL)
-		return scan_no_memory(s, err);
-	return scan_find(s, u->container, kind, class, key, report, line, rule, err);
+/* @report and @log may be NULL: then memory was out. */
+static int find_content(struct unpack *u, const struct finding *f, struct err *err)
+{
+	if (f->report == NULL || f->log == NULL)
+		return scan_no_memory(u->s, err);
+	return scan_find(u->s, u->container, f->kind, f->class, f->name, f->report, f->log, f->rule,
+			 err);
+}
+
+static int find_encrypted(struct unpack *u, struct err *err)
+{
+	struct finding f = {
+		.kind = FINDING_ENCRYPTED,
+		.class = 'c',
+		.name = "passwordprotected",
+		.report = "This archive needs a password, so what it holds could not be checked",
+		.log = arena_printf(u->s->arena, "Password-protected archive (%s) in %%id%%",
+				    safe_name(u)),
+		.rule = "Allow Password-Protected Archives",
+	};
+
+	return find_content(u, &f, err);
+}
+
+static int find_unencrypted(struct unpack *u, struct err *err)
+{
+	struct finding f = {
+		.kind = FINDING_ENCRYPTED,
+		.class = 'c',
+		.name = "nonpasswordprotected",
+		.report = "This archive has no password, which is required here",
+		.log = arena_printf(u->s->arena, "Non-password-protected archive (%s) in %%id%%",
+				    safe_name(u)),
+		.rule = "Archives Must Be Password-Protected",
+	};
+
+	return find_content(u, &f, err);
+}
+
+static int find_unreadable(struct unpack *u, const struct format *format, struct err *err)
+{
+	struct finding f = {
+		.kind = FINDING_CONTENT,
+		.class = 'c',
+		.name = "unreadablearchive",
+		.report = arena_printf(u->s->arena, "This archive could not be read (%s: %s)",
+				       format->name, u->why),
+		.log = arena_printf(u->s->arena, "Unreadable archive (%s) in %%id%%", safe_name(u)),
+	};
+
+	return find_content(u, &f, err);
+}
+
+static int find_bad_tnef(struct unpack *u, struct err *err)
+{
+	struct finding f = {
+		.kind = FINDING_UNPARSABLE,
+		.class = 'e',
+		.name = "badtnef",
+		.report = "This Outlook attachment (TNEF) could not be read",
+		.log = arena_printf(u->s->arena,
+				    "Corrupt TNEF %s that cannot be analysed in message %%id%%",
+				    safe_name(u)),
+		.rule = "Deliver Unparsable TNEF",
+	};
+
+	return find_content(u, &f, err);
 }
 
 static int judge_encryption(struct unpack *u, struct err *err)
 {
 	const struct scan_request *r = u->s->request;
 	struct leaf *c = u->container;
+	bool told = c->container_encrypted;
 
-	if (u->encrypted && c->fact != NULL)
-		c->fact->encrypted = true;
-	if (u->encrypted && !r->allow_encrypted_archives && !c->container_encrypted) {
+	if (u->encrypted) {
 		c->container_encrypted = true;
-		return find_content(
-			u, FINDING_ENCRYPTED, 'c', "passwordprotected",
-			"This archive needs a password, so what it holds could not be checked",
-			"Password-protected archive (%s) in %%id%%",
-			"Allow Password-Protected Archives", err);
+		if (c->fact != NULL)
+			c->fact->encrypted = true;
+		return told || r->allow_encrypted_archives ? 0 : find_encrypted(u, err);
 	}
-	c->container_encrypted |= u->encrypted;
-	if (!u->encrypted && r->require_encrypted_archives && !u->document && u->members_n > 0)
-		return find_content(u, FINDING_ENCRYPTED, 'c', "nonpasswordprotected",
-				    "This archive has no password, which is required here",
-				    "Non-password-protected archive (%s) in %%id%%",
-				    "Archives Must Be Password-Protected", err);
+	if (r->require_encrypted_archives && !u->document && u->members_n > 0)
+		return find_unencrypted(u, err);
 	return 0;
 }
 
 static int judge_damage(struct unpack *u, const struct format *f, enum is sure, struct err *err)
 {
-	const struct scan_request *r = u->s->request;
-	const char *report;
-
 	if (u->why[0] == '\0' || u->stop || f->option == DOCUMENT || f->option == UU)
 		return 0;
 	if (f->option == TNEF)
-		return r->allow_broken_tnef
-			       ? 0
-			       : find_content(u, FINDING_UNPARSABLE, 'e', "badtnef",
-					      "This Outlook attachment (TNEF) could not be read",
-					      "Corrupt TNEF %s that cannot be analysed in message "
-					      "%%id%%",
-					      "Deliver Unparsable TNEF", err);
+		return u->s->request->allow_broken_tnef ? 0 : find_bad_tnef(u, err);
 	/* What only looks like one may be no archive at all. */
 	if ((sure != IS_SURE && u->members_n == 0) || is_program(u->container->content))
 		return 0;
-	report = arena_printf(u->s->arena, "This archive could not be read (%s: %s)", f->name,
-			      u->why);
-	if (report == NULL)
-		return scan_no_memory(u->s, err);
-	return find_content(u, FINDING_CONTENT, 'c', "unreadablearchive", report,
-			    "Unreadable archive (%s) in %%id%%", "", err);
+	return find_unreadable(u, f, err);
 }
 
 /* --- the walk --- */
