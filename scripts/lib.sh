@@ -96,7 +96,7 @@ configure() {
 	fi
 	! command -v ccache >/dev/null || cc="ccache $cc"
 	if [ -f "$dir/meson-private/coredata.dat" ]; then
-		CC=$cc meson setup --wipe "$dir" "$top" "$@"
+		CC=$cc meson setup --reconfigure "$dir" "$top" "$@"
 	else
 		CC=$cc meson setup "$dir" "$top" "$@"
 	fi && printf '%s\n' "$want" >"$dir/.configured"

@@ -143,6 +143,18 @@ class Gateway:
     def in_flight(self):
         return (self.control("stats") or {}).get("in_flight", 0)
 
+    def _list(self, *words):
+        got = self.control(*words)
+        if isinstance(got, dict):
+            got = next((v for v in got.values() if isinstance(v, list)), [got])
+        return got or []
+
+    def quarantine_list(self):
+        return self._list("quarantine", "list")
+
+    def queue_list(self):
+        return self._list("queue")
+
     # --- life ---
 
     def start(self, seconds=60, wait_ready=True):
