@@ -125,10 +125,12 @@ def at_random(folder):
     sweep = Sweep(folder)
     sweep.last_tree = sweep.gate.tree()
     rng = random.Random(SEED)
-    roles = {}
+    roles, since_supervisor = {}, 0
     for n in range(KILLS):
         sweep.ensure_up()
-        role = rng.choice(gateway.ROLES)
+        # The supervisor waits longer after each quick death of a child; killed itself, it begins anew.
+        role = "supervisor" if since_supervisor >= 4 else rng.choice(gateway.ROLES)
+        since_supervisor = 0 if role == "supervisor" else since_supervisor + 1
         pid = sweep.gate.pid(role)
         if pid is None:
             sweep.fruitless += 1

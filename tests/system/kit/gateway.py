@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 from kit import wait
@@ -122,7 +123,24 @@ class Gateway:
         with open(self.conf, "w", encoding="utf-8") as f:
             f.writelines(f"{name} = {value}\n" for name, value in self.options.items())
 
-    # --- the control command ---
+    # --- asking it ---
+
+    def ask(self, command):
+        """The daemon's answer on its control socket, or None when there is none."""
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(10)
+                s.connect(self.options["Control Socket"])
+                s.sendall(json.dumps({"command": command}).encode() + b"\n")
+                answer = b""
+                while part := s.recv(1 << 16):
+                    answer += part
+            return json.loads(answer)
+        except (OSError, ValueError):
+            return None
+
+    def ready(self):
+        return (self.ask("status") or {}).get("workers_up", 0) > 0
 
     def control(self, *words):
         """The JSON answer of `sallyport WORDS --json`, or None when it failed."""
@@ -135,13 +153,6 @@ class Gateway:
         if done.returncode != 0 and not lines:
             return None
         return lines[0] if len(lines) == 1 else lines
-
-    def ready(self):
-        stats = self.control("stats")
-        return isinstance(stats, dict) and stats.get("workers_up", 0) > 0
-
-    def in_flight(self):
-        return (self.control("stats") or {}).get("in_flight", 0)
 
     def _list(self, *words):
         got = self.control(*words)
@@ -209,12 +220,12 @@ class Gateway:
         if self._process is None:
             return {}
         children = _children()
-        found, todo = {}, [self._process.pid]
+        found, todo = {}, [(self._process.pid, None)]
         while todo:
-            pid = todo.pop()
+            pid, parent_role = todo.pop()
             if _alive(pid):
-                found[pid] = role_of(pid, supervisor=self._process.pid)
-                todo += children.get(pid, [])
+                found[pid] = _role(pid, parent_role)
+                todo += [(child, found[pid]) for child in children.get(pid, [])]
         return found
 
     def pid(self, role):
@@ -275,15 +286,18 @@ def _children():
     return found
 
 
-def role_of(pid, supervisor):
-    if pid == supervisor:
+def _role(pid, parent_role):
+    """The supervisor starts its children with --role NAME; workers are forked by the zygote."""
+    if parent_role is None:
         return "supervisor"
+    if parent_role in ("zygote", "worker"):
+        return "worker"
     try:
-        with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as f:
-            comm = f.read()
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            words = f.read().decode().replace("=", "\0").split("\0")
     except OSError:
         return "gone"
-    return next((r for r in ROLES if r[:6] in comm), "other")
+    return words[words.index("--role") + 1] if "--role" in words else "other"
 
 
 def _end(pids):
