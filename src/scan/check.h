@@ -7,6 +7,7 @@
 #define SCAN_CHECK_H
 
 #include "mime/mime.h"
+#include "scan/rule_file.h"
 #include "scan/scan.h"
 
 /* One file to look at: a MIME leaf, or a member of an archive, document or encoded text. */
@@ -67,13 +68,14 @@ const char *scan_safe_name(struct scan_state *s, const char *name);
 /* --- rules.c: filename and filetype rules, compiled --- */
 struct rule_engine;  /* all rule sets of one configuration, made in the zygote */
 struct rule_scratch; /* per worker */
-enum rule_action { RULE_NONE, RULE_ALLOW, RULE_DENY, RULE_DENY_DELETE, RULE_RENAME, RULE_FORWARD };
 enum rule_field { RULE_NAME, RULE_TYPE, RULE_MIME };
 struct rule_match {
 	enum rule_action action;
 	const char *log_text, *user_text; /* "" when '-' */
 	const char *argument;             /* rename text, addresses; "" */
 	const char *where;                /* "FILE:LINE" or "option Deny Filenames" */
+	size_t subject;                   /* which one matched */
+	bool from_list;                   /* an option's list, not a rule file */
 };
 int rule_engine_new(struct rule_engine **ret_e, const struct conf *c, struct err *err) MUST_CHECK;
 void rule_engine_free(struct rule_engine **e);
@@ -81,6 +83,8 @@ uint64_t rule_engine_hash(const struct rule_engine *e);
 int rule_scratch_new(struct rule_scratch **ret_s, struct rule_engine *e,
 		     struct err *err) MUST_CHECK;
 void rule_scratch_free(struct rule_scratch **s);
+/* False: @rules has nothing to ask about @field, so that the field need not be found out. */
+bool rule_wanted(struct rule_scratch *s, const struct scan_rules *rules, enum rule_field field);
 /*
  * First match of allow list, deny list, rule files (in this order) on any of @subjects.
  * Compiles a set nobody has asked for yet (only lists, not files, can be new) and keeps it.
