@@ -5,16 +5,18 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 if [ -t 1 ]; then
-	bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' dim=$'\e[2m' plain=$'\e[0m' clear=$'\r\e[K'
+	red=$'\e[31m' dim=$'\e[2m' plain=$'\e[0m' clear=$'\r\e[K'
 else
-	bold='' red='' green='' dim='' plain='' clear=''
+	red='' dim='' plain='' clear=''
 fi
 
 # What the build needs; docs/dependencies.md says why.
+# shellcheck disable=SC2034
 build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libarchive-dev libcap-ng-dev
 	libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libmagic-dev libpcre2-dev
 	libseccomp-dev libsqlite3-dev libssl-dev libsystemd-dev liburing-dev)
 # What the tests need on top of it.
+# shellcheck disable=SC2034
 test_packages=(clang clang-format libclang-rt-dev universal-ctags zstd)
 
 die() {

@@ -92,6 +92,7 @@ def count_tap(job, text, code):
     points = len(re.findall(r"^(?:not )?ok\b", text, re.M))
     if planned != [str(points)]:
         job.failed += 1
+        job.why += re.findall(r"^(?:SUMMARY:|.*runtime error:|.*[Aa]ssert|Traceback|\w*Error:|.*\.Late:).*", text, re.M)[:3]
         job.why.append(f"ended after {points} points" + (f" of {planned[0]}" if planned else " without a plan"))
     elif code != 0 and job.failed == 0:
         job.failed += 1
