@@ -17,7 +17,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libarchive-dev l
 	libseccomp-dev libsqlite3-dev libssl-dev libsystemd-dev liburing-dev)
 # What the tests need on top of it.
 # shellcheck disable=SC2034
-test_packages=(clang clang-format libclang-rt-dev universal-ctags zstd)
+test_packages=(git clang clang-format libclang-rt-dev universal-ctags zstd)
 
 die() {
 	printf '%s%s%s\n' "$red" "$*" "$plain" >&2
@@ -75,8 +75,9 @@ need_packages() {
 	[ -n "$missing" ] || return 0
 	command -v apt-get >/dev/null || die "These Debian packages are missing and there is no apt-get here: $missing"
 	[ "$(id -u)" = 0 ] || die "Packages are missing. As root, run: apt-get install $missing"
+	echo "Missing packages: $missing"
 	# shellcheck disable=SC2086
-	step "Installing $missing" apt_install $missing || die "Could not install: $missing"
+	step "Installing $(wc -w <<<"$missing") packages" apt_install $missing || die "Could not install: $missing"
 }
 
 # The user of zygote and workers, which own nothing and may do nothing.
