@@ -54,6 +54,7 @@ class Sweep:
         self.account = account.Account()
         self.kills = self.fruitless = 0
         self.gate.start()
+        self.last_tree = self.gate.tree()
         self.drain = account.Drain("sendmail", self.gate.out_queue)
         self.load = account.Load(self.account, queuefile.SendmailWriter(self.gate.in_queue), load.mixed(SEED))
 
@@ -62,15 +63,28 @@ class Sweep:
             f.write(text)
         os.rename(self.fault_file + ".new", self.fault_file)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """However it ended: nothing of ours goes on."""
+        self.load.stop()
+        self.drain.stop(account.Account())
+        self.gate.stop()
+
     def ensure_up(self):
         """Start it again if the supervisor itself is gone; its children must have gone with it."""
         if not self.gate.running():
-            wait.until(lambda: not gateway.alive(self.last_tree), 20, "end of an orphaned process")
+            try:
+                wait.until(lambda: not gateway.alive(self.last_tree), 20, "end of the killed supervisor's children")
+            except wait.Late as late:
+                raise wait.Late(f"{late}: {[(p, self.last_tree[p]) for p in gateway.alive(self.last_tree)]}") from None
             self.gate.start(wait_ready=False)
         self.gate.wait_ready(60)
         self.last_tree = self.gate.tree()
 
     def kill(self, pid):
+        self.last_tree = self.gate.tree()
         try:
             os.kill(pid, signal.SIGKILL)
             self.kills += 1
@@ -102,69 +116,66 @@ class Sweep:
 
 
 def at_states(folder, states):
-    sweep = Sweep(folder)
-    sweep.last_tree = sweep.gate.tree()
-    for state in states:
-        for nth in (1, 7):
-            sweep.ensure_up()
-            pid = sweep.gate.pid("gateway")
-            sweep.fault(f"{state}=KILL@{nth}")
-            try:
-                wait.until(lambda p=pid: not gateway.alive([p]), 15, state)
-                sweep.kills += 1
-            except wait.Late:
-                sweep.fruitless += 1
-                if state not in ("msg.state.released",):  # nothing need be released in a good run
-                    tap.ok(False, f"the gateway came to {state} {nth} times")
-            sweep.fault("")
-        tap.progress(f"{state}: {sweep.kills} kills, {sweep.load.written} messages")
-    sweep.finish(f"{len(states)} states")
+    with Sweep(folder) as sweep:
+        for state in states:
+            for nth in (1, 7):
+                sweep.ensure_up()
+                pid = sweep.gate.pid("gateway")
+                sweep.fault(f"{state}=KILL@{nth}")
+                try:
+                    wait.until(lambda p=pid: not gateway.alive([p]), 15, state)
+                    sweep.kills += 1
+                except wait.Late:
+                    sweep.fruitless += 1
+                    if state not in ("msg.state.released",):  # nothing need be released in a good run
+                        tap.ok(False, f"the gateway came to {state} {nth} times")
+                sweep.fault("")
+            tap.progress(f"{state}: {sweep.kills} kills, {sweep.load.written} messages")
+        sweep.finish(f"{len(states)} states")
 
 
 def at_random(folder):
-    sweep = Sweep(folder)
-    sweep.last_tree = sweep.gate.tree()
-    rng = random.Random(SEED)
-    roles, since_supervisor = {}, 0
-    for n in range(KILLS):
-        sweep.ensure_up()
-        # The supervisor waits longer after each quick death of a child; killed itself, it begins anew.
-        role = "supervisor" if since_supervisor >= 4 else rng.choice(gateway.ROLES)
-        since_supervisor = 0 if role == "supervisor" else since_supervisor + 1
-        pid = sweep.gate.pid(role)
-        if pid is None:
-            sweep.fruitless += 1
-            continue
-        target = sweep.load.written + rng.randrange(12)  # a moment measured in messages
-        wait.until(lambda t=target: sweep.load.written >= t or len(os.listdir(sweep.gate.in_queue)) > 150,
-                   20, "load", every=rng.random() / 100)
-        sweep.kill(pid)
-        roles[role] = roles.get(role, 0) + 1
-        if n % 25 == 24:
-            tap.progress(f"{n + 1} of {KILLS} kills, {sweep.load.written} messages")
-    tap.note(f"killed: {roles}, not found: {sweep.fruitless}")
-    tap.ok(sweep.kills >= KILLS * 9 // 10, f"{sweep.kills} processes were killed")
-    sweep.finish(f"{sweep.kills} random kills")
+    with Sweep(folder) as sweep:
+        rng = random.Random(SEED)
+        roles, since_supervisor = {}, 0
+        for n in range(KILLS):
+            sweep.ensure_up()
+            # The supervisor waits longer after each quick death of a child; killed itself, it begins anew.
+            role = "supervisor" if since_supervisor >= 4 else rng.choice(gateway.ROLES)
+            since_supervisor = 0 if role == "supervisor" else since_supervisor + 1
+            pid = sweep.gate.pid(role)
+            if pid is None:
+                sweep.fruitless += 1
+                continue
+            # A moment measured in messages that came out; now and then at once, into the start-up.
+            target = len(sweep.drain.taken) + (rng.randrange(1, 12) if rng.random() < 0.8 else 0)
+            wait.until(lambda t=target: len(sweep.drain.taken) >= t, 30, "messages coming out", every=rng.random() / 200)
+            sweep.kill(pid)
+            roles[role] = roles.get(role, 0) + 1
+            if n % 25 == 24:
+                tap.progress(f"{n + 1} of {KILLS} kills, {sweep.load.written} messages")
+        tap.note(f"killed: {roles}, not found: {sweep.fruitless}")
+        tap.ok(sweep.kills >= KILLS * 9 // 10, f"{sweep.kills} processes were killed")
+        sweep.finish(f"{sweep.kills} random kills")
 
 
 def with_errors(folder, points):
-    sweep = Sweep(folder)
-    sweep.last_tree = sweep.gate.tree()
-    for point in points:
-        for error in ("EIO", "ENOSPC", "SHORT"):
-            sweep.ensure_up()
-            start = sweep.load.written
-            sweep.fault(f"{point}={error}@3,{point}={error}@4")
-            wait.until(lambda s=start: sweep.load.written >= s + 40, 60, f"load during {point}={error}")
-            sweep.fault(f"{point}={error}")
-            wait.until(lambda s=start: sweep.load.written >= s + 60 or
-                       len(os.listdir(sweep.gate.in_queue)) > 150, 60, f"load during {point}={error}")
-            sweep.fault("")
-            if not sweep.gate.running():
-                tap.ok(False, f"{point}={error} ended the daemon")
-        tap.progress(f"{point}: {sweep.load.written} messages")
-    sweep.kills = len(points) * 3  # a failed sync may repeat what was in flight, as a kill may
-    sweep.finish(f"{len(points)} points failing three ways")
+    with Sweep(folder) as sweep:
+        for point in points:
+            for error in ("EIO", "ENOSPC", "SHORT"):
+                sweep.ensure_up()
+                start = sweep.load.written
+                sweep.fault(f"{point}={error}@3,{point}={error}@4")
+                wait.until(lambda s=start: sweep.load.written >= s + 40, 60, f"load during {point}={error}")
+                sweep.fault(f"{point}={error}")
+                wait.until(lambda s=start: sweep.load.written >= s + 60 or
+                           len(os.listdir(sweep.gate.in_queue)) > 150, 60, f"load during {point}={error}")
+                sweep.fault("")
+                if not sweep.gate.running():
+                    tap.ok(False, f"{point}={error} ended the daemon")
+            tap.progress(f"{point}: {sweep.load.written} messages")
+        sweep.kills = len(points) * 3  # a failed sync may repeat what was in flight, as a kill may
+        sweep.finish(f"{len(points)} points failing three ways")
 
 
 def main():

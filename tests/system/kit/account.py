@@ -162,10 +162,12 @@ class Drain:
                 os.unlink(os.path.join(self._folder, gone))
 
     def stop(self, account):
+        """Everything taken so far goes into @account."""
         self._stop.set()
         self._thread.join(60)
         for message in self.taken:
             account.add_delivered(case_of(message), split_message(message)[1])
+        self.taken = []
 
 
 class Load:

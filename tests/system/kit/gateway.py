@@ -190,6 +190,9 @@ class Gateway:
         """TERM; returns the exit code, or None when it had to be killed."""
         if self._process is None:
             return None
+        if self._process.poll() is not None:
+            code, self._process = self._process.returncode, None
+            return code
         tree = self.tree()
         self._process.terminate()
         try:
