@@ -82,10 +82,8 @@ def outcome(gate, name):
     for item in gate.quarantine_list():
         if item.get("id") == name:
             return "quarantined", reason(item)
-    for item in gate.queue_list():
-        if item.get("id") == name:
-            return "in the queue", item.get("why") or item.get("state", "")
-    return "in the queue", "see run/log"
+    said = [x for x in gate.log_text().splitlines() if name in x]
+    return "in the queue", said[-1].partition(": ")[2] if said else "see run/log"
 
 
 def reason(item):
@@ -151,15 +149,16 @@ def drop(gate, writer):
 
 def stay(gate, writer):
     say("Running until Ctrl-C. Copy a message file into run/drop/ to see what becomes of it. In another terminal:")
-    for words in ("stats", "quarantine list", "top"):
+    for words in ("status", "stats", "queue", "quarantine list"):
         say(f"  build/sallyport {words} -c run/etc/sallyport.conf")
     began = time.monotonic()
     while gate.running():
         drop(gate, writer)
-        s = gate.control("stats") or {}
-        counts = "  ".join(f"{k} {s[k]}" for k in ("delivered", "quarantined", "deferred", "in_flight") if k in s)
-        status(f"{time.monotonic() - began:6.0f} s  workers {s.get('workers_up', '?')}  {counts}  "
-               f"queue {len(gate.queue_ids())}")
+        up, count = gate.ask("status") or {}, gate.counters()
+        counts = "  ".join(f"{k} {count.get(f'messages_{k}_total', 0)}"
+                           for k in ("delivered", "quarantined", "deferred"))
+        status(f"{time.monotonic() - began:6.0f} s  {up.get('workers_up', 0)} workers  {counts}  "
+               f"in hand {up.get('in_flight', 0)}  queue {len(gate.queue_ids())}")
         time.sleep(0.5)
     say("sallyportd has ended; see run/log")
     return False

@@ -154,17 +154,13 @@ class Gateway:
             return None
         return lines[0] if len(lines) == 1 else lines
 
-    def _list(self, *words):
-        got = self.control(*words)
-        if isinstance(got, dict):
-            got = next((v for v in got.values() if isinstance(v, list)), [got])
-        return got or []
-
     def quarantine_list(self):
-        return self._list("quarantine", "list")
+        got = self.control("quarantine", "list")
+        return [got] if isinstance(got, dict) else got or []
 
-    def queue_list(self):
-        return self._list("queue")
+    def counters(self):
+        """What the gateway has counted since its start: {name: number}"""
+        return (self.ask("stats") or {}).get("metrics", {})
 
     # --- life ---
 
