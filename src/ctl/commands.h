@@ -12,7 +12,7 @@ struct metrics;
 
 /* Serve on @listen_fd, which is taken over on success. @reload asks for a reload. */
 int ctl_new(struct ctl **ret_c, struct loop *l, int listen_fd, struct metrics *m,
-            void (*reload)(void *arg), void *reload_arg, struct err *err) MUST_CHECK;
+	    void (*reload)(void *arg), void *reload_arg, struct err *err) MUST_CHECK;
 /* Connections must be gone: call after the loop has ended. */
 void ctl_free(struct ctl **c);
 /* From now on there is something to tell. */

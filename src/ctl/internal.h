@@ -3,7 +3,7 @@
 #ifndef CTL_INTERNAL_H
 #define CTL_INTERNAL_H
 
-#include "core/json.h"
+#include "core/jout.h"
 #include "ctl/commands.h"
 #include "loop/loop.h"
 #include "sallyport/control.h"

@@ -36,14 +36,14 @@ static void write_some(struct client *cl)
 {
 	struct bytes left = bytes_from(str_bytes(&cl->reply), cl->sent);
 
-	loop_write(cl->ctl->loop, &cl->op, cl->fd, left.p,
-	           (unsigned)MIN_OF(left.n, (size_t)MIB), (uint64_t)-1);
+	loop_write(cl->ctl->loop, &cl->op, cl->fd, left.p, (unsigned)MIN_OF(left.n, (size_t)MIB),
+		   (uint64_t)-1);
 }
 
 static void read_some(struct client *cl)
 {
 	loop_read(cl->ctl->loop, &cl->op, cl->fd, cl->in + cl->n,
-	          (unsigned)(sizeof(cl->in) - cl->n), (uint64_t)-1);
+		  (unsigned)(sizeof(cl->in) - cl->n), (uint64_t)-1);
 }
 
 static void answer(struct client *cl, size_t line_n)
@@ -128,18 +128,18 @@ static void accept_event(struct op *op, int result, bool more)
 }
 
 int ctl_new(struct ctl **ret_c, struct loop *l, int listen_fd, struct metrics *m,
-            void (*reload)(void *arg), void *reload_arg, struct err *err)
+	    void (*reload)(void *arg), void *reload_arg, struct err *err)
 {
 	struct ctl *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "control server: out of memory");
 	*c = (struct ctl){ .loop = l,
-		           .metrics = m,
-		           .accept_op.done = accept_event,
-		           .listen_fd = listen_fd,
-		           .reload = reload,
-		           .reload_arg = reload_arg };
+			   .metrics = m,
+			   .accept_op.done = accept_event,
+			   .listen_fd = listen_fd,
+			   .reload = reload,
+			   .reload_arg = reload_arg };
 	loop_poll(l, &c->accept_op, listen_fd);
 	*ret_c = c;
 	return 0;

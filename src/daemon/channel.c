@@ -7,13 +7,12 @@
 #include "loop/fdmsg.h"
 
 int channel_send(int sock, const struct channel_msg *m, const int *fds, size_t fds_n,
-                 struct err *err)
+		 struct err *err)
 {
 	return fdmsg_send(sock, m, sizeof(*m), fds, fds_n, err);
 }
 
-int channel_recv(int sock, struct channel_msg *ret_m, int ret_fds[CHANNEL_FDS_MAX],
-                 struct err *err)
+int channel_recv(int sock, struct channel_msg *ret_m, int ret_fds[CHANNEL_FDS_MAX], struct err *err)
 {
 	int r = fdmsg_recv(sock, ret_m, sizeof(*ret_m), ret_fds, CHANNEL_FDS_MAX, err);
 

@@ -18,6 +18,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "daemon/channel.h"
+#include "tools/zygote_role.h"
 
 #define GATEWAY_FILES 65536 /* some descriptors for each message in flight */
 
@@ -56,7 +57,7 @@ static int gateway_identity(struct identity *id, const struct conf *c, struct er
 	pw = getpwnam(user);
 	if (pw == NULL)
 		return err_set(err, ERR_CONFIG, -ENOENT,
-		               "Run As User = %s: no such user on this host", user);
+			       "Run As User = %s: no such user on this host", user);
 	id->change = true;
 	id->uid = pw->pw_uid;
 	id->gid = pw->pw_gid;
@@ -82,17 +83,37 @@ static bool become(const struct identity *id)
 	       setresuid(id->uid, id->uid, id->uid) == 0;
 }
 
-/* In the child. Only what is safe after fork: no allocation, no log. */
-static _Noreturn void run(enum child_role role, int sock, const struct identity *id,
-                          const struct daemon_options *o)
+/* What is executed; made before the fork, since allocation is not allowed between it and exec. */
+struct command {
+	char zygote[ZYGOTE_ARGUMENT_MAX];
+	char *argv[6];
+};
+
+static void make_command(struct command *cmd, enum child_role role, const struct conf *c,
+			 const struct daemon_options *o)
 {
-	char *argv[] = { (char *)(role == CHILD_GATEWAY ? "sallyportd: gateway" :
-		                                          "sallyportd: zygote"),
-		         (char *)(role == CHILD_GATEWAY ? "--role=gateway" : "--role=zygote"),
-		         (char *)"-c",
-		         (char *)o->conf_path,
-		         (char *)(o->foreground ? "--foreground" : NULL),
-		         NULL };
+	char **at = cmd->argv;
+
+	*cmd = (struct command){ 0 };
+	if (role == CHILD_ZYGOTE) {
+		zygote_role_argument(cmd->zygote, c);
+		*at++ = (char *)"sallyportd: zygote";
+		*at++ = (char *)ZYGOTE_ROLE;
+		*at++ = cmd->zygote;
+		return;
+	}
+	*at++ = (char *)"sallyportd: gateway";
+	*at++ = (char *)"--role=gateway";
+	*at++ = (char *)"-c";
+	*at++ = (char *)(uintptr_t)o->conf_path;
+	if (o->foreground)
+		*at++ = (char *)"--foreground";
+}
+
+/* In the child. */
+static _Noreturn void run(enum child_role role, int sock, const struct identity *id,
+			  struct command *cmd)
+{
 	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
 	sigset_t none;
 
@@ -101,11 +122,12 @@ static _Noreturn void run(enum child_role role, int sock, const struct identity 
 	if (role == CHILD_GATEWAY)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	/* dup2() onto itself would keep the close-on-exec flag. */
-	if (!become(id) || (sock == CHANNEL_FD ? fcntl(sock, F_SETFD, 0) : dup2(sock, CHANNEL_FD)) < 0)
+	if (!become(id) ||
+	    (sock == CHANNEL_FD ? fcntl(sock, F_SETFD, 0) : dup2(sock, CHANNEL_FD)) < 0)
 		_exit(EX_NOPERM);
 	if (close_range(CHANNEL_FD + 1, ~0u, 0) < 0)
 		_exit(EX_OSERR);
-	(void)execv("/proc/self/exe", argv);
+	(void)execv("/proc/self/exe", cmd->argv);
 	_exit(EX_OSERR);
 }
 
@@ -118,24 +140,27 @@ static struct child *free_place(struct children *cs)
 }
 
 int children_start(struct children *cs, enum child_role role, int sock, const struct conf *c,
-                   const struct daemon_options *o, struct err *err)
+		   const struct daemon_options *o, struct err *err)
 {
 	struct child *place = free_place(cs);
 	struct identity id = { 0 };
+	struct command cmd;
 	pid_t pid;
 	int r = 0;
 
 	if (place == NULL)
-		return err_set(err, ERR_TEMP, -EAGAIN, "old zygotes are still finishing their mail");
+		return err_set(err, ERR_TEMP, -EAGAIN,
+			       "old zygotes are still finishing their mail");
 	if (role == CHILD_GATEWAY)
 		r = gateway_identity(&id, c, err);
 	if (r < 0)
 		return r;
+	make_command(&cmd, role, c, o);
 	pid = fork();
 	if (pid < 0)
 		return err_errno(err, "start the %s", child_name(role));
 	if (pid == 0)
-		run(role, sock, &id, o);
+		run(role, sock, &id, &cmd);
 	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
 	return 0;
 }
@@ -188,7 +213,7 @@ const char *child_end(int status)
 
 	if (WIFSIGNALED(status))
 		(void)snprintf(text, sizeof(text), "signal %d (%s)", WTERMSIG(status),
-		               strsignal(WTERMSIG(status)));
+			       strsignal(WTERMSIG(status)));
 	else
 		(void)snprintf(text, sizeof(text), "status %d", WEXITSTATUS(status));
 	return text;

@@ -28,7 +28,7 @@ struct children {
 /* Run this program again in @role with @sock as CHANNEL_FD. The gateway becomes Run As User; the
  * zygote stays root until it has made its namespaces. */
 int children_start(struct children *cs, enum child_role role, int sock, const struct conf *c,
-                   const struct daemon_options *o, struct err *err) MUST_CHECK;
+		   const struct daemon_options *o, struct err *err) MUST_CHECK;
 /* One ended child, with its wait status; false: none. */
 bool children_reap(struct children *cs, struct child *ret_c, int *ret_status);
 unsigned children_count(const struct children *cs, enum child_role role);

@@ -28,7 +28,7 @@ int files_pid_open(const char *path, struct err *err)
 		return err_errno(err, "PID file = %s", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(err, ERR_CONFIG, -EBUSY,
-		               "PID file = %s: another sallyportd is running with it", path);
+			       "PID file = %s: another sallyportd is running with it", path);
 	n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) < 0 || write(fd, text, (size_t)n) != n)
 		return err_errno(err, "PID file = %s", path);
@@ -62,8 +62,8 @@ int files_listen(const char *path, const char *user, struct err *err)
 
 	if (path[0] == '\0' || strlen(path) >= sizeof(addr.sun_path))
 		return err_set(err, ERR_CONFIG, -ENAMETOOLONG,
-		               "Control Socket = %s: expected a path of 1 to %zu bytes", path,
-		               sizeof(addr.sun_path) - 1);
+			       "Control Socket = %s: expected a path of 1 to %zu bytes", path,
+			       sizeof(addr.sun_path) - 1);
 	memcpy(addr.sun_path, path, strlen(path) + 1);
 	r = make_parent(path, err);
 	if (r < 0)

@@ -2,6 +2,7 @@
 /* daemon/gateway.c - the gateway process: its loop, its channel, its control socket. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -27,8 +28,8 @@ struct gateway {
 	struct ctl *ctl;
 	struct op channel_op;
 	struct timer alive;
-	struct conf *conf;      /* the newest, perhaps not yet in force */
-	uint64_t serial;        /* of conf */
+	struct conf *conf; /* the newest, perhaps not yet in force */
+	uint64_t serial;   /* of conf */
 	int exit_code;
 	bool draining, done;
 };
@@ -90,7 +91,7 @@ static int load_bundle(struct gateway *g, const struct channel_msg *m, int fd, s
 }
 
 static int new_zygote(struct gateway *g, const struct channel_msg *m, int bundle_fd, int sock,
-                      struct err *err)
+		      struct err *err)
 {
 	int r = 0;
 
@@ -127,7 +128,8 @@ static void listen_on(struct gateway *g, int fd)
 {
 	struct err err;
 
-	if (g->ctl != NULL || ctl_new(&g->ctl, g->loop, fd, g->metrics, reload_wanted, g, &err) == 0)
+	if (g->ctl != NULL ||
+	    ctl_new(&g->ctl, g->loop, fd, g->metrics, reload_wanted, g, &err) == 0)
 		return;
 	log_err("control socket: %s", err.text);
 	fd_close(&fd);

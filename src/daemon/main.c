@@ -10,28 +10,25 @@
 
 #include "core/fault.h"
 #include "core/log.h"
-#include "core/num.h"
-#include "daemon/channel.h"
 #include "daemon/roles.h"
-#include "scan/scan.h"
 #include "tools/cli.h"
-#include "worker/product.h"
+#include "tools/zygote_role.h"
 
 static const char usage[] =
-        "Usage: sallyportd [-c FILE] [--foreground]\n"
-        "       sallyportd --lint | --version | --help\n"
-        "\n"
-        "Takes mail out of the incoming queues, has it scanned and moves it on.\n"
-        "\n"
-        "  -c, --config FILE  configuration (default: " CLI_CONF_DEFAULT ",\n"
-        "                     or MailScanner's own where that is absent)\n"
-        "  --foreground       stay at the terminal, log to standard error\n"
-        "  --lint             check the configuration and the scanners, then end\n"
-        "  --value=OPTION     print the value of an option (also --from, --to, --ip, --virus)\n"
-        "  --changed          print the options that differ from their defaults\n"
-        "\n"
-        "Signals: HUP reads the configuration again, TERM finishes mail in hand and stops.\n"
-        "Exit: 0 stopped, 64 usage, 71 system error, 78 configuration.\n";
+	"Usage: sallyportd [-c FILE] [--foreground]\n"
+	"       sallyportd --lint | --version | --help\n"
+	"\n"
+	"Takes mail out of the incoming queues, has it scanned and moves it on.\n"
+	"\n"
+	"  -c, --config FILE  configuration (default: " CLI_CONF_DEFAULT ",\n"
+	"                     or MailScanner's own where that is absent)\n"
+	"  --foreground       stay at the terminal, log to standard error\n"
+	"  --lint             check the configuration and the scanners, then end\n"
+	"  --value=OPTION     print the value of an option (also --from, --to, --ip, --virus)\n"
+	"  --changed          print the options that differ from their defaults\n"
+	"\n"
+	"Signals: HUP reads the configuration again, TERM finishes mail in hand and stops.\n"
+	"Exit: 0 stopped, 64 usage, 71 system error, 78 configuration.\n";
 
 enum { OPT_ROLE = 256, OPT_FOREGROUND, OPT_LINT, OPT_VALUE, OPT_CHANGED, OPT_VERSION };
 
@@ -54,10 +51,6 @@ static int run_role(const char *role, const struct daemon_options *o)
 		log_init(LOG_TO_SYSLOG, "MailScanner", "mail");
 	if (strcmp(role, "gateway") == 0)
 		return gateway_main(o);
-	if (strcmp(role, "zygote") == 0) {
-		fault_set_role("zygote");
-		return product_zygote_main(CHANNEL_FD);
-	}
 	(void)fputs(usage, stderr);
 	return EX_USAGE;
 }
@@ -70,6 +63,10 @@ int main(int argc, char **argv)
 
 	/* MailScanner's umask: queue and quarantine files are nobody else's (spec a8). */
 	(void)umask(077);
+	if (zygote_role_is(argc, argv)) {
+		log_init(LOG_TO_STDERR, "sallyportd", "mail");
+		return zygote_role_main(argc, argv);
+	}
 	/* Options with arguments of their own belong to `sallyport`: --value, --changed, --lint. */
 	if (cli_is_mailscanner_switch(argc, argv))
 		return cli_mailscanner(argc, argv);

@@ -19,6 +19,6 @@ int gateway_main(const struct daemon_options *o);
 
 /* Read @path from disk; problems go to the log. *@ret_bundle_fd is for the other processes. */
 int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd,
-                   struct err *err) MUST_CHECK;
+		   struct err *err) MUST_CHECK;
 
 #endif

@@ -32,13 +32,13 @@
 
 struct supervisor {
 	const struct daemon_options *options;
-	struct conf *conf;         /* in force */
+	struct conf *conf; /* in force */
 	int bundle_fd;
 	uint64_t serial;
-	struct conf *next_conf;    /* of a reload under way; NULL: none */
+	struct conf *next_conf; /* of a reload under way; NULL: none */
 	int next_bundle_fd;
 	struct children children;
-	int channel;               /* to the gateway; -1: it is not running */
+	int channel; /* to the gateway; -1: it is not running */
 	int signal_fd, pid_fd, listen_fd;
 	bool ever_ready, stopping, want_zygote, want_gateway;
 	uint64_t stop_ns, start_ns, pause_ns; /* when to kill; when to start again; growing pause */
@@ -70,14 +70,13 @@ static int start_gateway(struct supervisor *s, struct err *err)
 static int start_zygote(struct supervisor *s, struct err *err)
 {
 	bool reload = s->next_conf != NULL;
-	struct channel_msg m = { .type = CHANNEL_ZYGOTE,
-		                 .serial = s->serial + (reload ? 1 : 0) };
+	struct channel_msg m = { .type = CHANNEL_ZYGOTE, .serial = s->serial + (reload ? 1 : 0) };
 	int pair[2], fds[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the zygote");
 	r = children_start(&s->children, CHILD_ZYGOTE, pair[1], reload ? s->next_conf : s->conf,
-	                   s->options, err);
+			   s->options, err);
 	(void)close(pair[1]);
 	if (r == 0) {
 		(void)snprintf(m.text, sizeof(m.text), "%s", s->options->conf_path);
@@ -239,7 +238,7 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 
 	if (!s->stopping || status != 0)
 		log_warning("%s (pid %d) ended: %s", child_name(c->role), (int)c->pid,
-		            child_end(status));
+			    child_end(status));
 	if (c->role == CHILD_GATEWAY) {
 		fd_close(&s->channel);
 		drop_next(s); /* a reload goes down with it: said by the log above */
@@ -294,7 +293,7 @@ static int loop(struct supervisor *s)
 {
 	while (!s->stopping || children_total(&s->children) > 0) {
 		struct pollfd fds[2] = { { .fd = s->signal_fd, .events = POLLIN },
-			                 { .fd = s->channel, .events = POLLIN } };
+					 { .fd = s->channel, .events = POLLIN } };
 
 		start_what_is_missing(s);
 		(void)poll(fds, 2, wait_ms(s));
@@ -306,7 +305,7 @@ static int loop(struct supervisor *s)
 			children_kill(&s->children, SIGTERM);
 		if (s->stopping && clock_now_ns() > s->stop_ns) {
 			log_err("still not finished after 60 s: ending all; mail in hand stays "
-			        "in the queue");
+				"in the queue");
 			children_kill(&s->children, SIGKILL);
 			s->stop_ns = clock_now_ns() + STOP_NS;
 		}
@@ -346,21 +345,21 @@ static int set_up(struct supervisor *s, struct err *err)
 		r = s->signal_fd = watch_signals(err);
 	if (r >= 0)
 		r = s->listen_fd = files_listen(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL),
-		                                conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
+						conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
 	return MIN_OF(r, 0);
 }
 
 int supervisor_main(const struct daemon_options *o)
 {
 	struct supervisor s = { .options = o,
-		                .bundle_fd = -1,
-		                .next_bundle_fd = -1,
-		                .serial = 1,
-		                .channel = -1,
-		                .signal_fd = -1,
-		                .pid_fd = -1,
-		                .listen_fd = -1,
-		                .want_gateway = true };
+				.bundle_fd = -1,
+				.next_bundle_fd = -1,
+				.serial = 1,
+				.channel = -1,
+				.signal_fd = -1,
+				.pid_fd = -1,
+				.listen_fd = -1,
+				.want_gateway = true };
 	struct err err;
 	int code;
 

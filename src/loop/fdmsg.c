@@ -13,7 +13,7 @@ union control {
 };
 
 int fdmsg_send(int sock, const void *record, size_t n, const int *fds, size_t fds_n,
-               struct err *err)
+	       struct err *err)
 {
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)record, .iov_len = n };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
@@ -64,9 +64,9 @@ int fdmsg_recv(int sock, void *ret_record, size_t n, int *ret_fds, size_t fds_ma
 	struct iovec iov = { .iov_base = ret_record, .iov_len = n };
 	union control control = { 0 };
 	struct msghdr msg = { .msg_iov = &iov,
-		              .msg_iovlen = 1,
-		              .msg_control = control.buf,
-		              .msg_controllen = sizeof(control.buf) };
+			      .msg_iovlen = 1,
+			      .msg_control = control.buf,
+			      .msg_controllen = sizeof(control.buf) };
 	size_t fds_n;
 	ssize_t got;
 
@@ -75,16 +75,19 @@ int fdmsg_recv(int sock, void *ret_record, size_t n, int *ret_fds, size_t fds_ma
 	got = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	if (got < 0 && errno == ECONNRESET)
+		return err_set(err, ERR_TEMP, -EPIPE, "our other process is gone");
 	if (got < 0)
 		return err_errno(err, "receive from our other process");
 	fds_n = take_fds(&msg, ret_fds, fds_max);
 	if (got == 0 && fds_n == 0)
 		return err_set(err, ERR_TEMP, -EPIPE, "our other process is gone");
-	if ((size_t)got != n || fds_n > fds_max || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+	if ((size_t)got != n || fds_n > fds_max ||
+	    (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
 		for (size_t i = 0; i < fds_max; i++)
 			fd_close(&ret_fds[i]);
 		return err_set(err, ERR_BUG, -EBADMSG, "record of %zd bytes and %zu descriptors",
-		               got, fds_n);
+			       got, fds_n);
 	}
 	return 1;
 }

@@ -29,8 +29,10 @@ struct jobs {
 	uint8_t trust[JOBS_SLOTS];
 	uint32_t posted_tail, flushed_tail; /* posted_tail of the table is what was flushed */
 	uint32_t done_head;
-	/* both: gateway: to be sent; worker: received, not yet taken. -1: none. */
+	/* Gateway: to be sent, [0] is ours; worker: received, not yet taken, both ours. -1: none.
+	 */
 	int fds[JOBS_SLOTS][FDS_PER_JOB];
+	bool is_worker;
 	/* worker */
 	uint32_t taken_head;
 };
@@ -45,10 +47,13 @@ struct jobs_shared *jobs_shared_of(struct jobs *j)
 	return j->sh;
 }
 
-static void forget_fds(struct jobs *j)
+/* Close what is ours of a slot's descriptors, forget the rest. */
+static void drop_fds(struct jobs *j, unsigned i)
 {
-	for (unsigned i = 0; i < JOBS_SLOTS; i++)
-		j->fds[i][0] = j->fds[i][1] = -1;
+	fd_close(&j->fds[i][0]);
+	if (j->is_worker)
+		fd_close(&j->fds[i][1]);
+	j->fds[i][1] = -1;
 }
 
 static int map_table(struct jobs **ret_j, int fd, struct err *err)
@@ -57,13 +62,13 @@ static int map_table(struct jobs **ret_j, int fd, struct err *err)
 
 	if (j == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "job table: out of memory");
+	memset(j->fds, 0xff, sizeof(j->fds)); /* all -1 */
 	j->sh = mmap(NULL, sizeof(*j->sh), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (j->sh == MAP_FAILED) {
 		j->sh = NULL;
 		jobs_free(&j);
 		return err_errno(err, "map job table");
 	}
-	forget_fds(j);
 	*ret_j = j;
 	return 0;
 }
@@ -118,6 +123,7 @@ int jobs_attach(struct jobs **ret_j, int fd, struct err *err)
 		return r;
 	if (j->sh->magic != JOBS_MAGIC || j->sh->version != JOBS_VERSION)
 		return err_set(err, ERR_BUG, -EBADMSG, "job table: not one, or of another version");
+	j->is_worker = true;
 	*ret_j = TAKE(j);
 	return 0;
 }
@@ -126,6 +132,8 @@ void jobs_free(struct jobs **j)
 {
 	if (*j == NULL)
 		return;
+	for (unsigned i = 0; i < JOBS_SLOTS; i++)
+		drop_fds(*j, i);
 	if ((*j)->sh != NULL)
 		(void)munmap((*j)->sh, sizeof(*(*j)->sh));
 	free(*j);
@@ -159,6 +167,7 @@ static void copy_bytes(uint8_t *to, struct bytes from)
 
 int jobs_post(struct jobs *j, const struct job_post *p, unsigned *ret_slot, struct err *err)
 {
+	AUTO(fd_close) int head_fd = p->head_fd;
 	int i = find_free(j);
 	struct jobs_slot *slot;
 
@@ -180,8 +189,9 @@ int jobs_post(struct jobs *j, const struct job_post *p, unsigned *ret_slot, stru
 	copy_bytes(j->sh->requests[i] + p->request.n, p->head);
 	atomic_store_explicit(&slot->state, SLOT_POSTED, memory_order_relaxed);
 
-	j->fds[i][0] = p->head_fd;
+	j->fds[i][0] = head_fd;
 	j->fds[i][1] = p->body_fd;
+	head_fd = -1;
 	j->sh->posted[j->posted_tail % JOBS_SLOTS] = (uint8_t)i;
 	j->posted_tail++;
 	j->trust[i] = TRUST_POSTED;
@@ -259,7 +269,7 @@ int jobs_flush(struct jobs *j, int sock, struct err *err)
 		if (j->trust[i] != TRUST_POSTED)
 			continue;
 		j->trust[i] = TRUST_HANDED;
-		j->fds[i][0] = j->fds[i][1] = -1;
+		drop_fds(j, i);
 	}
 	j->flushed_tail = j->posted_tail;
 	/* Only now: a worker that sees the index finds the descriptors in its socket. The order of

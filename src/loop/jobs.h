@@ -40,8 +40,9 @@ struct job_post {
 	enum job_kind kind;
 	struct bytes request; /* wire format of the kind; copied */
 	struct bytes head;    /* bytes that precede the file (header text); copied if it fits */
-	int head_fd;          /* instead of @head when it is large: a sealed memory file; -1 */
-	int body_fd;          /* -1: none. The caller may close it after jobs_flush() */
+	int head_fd;          /* instead of @head when it is large: a sealed memory file; -1.
+			       * jobs_post() takes it over, also when it fails */
+	int body_fd;          /* -1: none. The caller's, who may close it after jobs_flush() */
 	uint64_t body_offset, body_bytes;
 };
 
@@ -59,8 +60,8 @@ unsigned jobs_free_n(const struct jobs *j);
 int jobs_post(struct jobs *j, const struct job_post *p, unsigned *ret_slot,
 	      struct err *err) MUST_CHECK;
 /* Hand over all that was posted: one message with the descriptors over @sock, one wake-up if the
- * worker sleeps. After a failure nothing was handed over: the jobs stay posted and their
- * descriptors must stay open until a later flush works or the table is given up. */
+ * worker sleeps. After a failure nothing was handed over: the jobs stay posted and
+ * their @body_fd must stay open until a later flush works or the table is given up. */
 int jobs_flush(struct jobs *j, int sock, struct err *err) MUST_CHECK;
 /* Before waiting on the eventfd: say that we sleep. False: something is done already, reap first.
  */

@@ -179,7 +179,7 @@ size_t base64_decode(uint8_t *out, struct bytes in, bool *ret_clean)
 		value = table[in.p[i]];
 		if (value <= 63)
 			out = push(&q, out, value);
-		else if (!is_line_end(in, i))
+		else if (!is_line_end(in, i) || q.n > 0) /* readers that go by lines disagree */
 			break;
 		i++;
 	}
@@ -208,7 +208,10 @@ struct slow {
 static void on_pad(struct slow *s, unsigned rules)
 {
 	s->pads++;
-	if ((rules & (BASE64_PAD_PENDING | BASE64_STOP_AT_PAD)) != 0) {
+	if ((rules & BASE64_COUNT_PAD) != 0) {
+		if (s->q.n + s->pads < 4)
+			return;
+	} else if ((rules & (BASE64_PAD_PENDING | BASE64_STOP_AT_PAD)) != 0) {
 		if (s->q.n < 2 || s->q.n + s->pads < 4)
 			return;
 		s->stop = (rules & BASE64_STOP_AT_PAD) != 0;
@@ -219,8 +222,16 @@ static void on_pad(struct slow *s, unsigned rules)
 	s->pads = 0;
 }
 
+/* A pad inside a quantum takes the place of a character. */
+static bool is_full(const struct slow *s, unsigned rules)
+{
+	return (rules & BASE64_COUNT_PAD) != 0 && s->q.n > 0 && s->q.n + s->pads >= 4;
+}
+
 static void on_newline(struct slow *s, unsigned rules)
 {
+	if ((rules & BASE64_LINE_DROP) != 0)
+		s->q = (struct quantum){ 0, 0 };
 	if ((rules & BASE64_LINE_RESET) != 0 ||
 	    ((rules & BASE64_BLANK_RESET) != 0 && s->line_empty))
 		s->out = flush(&s->q, s->out);
@@ -236,7 +247,10 @@ size_t base64_decode_by(uint8_t *out, struct bytes in, unsigned rules)
 
 		if (value <= 63) {
 			s.out = push(&s.q, s.out, value);
-			s.pads = 0;
+			if (is_full(&s, rules))
+				s.out = flush(&s.q, s.out);
+			if (s.q.n == 0 || (rules & BASE64_COUNT_PAD) == 0)
+				s.pads = 0;
 			s.line_empty = false;
 		} else if (value == PAD) {
 			on_pad(&s, rules);

@@ -70,6 +70,22 @@ static size_t convert(iconv_t cd, struct bytes in, char *out, size_t room)
 	return (size_t)(to - out);
 }
 
+/* RFC 2781: big endian unless a mark says otherwise; senders forget the mark both ways. */
+static struct bytes utf16_order(struct bytes charset, struct bytes in)
+{
+	size_t even = 0, odd = 0;
+
+	if (!bytes_eq_nocase(charset, BYTES("utf-16")) || in.n < 2)
+		return charset;
+	if ((in.p[0] == 0xff && in.p[1] == 0xfe) || (in.p[0] == 0xfe && in.p[1] == 0xff))
+		return charset;
+	for (size_t i = 0; i + 1 < in.n; i += 2) {
+		even += in.p[i] == 0;
+		odd += in.p[i + 1] == 0;
+	}
+	return even >= odd ? BYTES("utf-16be") : BYTES("utf-16le");
+}
+
 struct bytes charset_to_utf8(struct arena *a, struct bytes in, struct bytes charset)
 {
 	size_t room;
@@ -78,7 +94,7 @@ struct bytes charset_to_utf8(struct arena *a, struct bytes in, struct bytes char
 
 	if (is_utf8_name(charset))
 		return in;
-	cd = open_charset(charset);
+	cd = open_charset(utf16_order(charset, in));
 	if (cd == (iconv_t)-1)
 		return in;
 	if (__builtin_mul_overflow(in.n, (size_t)4, &room)) {

@@ -24,6 +24,8 @@ enum base64_rule {
 	BASE64_URL = 1u << 5,          /* '-' and '_' stand for '+' and '/' */
 	BASE64_PAD_PENDING = 1u << 6,  /* '=' counts only where it completes a quantum */
 	BASE64_CUT_AT_PAD = 1u << 7,   /* '=' anywhere drops the unfinished quantum */
+	BASE64_COUNT_PAD = 1u << 8,    /* '=' fills a place of the quantum, wherever it stands */
+	BASE64_LINE_DROP = 1u << 9,    /* the unfinished quantum at the end of a line is dropped */
 };
 
 static inline size_t base64_bound(size_t n)
@@ -41,14 +43,15 @@ bool base64_looks_like(struct bytes in);
 
 static inline size_t qp_bound(size_t n)
 {
-	return n + 16;
+	return n * 2 + 64; /* QP_DROP_LOWER works in two steps; vector stores */
 }
 
 /* How a reader treats "=" that starts no escape. */
 enum qp_rule {
-	QP_KEEP = 0,      /* show it */
-	QP_DROP = 1,      /* leave the three bytes out */
-	QP_ONE_DIGIT = 2, /* "=A" is 0x0A; any letter counts as a digit */
+	QP_KEEP,       /* show it */
+	QP_DROP,       /* leave it and the next two bytes out */
+	QP_RESUME,     /* leave it out, and one hex digit behind it; a second '=' starts again */
+	QP_DROP_LOWER, /* "=a" (lower case) is left out before anything else is decoded */
 };
 
 size_t qp_decode(uint8_t *out, struct bytes in, bool *ret_clean);

@@ -207,8 +207,87 @@ static void add_key(struct names *ns, const struct mime_params *ps, struct bytes
 			add_name(ns, ps->v[i].value);
 }
 
+/* Sections of one name spread over two header fields. */
+static int add_spread(struct names *ns, const struct mime_headers *h)
+{
+	struct mime_params one[2 * MIME_SAME_FIELD_MAX], all = { .n = 0 };
+	size_t fields = 0, n = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < h->disposition.n && r == 0; i++, fields++)
+		r = mime_params_read(ns->c, h->disposition.v[i], MIME_QUOTED, &one[fields]);
+	for (unsigned i = 0; i < h->type.n && r == 0; i++, fields++)
+		r = mime_params_read(ns->c, h->type.v[i], MIME_QUOTED, &one[fields]);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < fields; i++)
+		n += one[i].n;
+	all.v = arena_array(ns->c->a, n, sizeof(all.v[0]));
+	if (all.v == NULL)
+		return mime_no_memory(ns->c);
+	for (size_t i = 0; i < fields; i++)
+		for (size_t j = 0; j < one[i].n; j++)
+			all.v[all.n++] = one[i].v[j];
+	add_sections(ns, &all, BYTES("filename"));
+	add_sections(ns, &all, BYTES("name"));
+	return 0;
+}
+
+/* Where "name=" or "filename=" stands, whatever stands in front of it; the value's offset or -1. */
+static ptrdiff_t find_key(struct bytes value)
+{
+	for (size_t i = 0; i + 5 <= value.n; i++) {
+		size_t at = i + 4;
+
+		if (!bytes_starts_nocase(bytes_from(value, i), BYTES("name")))
+			continue;
+		while (at < value.n && ascii_is_space(value.p[at]))
+			at++;
+		if (at < value.n && value.p[at] == '=')
+			return (ptrdiff_t)at + 1;
+	}
+	return -1;
+}
+
+/* All punctuation that a reader may take for syntax left out: quotes, escapes, ';', comments. */
+static void add_bare(struct names *ns, struct bytes value)
+{
+	char *out = arena_alloc(ns->c->a, value.n + 1);
+	unsigned depth = 0;
+	size_t n = 0;
+
+	if (out == NULL) {
+		ns->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < value.n; i++) {
+		uint8_t ch = value.p[i];
+
+		if (ch == '(')
+			depth++;
+		else if (depth > 0)
+			depth -= ch == ')';
+		else if (ch >= ' ' && ch != '"' && ch != '\\' && ch != ';')
+			out[n++] = (char)ch;
+	}
+	out[n] = '\0';
+	add_text(ns, out);
+}
+
+/* The rest of the field as the name: for readers that know no ';'. */
+static void add_rest(struct names *ns, struct bytes value)
+{
+	ptrdiff_t at = find_key(value);
+
+	if (at < 0)
+		return;
+	value = bytes_trim(bytes_from(value, (size_t)at));
+	add_name(ns, value);
+	add_bare(ns, value);
+}
+
 static int add_value(struct names *ns, struct bytes value, struct bytes first, struct bytes second,
-		     unsigned *defects)
+		     bool *io_sections, unsigned *io_defects)
 {
 	struct mime_params ps;
 	int r = mime_params_read(ns->c, value, MIME_QUOTED, &ps);
@@ -217,14 +296,17 @@ static int add_value(struct names *ns, struct bytes value, struct bytes first, s
 		return r;
 	add_key(ns, &ps, first);
 	add_key(ns, &ps, second);
+	for (size_t i = 0; i < ps.n; i++)
+		*io_sections = *io_sections || ps.v[i].section >= 0;
 	if (!ps.odd)
 		return 0;
-	*defects |= MIME_BAD_PARAM;
+	*io_defects |= MIME_BAD_PARAM;
 	r = mime_params_read(ns->c, value, MIME_UNQUOTED, &ps);
 	if (r < 0)
 		return r;
 	add_key(ns, &ps, first);
 	add_key(ns, &ps, second);
+	add_rest(ns, value);
 	return 0;
 }
 
@@ -241,13 +323,17 @@ static bool is_file_name(struct bytes b)
 int mime_names_read(struct mime_ctx *c, const struct mime_headers *h, struct mime_part *p)
 {
 	struct names ns = { .c = c, .last = &ns.first };
+	bool sections = false;
 	int r = 0;
 
 	for (unsigned i = 0; i < h->disposition.n && r == 0; i++)
-		r = add_value(&ns, h->disposition.v[i], BYTES("filename"), BYTES("name"),
+		r = add_value(&ns, h->disposition.v[i], BYTES("filename"), BYTES("name"), &sections,
 			      &p->defects);
 	for (unsigned i = 0; i < h->type.n && r == 0; i++)
-		r = add_value(&ns, h->type.v[i], BYTES("name"), BYTES("filename"), &p->defects);
+		r = add_value(&ns, h->type.v[i], BYTES("name"), BYTES("filename"), &sections,
+			      &p->defects);
+	if (r == 0 && sections && h->disposition.n + h->type.n > 1)
+		r = add_spread(&ns, h);
 	for (unsigned i = 0; i < h->description.n && r == 0; i++)
 		if (is_file_name(bytes_trim(h->description.v[i])))
 			add_name(&ns, h->description.v[i]);

@@ -91,6 +91,7 @@ static struct bytes take_value(struct scan *s, uint8_t *out)
 		       !(s->quoting == MIME_QUOTED && s->rest.p[n] == '('))
 			n++;
 		value = bytes_trim(bytes_head(s->rest, n));
+		s->odd = s->odd || (n < s->rest.n && s->rest.p[n] == '(');
 		if (value.n > 0 &&
 		    (memchr(value.p, '"', value.n) || memchr(value.p, '\\', value.n)))
 			s->odd = true;

@@ -20,20 +20,10 @@ void mime_init(void)
 	charset_init();
 }
 
-int mime_limit(struct mime_ctx *c)
-{
-	return err_set(c->err, ERR_LIMIT, -EFBIG, "MIME limit reached: %s", c->b->why);
-}
-
-int mime_no_memory(struct mime_ctx *c)
-{
-	(void)budget_charge(c->b, BUDGET_MEMORY, UINT64_MAX, BYTES("MIME tree"));
-	return err_set(c->err, ERR_LIMIT, -EFBIG, "MIME tree does not fit into the arena");
-}
-
 struct reader {
 	struct mime_ctx *c;
 	struct bytes message;
+	bool alternate;
 };
 
 static struct bytes range(const struct reader *rd, size_t start, size_t end)
@@ -89,26 +79,6 @@ static char *type_of(struct mime_ctx *c, GMimeObject *o)
 	return type;
 }
 
-/* Charge and make a part below @parent (NULL: the root). */
-static struct mime_part *new_part(struct mime_ctx *c, struct mime_part *parent)
-{
-	struct mime_part *p;
-
-	if (!budget_charge(c->b, BUDGET_PARTS, 1, BYTES("message")))
-		return NULL;
-	p = arena_zalloc(c->a, sizeof(*p));
-	if (p == NULL)
-		return NULL;
-	p->parent = parent;
-	p->depth = parent == NULL ? 0 : parent->depth + 1;
-	return p;
-}
-
-static int failed(struct mime_ctx *c)
-{
-	return c->b->hit != BUDGET_NONE ? mime_limit(c) : mime_no_memory(c);
-}
-
 /* Where the header block starts and the body begins; @at: where the entity starts at the latest. */
 static void set_ranges(const struct reader *rd, struct mime_part *p, GMimeObject *o, size_t start,
 		       size_t end)
@@ -129,11 +99,35 @@ static void set_ranges(const struct reader *rd, struct mime_part *p, GMimeObject
 	p->raw = range(rd, start + p->headers.n, end);
 }
 
+/* The declared type, if it is declared once and plainly, is the one GMime sees. */
+static bool type_agrees(const struct mime_headers *h, const char *type)
+{
+	struct bytes value;
+	ptrdiff_t semicolon;
+
+	if (h->type.n == 0)
+		return true;
+	value = h->type.v[0];
+	semicolon = bytes_index(value, ';');
+	if (semicolon >= 0)
+		value = bytes_head(value, (size_t)semicolon);
+	return bytes_eq_nocase(bytes_trim(value), bytes_str(type));
+}
+
 static int read_headers(struct mime_ctx *c, struct mime_part *p)
 {
 	struct mime_headers h;
+	unsigned mask;
+	int r;
 
 	mime_headers_read(&h, p->headers);
+	r = mime_encodings(c, &h, p->raw, &mask);
+	if (r < 0)
+		return r;
+	if ((mask & (mask - 1)) == 0)
+		p->encoding = (enum mime_encoding)__builtin_ctz(mask);
+	if (!type_agrees(&h, p->type))
+		h.defects |= MIME_BAD_HEADER;
 	p->defects |= h.defects;
 	if (h.disposition.n > 0)
 		p->attachment = bytes_starts_nocase(h.disposition.v[0], BYTES("attachment"));
@@ -164,7 +158,13 @@ static int fill(const struct reader *rd, struct work *w)
 	if (p->type == NULL)
 		return mime_no_memory(rd->c);
 	p->encoding = encoding_of(w->o);
-	p->multipart = GMIME_IS_MULTIPART(w->o);
+	p->structural = true;
+	p->alternate = rd->alternate;
+	/* without parts it holds bytes like any leaf, and nobody else would look at them */
+	p->multipart =
+		GMIME_IS_MULTIPART(w->o) && g_mime_multipart_get_count((GMimeMultipart *)w->o) > 0;
+	if (GMIME_IS_MULTIPART(w->o) && !p->multipart)
+		p->defects |= MIME_BAD_BOUNDARY;
 	p->message = GMIME_IS_MESSAGE_PART(w->o);
 	set_ranges(rd, p, w->o, w->start, w->end);
 	set_kind(p);
@@ -187,9 +187,9 @@ static int read_entity(const struct reader *rd, struct work *w);
 static int read_child(const struct reader *rd, struct mime_part *parent, struct mime_part ***link,
 		      struct work *w)
 {
-	w->part = new_part(rd->c, parent);
+	w->part = mime_new_part(rd->c, parent);
 	if (w->part == NULL)
-		return failed(rd->c);
+		return mime_failed(rd->c);
 	**link = w->part;
 	*link = &w->part->next;
 	return read_entity(rd, w);
@@ -270,43 +270,107 @@ static GMimeMessage *gmime_parse(struct bytes message)
 	return m;
 }
 
-static int number_parts(struct mime_ctx *c, struct mime_part *p)
+/* GMime gives up where the first line is no header: start at the first that is one. */
+static size_t skip_junk(struct bytes buf)
 {
-	unsigned n = 0;
+	struct bytes rest = buf, line;
 
-	for (struct mime_part *child = p->children; child != NULL; child = child->next) {
-		const char *dot = strcmp(p->id, "0") == 0 ? "" : p->id;
-		size_t len = strlen(dot);
+	while (bytes_next_line(&rest, &line)) {
+		size_t n = 0;
 
-		if (len >= 2 && strcmp(dot + len - 2, ".0") == 0)
-			len -= 2;
-		child->id = p->message && child->multipart
-				    ? arena_printf(c->a, "%.*s.0", (int)len, dot)
-				    : arena_printf(c->a, "%.*s%s%u", (int)len, dot,
-						   len > 0 ? "." : "", ++n);
-		if (child->id == NULL)
-			return mime_no_memory(c);
+		while (n < line.n && line.p[n] > ' ' && line.p[n] < 0x7f && line.p[n] != ':')
+			n++;
+		if (bytes_trim(line).n == 0 || (n > 0 && n < line.n && line.p[n] == ':'))
+			return (size_t)(line.p - buf.p);
 	}
-	return 0;
+	return buf.n;
 }
 
-/* Ids, sums and the two header fields that reports show. */
+static GMimeMessage *parse_somehow(struct bytes buf, size_t *ret_skipped)
+{
+	GMimeMessage *m = gmime_parse(buf);
+
+	*ret_skipped = 0;
+	if (m != NULL)
+		return m;
+	*ret_skipped = skip_junk(buf);
+	if (*ret_skipped == 0 || *ret_skipped == buf.n)
+		return NULL;
+	return gmime_parse(bytes_from(buf, *ret_skipped));
+}
+
+/* What GMime refuses altogether is one piece of text. */
+static int read_as_text(struct mime_ctx *c, struct bytes buf, struct mime_part *p)
+{
+	size_t lines, n = mime_header_block(buf, &lines);
+
+	p->structural = true;
+	p->type = "text/plain";
+	p->headers = bytes_head(buf, n);
+	p->raw = bytes_from(buf, n);
+	p->defects = MIME_BAD_HEADER;
+	return read_headers(c, p);
+}
+
+static int read_top(struct mime_ctx *c, struct bytes buf, bool alternate, struct mime_part *top)
+{
+	size_t skipped;
+	GMimeMessage *m = parse_somehow(buf, &skipped);
+	struct bytes seen = bytes_from(buf, skipped);
+	struct reader rd = { .c = c, .message = seen, .alternate = alternate };
+	struct work w = { .start = 0, .end = seen.n, .part = top };
+	int r;
+
+	w.o = m == NULL ? NULL : g_mime_message_get_mime_part(m);
+	r = w.o == NULL ? read_as_text(c, buf, top) : read_entity(&rd, &w);
+	if (m != NULL)
+		g_object_unref(m);
+	if (skipped > 0 && r == 0) {
+		top->headers = bytes_of(buf.p, (size_t)(top->headers.p - buf.p) + top->headers.n);
+		top->defects |= MIME_BAD_HEADER;
+	}
+	top->alternate = alternate;
+	return r;
+}
+
+int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, bool alternate,
+	      struct mime_part **ret_top)
+{
+	struct mime_part *top = mime_new_part(c, parent);
+	int r;
+
+	if (top == NULL)
+		return mime_failed(c);
+	r = read_top(c, buf, alternate, top);
+	if (r < 0)
+		return r;
+	if (parent == NULL)
+		top->id = top->multipart ? "0" : "1";
+	else
+		mime_link(top);
+	r = mime_number(c, parent == NULL ? top : parent);
+	if (r == 0)
+		*ret_top = top;
+	return r;
+}
+
+/* Sums and the two header fields that reports show. */
 static int finish(struct mime_ctx *c, struct mime_tree *t)
 {
 	struct mime_headers h;
 
 	mime_headers_read(&h, t->root->headers);
-	t->root->id = t->root->multipart ? "0" : "1";
 	for (struct mime_part *p = t->root; p != NULL; p = mime_next(p)) {
 		t->parts_n++;
 		t->defects |= p->defects;
-		if (number_parts(c, p) < 0)
-			return -EFBIG;
 	}
 	if (h.subject.p != NULL)
 		t->subject = mime_words_decode(c->a, h.subject);
 	if (h.message_id.p != NULL)
 		t->message_id = arena_str(c->a, h.message_id);
+	if ((h.subject.p != NULL && t->subject == NULL) ||
+	    (h.message_id.p != NULL && t->message_id == NULL))
+		return mime_no_memory(c);
 	return 0;
 }
 
@@ -314,36 +378,17 @@ int mime_parse(struct mime_tree *ret_t, struct bytes message, struct arena *a, s
 	       struct err *err)
 {
 	struct mime_ctx c = { .a = a, .b = b, .err = err };
-	struct reader rd = { .c = &c, .message = message };
 	struct mime_tree t = { .root = NULL };
-	struct work w = { .start = 0, .end = message.n };
-	GMimeMessage *m;
-	int r = 0;
+	int r;
 
-	m = gmime_parse(message);
-	w.o = m == NULL ? NULL : g_mime_message_get_mime_part(m);
-	if (w.o == NULL)
-		r = err_set(err, ERR_INPUT, -EBADMSG, "not a message");
-	t.root = r < 0 ? NULL : new_part(&c, NULL);
-	if (r == 0 && t.root == NULL)
-		r = failed(&c);
-	w.part = t.root;
+	if (message.n == 0)
+		return err_set(err, ERR_INPUT, -EBADMSG, "the message is empty");
+	r = mime_read(&c, message, NULL, false, &t.root);
 	if (r == 0)
-		r = read_entity(&rd, &w);
-	if (m != NULL)
-		g_object_unref(m);
+		r = mime_complete(&c, message, t.root);
 	if (r == 0)
 		r = finish(&c, &t);
 	if (r == 0)
 		*ret_t = t;
 	return r;
-}
-
-struct mime_part *mime_next(struct mime_part *p)
-{
-	if (p->children != NULL)
-		return p->children;
-	while (p != NULL && p->next == NULL)
-		p = p->parent;
-	return p == NULL ? NULL : p->next;
 }

@@ -58,24 +58,22 @@ static size_t soft_break(struct bytes in)
 	return 0;
 }
 
-/* Letters beyond F as some readers count them: c - 'A' + 10. */
-static uint8_t sloppy_digit(uint8_t c)
+/* QP_RESUME: '=', a lone digit behind it and, behind that, the end of the line are left out. */
+static size_t resume(struct bytes in)
 {
-	return (uint8_t)(ascii_is_alpha(c) ? ascii_lower(c) - 'a' + 10 : c - '0');
+	if (in.n < 2 || hex(in.p[1]) == 16)
+		return 1;
+	if (in.n > 2 && (in.p[2] == '\n' || in.p[2] == '\r'))
+		return 1 + soft_break(bytes_from(in, 1));
+	return 2;
 }
 
 static uint8_t *bad_escape(uint8_t *out, struct bytes *in, enum qp_rule rule)
 {
-	size_t n = MIN_OF(in->n, (size_t)3);
-
 	if (rule == QP_DROP) {
-		*in = bytes_from(*in, n);
-	} else if (rule == QP_ONE_DIGIT && n > 1 && hex(in->p[1]) < 16) {
-		*out++ = (uint8_t)hex(in->p[1]);
-		*in = bytes_from(*in, 2);
-	} else if (rule == QP_ONE_DIGIT && n == 3) {
-		*out++ = (uint8_t)(sloppy_digit(in->p[1]) << 4 | (sloppy_digit(in->p[2]) & 15));
 		*in = bytes_from(*in, 3);
+	} else if (rule == QP_RESUME) {
+		*in = bytes_from(*in, resume(*in));
 	} else {
 		*out++ = '=';
 		*in = bytes_from(*in, 1);
@@ -115,10 +113,28 @@ size_t qp_decode(uint8_t *out, struct bytes in, bool *ret_clean)
 	return decode(out, in, QP_KEEP, ret_clean);
 }
 
+static size_t drop_lower(uint8_t *out, struct bytes in)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in.n; i++) {
+		if (in.p[i] == '=' && i + 1 < in.n && in.p[i + 1] >= 'a' && in.p[i + 1] <= 'f')
+			i++;
+		else
+			out[n++] = in.p[i];
+	}
+	return n;
+}
+
 size_t qp_decode_by(uint8_t *out, struct bytes in, enum qp_rule rule)
 {
 	bool clean;
 
+	if (rule == QP_DROP_LOWER) {
+		uint8_t *copy = out + in.n + 32;
+
+		in = bytes_of(copy, drop_lower(copy, in));
+	}
 	return decode(out, in, rule, &clean);
 }
 

@@ -296,6 +296,34 @@ static void check_file(void)
 	jobs_free(&j);
 }
 
+/* head_fd belongs to the table from jobs_post() on, whatever becomes of the job. */
+static void check_head_fd(void)
+{
+	static uint8_t big[JOBS_REQUEST_BYTES + 1];
+	struct pair p;
+	unsigned slot;
+	struct job_post post = { .head_fd = dup(0), .body_fd = 0 };
+	int fd = post.head_fd;
+
+	pair_init(&p);
+	must(jobs_post(p.gateway, &post, &slot, NULL));
+	T_OK(fcntl(fd, F_GETFD) >= 0, "head_fd is open until the flush");
+	must(jobs_flush(p.gateway, p.sock[0], NULL));
+	T_OK(fcntl(fd, F_GETFD) < 0, "and closed by it");
+
+	post.head_fd = fd = dup(0);
+	post.request = bytes_of(big, sizeof(big));
+	T_OK(jobs_post(p.gateway, &post, &slot, NULL) == -EFBIG && fcntl(fd, F_GETFD) < 0,
+	     "closed when the job cannot be posted");
+	post.head_fd = fd = dup(0);
+	post.request.n = 0;
+	must(jobs_post(p.gateway, &post, &slot, NULL));
+	jobs_free(&p.gateway);
+	T_OK(fcntl(fd, F_GETFD) < 0 && fcntl(0, F_GETFD) >= 0,
+	     "closed with the table, unlike body_fd");
+	pair_fini(&p);
+}
+
 /* --- many jobs, two threads (for ThreadSanitizer) --- */
 
 #define MANY 20000u
@@ -444,7 +472,7 @@ static int text_file(const char *text)
 /* Every third job has no head file, every fifth nothing at all. */
 static void post_files(struct jobs *j, unsigned n, int sock, char want[][48])
 {
-	int fds[JOBS_SLOTS * 2];
+	int fds[JOBS_SLOTS];
 	unsigned fds_n = 0, slot;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -453,7 +481,7 @@ static void post_files(struct jobs *j, unsigned n, int sock, char want[][48])
 
 		if (i % 3 != 0) {
 			(void)snprintf(head, sizeof(head), "head %u ", i);
-			p.head_fd = fds[fds_n++] = text_file(head);
+			p.head_fd = text_file(head);
 		}
 		if (i % 5 != 0) {
 			(void)snprintf(body, sizeof(body), "body %u", i);
@@ -463,7 +491,7 @@ static void post_files(struct jobs *j, unsigned n, int sock, char want[][48])
 			abort();
 		(void)snprintf(want[slot], 48, "%s%s", head, body);
 	}
-	T_OK(jobs_flush(j, sock, NULL) == 0, "%u descriptors in one message", fds_n);
+	T_OK(jobs_flush(j, sock, NULL) == 0, "descriptors of %u jobs in one message", n);
 	for (unsigned i = 0; i < fds_n; i++)
 		fd_close(&fds[i]);
 }
@@ -545,6 +573,7 @@ int main(void)
 	check_lies();
 	check_twice();
 	check_file();
+	check_head_fd();
 	check_threads();
 	check_processes(JOBS_SLOTS);
 	check_processes(3);
