@@ -293,9 +293,10 @@ static int loop(struct supervisor *s)
 {
 	while (!s->stopping || children_total(&s->children) > 0) {
 		struct pollfd fds[2] = { { .fd = s->signal_fd, .events = POLLIN },
-					 { .fd = s->channel, .events = POLLIN } };
+					 { .events = POLLIN } };
 
 		start_what_is_missing(s);
+		fds[1].fd = s->channel;
 		(void)poll(fds, 2, wait_ms(s));
 		if (fds[1].revents != 0 && s->channel >= 0)
 			channel_event(s);

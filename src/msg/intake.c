@@ -279,7 +279,7 @@ static void claim(struct task *t)
 static void start_watch(struct intake *in)
 {
 	const struct conf *c = in->gate->site->conf;
-	const char *kind = conf_str(c, OPT_QUEUE_WATCH, NULL);
+	const char *kind = conf_words(c, OPT_QUEUE_WATCH, NULL);
 	struct intake_watch *w = calloc(1, sizeof(*w));
 	struct err err = { .text = "out of memory" };
 

@@ -76,6 +76,15 @@ static const char *first_of(const struct conf *c, enum opt_id id, enum opt_id fa
 	return v[0] != '\0' ? v : conf_str(c, fallback, NULL);
 }
 
+/* no, yes (the first) or which one. */
+static int received_header(const struct conf *c)
+{
+	const char *word = conf_words(c, OPT_READ_IP_ADDRESS_FROM_RECEIVED_HEADER, NULL);
+	uint64_t n;
+
+	return num_parse(bytes_str(word), 10, 1000, &n) < 0 ? 0 : (int)n;
+}
+
 static int read_settings(struct site *s, struct err *err)
 {
 	struct conf *c = s->conf;
@@ -89,8 +98,7 @@ static int read_settings(struct site *s, struct err *err)
 	s->queue = (struct queue_settings){
 		.lock = lock_type(conf_str(c, OPT_LOCK_TYPE, NULL)),
 		.split_spool = conf_bool(c, OPT_SPLIT_EXIM_SPOOL, NULL),
-		.received_ip_header =
-			(int)conf_num(c, OPT_READ_IP_ADDRESS_FROM_RECEIVED_HEADER, NULL),
+		.received_ip_header = received_header(c),
 		.header_max_bytes = (uint64_t)conf_num(c, OPT_MAXIMUM_HEADER_BYTES, NULL) * 2,
 		.owner = geteuid(),
 	};

@@ -48,7 +48,8 @@ void prepare_fini(struct prepared *p)
 /* --- huge pages --- */
 
 #define HUGE_BYTES   (2 * MIB)
-#define MAP_BYTES    (4 * MIB) /* smaller ones are not worth it */
+#define MAP_BYTES    (4 * MIB)  /* smaller ones are not worth it */
+#define RANGE_MAX    (64 * GIB) /* more is address space somebody reserved (sanitizers do) */
 #define MAPS_MAX     4096u
 #define ADV_COLLAPSE 25 /* Linux 6.1; the installed headers may be older */
 
@@ -78,7 +79,7 @@ static bool is_candidate(struct bytes line, struct range *ret)
 		n++;
 	return n >= 4 && bytes_eq(word[0], BYTES("rw-p")) && bytes_eq(word[3], BYTES("0")) &&
 	       (n == 4 || !bytes_starts(word[4], BYTES("[stack"))) &&
-	       ret->end - ret->start >= MAP_BYTES;
+	       ret->end - ret->start >= MAP_BYTES && ret->end - ret->start <= RANGE_MAX;
 }
 
 /* All of them first: advising changes the map while it is read. */

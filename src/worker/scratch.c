@@ -77,7 +77,7 @@ static int plain_root(struct scratch *s, uid_t uid, gid_t gid, struct err *err)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	if (snprintf(s->root, sizeof(s->root), "%s/sallyport-XXXXXX",
+	if (snprintf(s->root, sizeof(s->root), "%s/sallyport-scan-XXXXXX",
 		     tmp == NULL || tmp[0] != '/' ? "/tmp" : tmp) >= (int)sizeof(s->root))
 		return err_set(err, ERR_CONFIG, -ENAMETOOLONG, "TMPDIR is too long");
 	if (mkdtemp(s->root) == NULL) {

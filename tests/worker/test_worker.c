@@ -262,10 +262,12 @@ static void check_deaths(void)
 
 int main(void)
 {
+	tiny_begin();
 	check_messages();
 	check_files();
 	check_memory();
 	check_start();
 	check_deaths();
+	tiny_end();
 	return t_done();
 }

@@ -9,13 +9,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/num.h"
+#include "worker/scratch.h"
 #include "worker/worker.h"
 
 size_t tiny_engine_bytes;
 void (*tiny_scan)(struct bytes message, char *out, size_t size);
+
+/* These tests die on purpose, and want to see the signal. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "handle_segv=0";
+}
 
 /* Opaque to the code under test. */
 static uint8_t *engine_memory;
@@ -250,6 +259,24 @@ const struct worker_ops tiny_ops = {
 };
 
 /* --- client --- */
+
+static char own_tmp[] = "/tmp/sallyport-worker-test-XXXXXX";
+
+void tiny_begin(void)
+{
+	if (mkdtemp(own_tmp) == NULL || chmod(own_tmp, 0755) < 0 ||
+	    setenv("TMPDIR", own_tmp, 1) < 0)
+		abort();
+}
+
+void tiny_end(void)
+{
+	int fd = open(own_tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || scratch_clean(fd) < 0 || rmdir(own_tmp) < 0)
+		printf("# %s stays\n", own_tmp);
+	fd_close(&fd);
+}
 
 struct client_setup tiny_setup(void)
 {

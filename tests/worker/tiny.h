@@ -24,6 +24,10 @@ extern void (*tiny_scan)(struct bytes message, char *out, size_t size);
 /* Bytes -> "SUM bytes, checksum": what scan() says of @message. */
 const char *tiny_digest(struct bytes message, char *out, size_t size);
 
+/* A directory of this test's own as TMPDIR, and its removal: a killed zygote leaves things. */
+void tiny_begin(void);
+void tiny_end(void);
+
 /* A setup that becomes "nobody" when run by root. */
 struct client_setup tiny_setup(void);
 
