@@ -375,6 +375,25 @@ static void test_write_faults(void)
 	attempts_close(&a);
 }
 
+static void test_other_faults(void)
+{
+	const char *path = tmp_path("other.db");
+	struct err err = { .kind = ERR_NONE };
+	struct attempts *a = NULL;
+
+	spoil(path, 0, "this is not a database, but it is long enough to be looked at", 61);
+	(void)setenv("SALLYPORT_FAULT", "store.db_rename=EIO", 1);
+	T_OK(attempts_open(&a, path, PLACES, NOW, NULL, &err) == -EIO && a == NULL, "%s", err.text);
+	(void)setenv("SALLYPORT_FAULT", "store.db_rename=EIO@2", 1);
+	T_OK(attempts_open(&a, path, PLACES, NOW, NULL, &err) == -EIO && a == NULL, "%s", err.text);
+	(void)unsetenv("SALLYPORT_FAULT");
+	T_OK(attempts_open(&a, path, PLACES, NOW, NULL, &err) == 0, "then it is begun anew");
+	attempts_close(&a);
+	(void)setenv("SALLYPORT_FAULT", "store.db_view=EIO", 1);
+	T_OK(attempts_open_view(&a, path, &err) == -EIO && a == NULL, "%s", err.text);
+	(void)unsetenv("SALLYPORT_FAULT");
+}
+
 /* No rights where the database should lie: the text says who needs what. */
 static void test_rights(void)
 {
@@ -408,6 +427,7 @@ int main(void)
 	if (tmp_has_faults()) {
 		test_open_faults();
 		test_write_faults();
+		test_other_faults();
 		test_rights();
 	}
 	tmp_clean();

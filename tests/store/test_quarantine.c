@@ -331,6 +331,37 @@ static void test_faults(void)
 	}
 }
 
+static int nothing(const struct quarantine_item *i, void *arg)
+{
+	(void)i, (void)arg;
+	return 0;
+}
+
+static void test_other_faults(void)
+{
+	static const char *const check_points[] = { "quarantine_open", "quarantine_mkdir",
+						    "quarantine_opendir", "quarantine_chmod" };
+	struct quarantine_settings set = settings("other-faults");
+	struct err err = { .kind = ERR_NONE };
+	char fault[64];
+
+	(void)setenv("SALLYPORT_FAULT", "store.quarantine_readdir=EIO", 1);
+	T_OK(quarantine_list(set.dir, nothing, NULL, &err) == -EIO, "list: %s", err.text);
+	T_OK(quarantine_sweep(&set, &err) == -EIO, "sweep: %s", err.text);
+	(void)setenv("SALLYPORT_FAULT", "store.quarantine_syncday=EIO", 1);
+	T_OK(quarantine_sweep(&set, &err) == -EIO, "sweep: %s", err.text);
+	for (size_t i = 0; i < ARRAY_LEN(check_points); i++) {
+		(void)snprintf(fault, sizeof(fault), "store.%s=EACCES", check_points[i]);
+		(void)setenv("SALLYPORT_FAULT", fault, 1);
+		T_OK(quarantine_check(&set, &err) == -EACCES && err.kind == ERR_CONFIG, "check: %s",
+		     err.text);
+	}
+	(void)unsetenv("SALLYPORT_FAULT");
+	T_OK(quarantine_check(&set, &err) == 0 && quarantine_sweep(&set, &err) == 0 &&
+		     count_entries(set.dir) == 0,
+	     "then they work, and nothing is left behind");
+}
+
 /* Short writes are continued. */
 static void test_short_write(void)
 {
@@ -439,6 +470,7 @@ int main(void)
 	test_rights();
 	if (tmp_has_faults()) {
 		test_faults();
+		test_other_faults();
 		test_short_write();
 	}
 	tmp_clean();
