@@ -106,6 +106,7 @@ static const struct expect leaves[] = {
 	{ "a.exe/", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
 	{ "a.exe\n", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
 	{ "a.exe\x01", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
+	{ "a.exe$", 'n', 0, 'f', "n.conf:2", "Programs are not accepted (a.exe)", NULL, false },
 	{ "..\\a.exe", 'n', 0, 'f', "n.conf:2", "Programs are not accepted (a.exe)", NULL, false },
 	{ "\xff\xfe.exe", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
 	/* readings are judged apart: the strictest counts */
