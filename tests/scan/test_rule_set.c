@@ -284,7 +284,7 @@ static void test_literals(void)
 	static const char *const lits[] = { "abcdefghijklmnopqrstuvwxyz0123456789ab", "zzz" };
 	static const size_t lens[] = { 38, 3 };
 	static const unsigned flags[] = { 0, 0 }, ids[] = { 0, 1 };
-	static const struct rule_pattern p[] = { { lits[0], "t:1" }, { lits[1], "t:2" } };
+	const struct rule_pattern p[] = { { lits[0], "t:1" }, { lits[1], "t:2" } };
 	struct bytes text = BYTES("..abcdefghijklmnopqrstuvwxyz0123456789ab..zzz..");
 	AUTO(rule_set_free) struct rule_set *s = make(p, 2, 0);
 	AUTO(rule_work_free) struct rule_work *w = work_for(s);
