@@ -105,14 +105,16 @@ static int judge_leaf(struct scan_state *s, const struct leaf *leaf, size_t numb
 		      struct judgement *j, struct err *err)
 {
 	const char *first = rule_report_name(s, leaf, number);
+	bool encoded;
 	int r;
 
 	*j = (struct judgement){ .all_allowed = true };
 	if (first == NULL)
 		return err_set(err, ERR_LIMIT, -ENOMEM, "no memory to check a name");
+	encoded = rule_report_encoded(first); /* then all of them are */
 	r = judge_name(s, leaf, first, j, err);
 	for (size_t i = 0; r == 0 && i < leaf->names_n; i++)
-		if (leaf->names[i] != first && !rule_report_encoded(leaf->names[i]))
+		if (leaf->names[i] != first && (encoded || !rule_report_encoded(leaf->names[i])))
 			r = judge_name(s, leaf, leaf->names[i], j, err);
 	return r;
 }

@@ -106,6 +106,7 @@ static const struct expect leaves[] = {
 	{ "a.exe/", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
 	{ "a.exe\n", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
 	{ "a.exe\x01", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
+	{ "a.exe$", 'n', 0, 'f', "n.conf:2", "Programs are not accepted (a.exe)", NULL, false },
 	{ "..\\a.exe", 'n', 0, 'f', "n.conf:2", "Programs are not accepted (a.exe)", NULL, false },
 	{ "\xff\xfe.exe", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
 	/* readings are judged apart: the strictest counts */
@@ -131,6 +132,8 @@ static const struct expect leaves[] = {
 	{ "a.txt|=?x.exe", 'n', 0, 'f', "n.conf:2", NULL, NULL, false },
 	{ "=?x?q?a?=|a.exe", 'n', 0, 'f', "n.conf:2", "Programs are not accepted (a.exe)", NULL,
 	  false },
+	{ "=?x?q?a?=|=?x?B?" X10 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10 "?=", 'n',
+	  0, 'f', "n.conf:7", NULL, NULL, false },
 	/* unnamed parts get a name as on MailScanner's disk */
 	{ NULL, 'n', 0, 'f', "n.conf:8", "Unnamed data (msg-0-1.dat)", NULL, false },
 	{ "", 'n', 0, '-', NULL, NULL, NULL, false },

@@ -386,14 +386,16 @@ static bool same_type(const char *want, const char *got)
 	return strcmp(want, got) == 0;
 }
 
-static void test_corpus(struct fixture *x, const char *corpus, const char *list)
+static void test_corpus(struct fixture *x, const char *corpus, const char *expected)
 {
 	static uint8_t content[16u << 20];
 	unsigned asked = 0, agree = 0, failed = 0;
 	uint64_t text_ns = 0;
 	char line[4096], path[8192];
-	FILE *rows = fopen(list, "re");
+	FILE *rows;
 
+	(void)snprintf(path, sizeof(path), "%s/expected-docs.tsv", expected);
+	rows = fopen(path, "re");
 	rules(x, NULL);
 	x->request.rules[SCAN_RULES_NORMAL].deny_types = "no such type";
 	x->request.rules[SCAN_RULES_NORMAL].deny_mime_types = "no such type";
@@ -436,7 +438,7 @@ static void test_corpus(struct fixture *x, const char *corpus, const char *list)
 int main(void)
 {
 	const char *corpus = getenv("SALLYPORT_CORPUS");
-	const char *list = getenv("SALLYPORT_CORPUS_EXPECTED");
+	const char *expected = getenv("SALLYPORT_CORPUS_EXPECTED"); /* folder of the .tsv files */
 	struct err err = { .kind = ERR_NONE };
 	struct fixture x;
 
@@ -453,10 +455,10 @@ int main(void)
 	test_fork(&x);
 	test_states(&x);
 	test_faults(&x);
-	if (corpus == NULL || list == NULL)
+	if (corpus == NULL || expected == NULL)
 		T_OK(true, "corpus # SKIP SALLYPORT_CORPUS, SALLYPORT_CORPUS_EXPECTED not set");
 	else
-		test_corpus(&x, corpus, list);
+		test_corpus(&x, corpus, expected);
 	fixture_fini(&x);
 	return t_done();
 }
