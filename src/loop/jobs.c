@@ -165,6 +165,13 @@ static void copy_bytes(uint8_t *to, struct bytes from)
 		memcpy(to, from.p, from.n);
 }
 
+static bool is_read_only(int fd)
+{
+	int flags = fd < 0 ? O_RDONLY : fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY;
+}
+
 int jobs_post(struct jobs *j, const struct job_post *p, unsigned *ret_slot, struct err *err)
 {
 	AUTO(fd_close) int head_fd = p->head_fd;
@@ -177,6 +184,9 @@ int jobs_post(struct jobs *j, const struct job_post *p, unsigned *ret_slot, stru
 		return err_set(err, ERR_LIMIT, -EFBIG,
 			       "job of %zu + %zu bytes is larger than a slot (%u)", p->request.n,
 			       p->head.n, JOBS_REQUEST_BYTES);
+	if (!is_read_only(p->body_fd))
+		return err_set(err, ERR_BUG, -EINVAL,
+			       "job: descriptor %d is not open for reading only", p->body_fd);
 	slot = &j->sh->slots[i];
 	slot->kind = p->kind;
 	slot->fds =

@@ -42,7 +42,8 @@ struct job_post {
 	struct bytes head;    /* bytes that precede the file (header text); copied if it fits */
 	int head_fd;          /* instead of @head when it is large: a sealed memory file; -1.
 			       * jobs_post() takes it over, also when it fails */
-	int body_fd;          /* -1: none. The caller's, who may close it after jobs_flush() */
+	int body_fd; /* -1: none. The caller's, who may close it after jobs_flush(). Open for
+		      * reading only, or -EINVAL: the worker will have it */
 	uint64_t body_offset, body_bytes;
 };
 

@@ -244,6 +244,20 @@ static int kill_worker(struct client *c, struct err *err)
 
 /* --- one message --- */
 
+/* The worker gets no descriptor that can write. */
+static int read_only(int *fd, struct err *err)
+{
+	char path[40];
+	int again;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	if (again < 0)
+		again = err_errno(err, "reopen memory file");
+	fd_close(fd);
+	return again;
+}
+
 static int memory_file(struct bytes text, struct err *err)
 {
 	int fd = memfd_create("sallyport-message", MFD_CLOEXEC);
@@ -260,7 +274,7 @@ static int memory_file(struct bytes text, struct err *err)
 		}
 		done += (size_t)n;
 	}
-	return fd < 0 ? err_errno(err, "memory file for a message") : fd;
+	return fd < 0 ? err_errno(err, "memory file for a message") : read_only(&fd, err);
 }
 
 static int hand_over(struct client *c, const struct scan_request *r, const struct client_message *m,

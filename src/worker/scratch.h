@@ -28,7 +28,8 @@ void scratch_fini(struct scratch *s);
 const char *scratch_path(const struct scratch *s, unsigned number, char *out, size_t size);
 
 /* Remove everything below @dir_fd. The tree is hostile: no recursion, no link is followed. Returns
- * 0, or -errno when something is left. */
+ * 0, or -errno when something is left. Inside the sandbox it cannot enter directories whose mode
+ * was taken away; the next worker can, before it locks itself in. */
 int scratch_clean(int dir_fd) MUST_CHECK;
 
 #endif

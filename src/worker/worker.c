@@ -77,6 +77,7 @@ static void reset_signals(void)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error, not the end */
 }
 
 static int tie_to(pid_t zygote)

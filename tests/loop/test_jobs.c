@@ -296,14 +296,38 @@ static void check_file(void)
 	jobs_free(&j);
 }
 
+/* @fd again, for reading only. */
+static int read_only(int fd)
+{
+	char path[40];
+	int again;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDONLY | O_CLOEXEC);
+	fd_close(&fd);
+	if (again < 0)
+		abort();
+	return again;
+}
+
+static int text_file(const char *text)
+{
+	int fd = memfd_create("text", MFD_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, text, strlen(text), 0) < 0)
+		abort();
+	return read_only(fd);
+}
+
 /* head_fd belongs to the table from jobs_post() on, whatever becomes of the job. */
 static void check_head_fd(void)
 {
 	static uint8_t big[JOBS_REQUEST_BYTES + 1];
 	struct pair p;
 	unsigned slot;
-	struct job_post post = { .head_fd = dup(0), .body_fd = 0 };
-	int fd = post.head_fd;
+	int body = text_file("x"), fd = dup(0), writable = memfd_create("x", MFD_CLOEXEC);
+	struct job_post post = { .head_fd = fd, .body_fd = body };
+	struct err err;
 
 	pair_init(&p);
 	must(jobs_post(p.gateway, &post, &slot, NULL));
@@ -319,8 +343,14 @@ static void check_head_fd(void)
 	post.request.n = 0;
 	must(jobs_post(p.gateway, &post, &slot, NULL));
 	jobs_free(&p.gateway);
-	T_OK(fcntl(fd, F_GETFD) < 0 && fcntl(0, F_GETFD) >= 0,
+	T_OK(fcntl(fd, F_GETFD) < 0 && fcntl(body, F_GETFD) >= 0,
 	     "closed with the table, unlike body_fd");
+	pair_fini(&p);
+	pair_init(&p);
+	post = (struct job_post){ .head_fd = -1, .body_fd = writable };
+	T_OK(jobs_post(p.gateway, &post, &slot, &err) == -EINVAL, "%s", err.text);
+	fd_close(&writable);
+	fd_close(&body);
 	pair_fini(&p);
 }
 
@@ -458,15 +488,6 @@ static int worker_process(struct pair *p, unsigned batch)
 				    read_both(&jobs[i], jobs_result(p->worker, jobs[i].slot)),
 				    p->event_fd);
 	}
-}
-
-static int text_file(const char *text)
-{
-	int fd = memfd_create("text", MFD_CLOEXEC);
-
-	if (fd < 0 || pwrite(fd, text, strlen(text), 0) < 0)
-		abort();
-	return fd;
 }
 
 /* Every third job has no head file, every fifth nothing at all. */
