@@ -74,6 +74,7 @@ struct conf {
 	struct conf_var *vars;
 	struct conf_kept_file *files[CONF_FILE_BUCKETS];
 	bool wants_host;
+	bool one_for_many; /* Use Default Rules With Multiple Recipients */
 };
 
 /* What a line of a file said about an option, before conversion. */
@@ -90,6 +91,7 @@ struct conf_loader {
 	struct opt_index index;
 	struct conf_var *seen; /* names of files read so far */
 	unsigned depth;        /* of includes */
+	unsigned unknown_n;    /* keys that are no option */
 	bool fatal;            /* loading must fail; the report says why */
 	bool no_memory;
 	struct err why; /* the first fatal mistake */

@@ -13,6 +13,7 @@
 #include "conf/ruleset.h"
 
 #define INCLUDE_DEPTH_MAX 20u
+#define SUGGESTIONS_MAX   200u /* a file of another program has thousands of unknown keys */
 
 void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ...)
 {
@@ -161,7 +162,7 @@ static void include(struct conf_loader *l, struct bytes what, struct conf_place 
 
 static void unknown_key(struct conf_loader *l, struct bytes key, struct conf_place at)
 {
-	const char *near = opt_nearest(key);
+	const char *near = l->unknown_n++ < SUGGESTIONS_MAX ? opt_nearest(key) : NULL;
 
 	if (near != NULL)
 		conf_problem_add(l->report, CONF_WARNING, at,
@@ -339,6 +340,8 @@ static void note_where(struct conf_loader *l, enum opt_id id)
 	const struct conf_place *at = &l->raw[id].at;
 
 	set->where = "default";
+	if (set->is_set && set->rules != NULL)
+		at = &set->value.at;
 	if (set->is_set)
 		set->where = arena_printf(l->c->arena, "%s:%u", at->file, at->line);
 	l->no_memory |= set->where == NULL;
@@ -366,6 +369,9 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 		convert(l, id);
 		note_where(l, id);
 	}
+	if (!l->no_memory)
+		l->c->one_for_many =
+			conf_bool(l->c, OPT_USE_DEFAULT_RULES_WITH_MULTIPLE_RECIPIENTS, NULL);
 }
 
 static struct conf *snapshot_new(void)

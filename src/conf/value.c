@@ -226,6 +226,7 @@ static bool parse_dir(struct parse *p)
 /* Each word of @p->text must be a file that can be read, unless nothing is checked. */
 static bool keep_words(struct parse *p, bool only_if_file)
 {
+	bool guard = (p->opt->flags & OPT_GUARD) != 0;
 	struct bytes rest = p->text, word;
 
 	while (bytes_next_word(&rest, &word)) {
@@ -233,12 +234,12 @@ static bool keep_words(struct parse *p, bool only_if_file)
 		enum conf_kind kind;
 		bool exec;
 
-		if (only_if_file && word.p[0] != '/')
+		if (only_if_file && word.p[0] != '/' && !guard)
 			continue;
 		kind = kind_of(p, word, &path, &exec);
 		if (kind == CONF_FILE && conf_keep_file(p->l, path) == 0)
 			continue;
-		if (p->check && (!only_if_file || (p->opt->flags & OPT_GUARD) != 0))
+		if (p->check && (!only_if_file || guard))
 			return bad(p, "a file that exists and can be read");
 	}
 	return true;

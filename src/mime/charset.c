@@ -20,11 +20,17 @@ static const char *const common[] = {
 	"UTF-7",        "TIS-620",      "ISO-8859-6",
 };
 
+/*
+ * Never used and never closed: iconv unloads a converter soon after its last user is gone. The one
+ * variable of this folder, written once before threads and forks.
+ */
+static iconv_t held[ARRAY_LEN(common)];
+
 void charset_init(void)
 {
-	/* Left open on purpose: iconv unloads a converter soon after its last user is gone. */
 	for (size_t i = 0; i < ARRAY_LEN(common); i++)
-		(void)iconv_open("UTF-8", common[i]);
+		if (held[i] == NULL)
+			held[i] = iconv_open("UTF-8", common[i]);
 }
 
 static bool is_utf8_name(struct bytes charset)

@@ -38,11 +38,33 @@ static bool is_known(struct mime_part *below, struct bytes body, const char *typ
 	return false;
 }
 
+static bool is_plain_text(const char *type)
+{
+	return strcmp(type, "text/plain") == 0 || strcmp(type, "text/rfc822-headers") == 0 ||
+	       strcmp(type, "message/delivery-status") == 0;
+}
+
+/* Plain text without a name inside other plain text shows no reader anything new. */
+static bool is_pointless(const struct entity *e, struct bytes body, const char *type,
+			 enum mime_encoding encoding)
+{
+	const struct mime_part *in = e->below;
+
+	if (encoding != MIME_7BIT || in->encoding != MIME_7BIT || !mime_is_leaf(in) ||
+	    !is_plain_text(type) || !is_plain_text(in->type))
+		return false;
+	if (e->h.disposition.n > 0 || bytes_find(e->block, BYTES("name")) >= 0)
+		return false;
+	return body.p >= in->raw.p && body.p + body.n <= in->raw.p + in->raw.n;
+}
+
 static int add_reading(struct mime_ctx *c, struct entity *e, struct bytes body, const char *type,
 		       enum mime_encoding encoding)
 {
 	struct mime_part *p;
 
+	if (is_pointless(e, body, type, encoding))
+		return 0;
 	if (is_known(e->below, body, type, encoding))
 		return 0;
 	p = mime_new_reading(c, e->below);

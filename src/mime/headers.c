@@ -115,23 +115,33 @@ static void other_field(struct mime_headers *h, struct bytes field)
 		h->message_id = bytes_trim(bytes_from(field, id.n));
 }
 
-/* "Content-..." where only some readers start a field: after blanks, a lone CR, in a fold. */
+static bool hidden_field(struct mime_headers *h, struct bytes field, struct bytes line)
+{
+	line = bytes_trim(line);
+	return bytes_starts_nocase(line, BYTES("content-")) &&
+	       content_field(h, bytes_from(field, (size_t)(line.p - field.p)));
+}
+
+/*
+ * "Content-..." where only some readers start a field: in a folded line, behind a lone CR. What
+ * follows belongs to it.
+ */
 static void hidden_fields(struct mime_headers *h, struct bytes field)
 {
-	size_t i = 0;
+	struct bytes rest = field, line;
+	bool first = true;
 
-	while (i < field.n) {
-		size_t n = i;
-		struct bytes line;
-
-		while (n < field.n && field.p[n] != '\n' && field.p[n] != '\r')
-			n++;
-		line = bytes_trim(bytes_head(bytes_from(field, i), n - i));
-		/* behind a hidden name comes all that follows: folds belong to it */
-		if (i > 0 && bytes_starts_nocase(line, BYTES("content-")) &&
-		    content_field(h, bytes_from(field, (size_t)(line.p - field.p))))
+	while (bytes_next_line(&rest, &line)) {
+		if (!first && hidden_field(h, field, line))
 			h->defects |= MIME_BAD_HEADER;
-		i = n + 1;
+		first = false;
+		if ((h->defects & MIME_BARE_CR) == 0)
+			continue;
+		for (ptrdiff_t cr; (cr = bytes_index(line, '\r')) >= 0;) {
+			line = bytes_from(line, (size_t)cr + 1);
+			if (hidden_field(h, field, line))
+				h->defects |= MIME_BAD_HEADER;
+		}
 	}
 }
 
@@ -158,21 +168,26 @@ static unsigned odd_bytes(struct bytes block)
 	}
 }
 
+/* A line without a colon, the first of which may be where some readers see the body start. */
+static void check_junk(struct mime_headers *h, struct bytes line)
+{
+	if (has_colon(line) || h->junk != NULL || bytes_trim(line).n == 0 ||
+	    bytes_starts(line, BYTES("From ")))
+		return;
+	h->junk = line.p;
+}
+
 static void read_field(struct mime_headers *h, struct bytes field)
 {
 	struct bytes line = bytes_head(field, line_length(field));
-	struct bytes trimmed = bytes_trim(line);
 	uint8_t first = ascii_lower(field.p[0]);
 
-	if (!has_colon(line) && h->junk == NULL && trimmed.n > 0 &&
-	    !bytes_starts(line, BYTES("From ")))
-		h->junk = line.p;
+	check_junk(h, line);
 	if (first == 'c')
 		(void)content_field(h, field);
 	else if (first == 's' || first == 'm')
 		other_field(h, field);
-	else if (trimmed.n > 0 && ascii_lower(trimmed.p[0]) == 'c' && trimmed.p != field.p &&
-		 content_field(h, bytes_from(field, (size_t)(trimmed.p - field.p))))
+	else if (ascii_is_space(first) && hidden_field(h, field, line))
 		h->defects |= MIME_BAD_HEADER;
 	if (line.n < field.n || (h->defects & MIME_BARE_CR) != 0)
 		hidden_fields(h, field);

@@ -38,24 +38,36 @@ static int add_block(struct mime_ctx *c, struct mime_part *below, const struct b
 	return name->text == NULL ? mime_no_memory(c) : 0;
 }
 
-static bool holds_word(struct bytes text, const char *word, size_t pair_at)
+/* "begin" at the start of a line or behind "=y". The pair "gi" is rarer than its neighbours. */
+static bool holds_begin(struct bytes text)
 {
-	size_t n = strlen(word);
-
 	for (size_t at = 0; at < text.n; at++) {
-		at += mime_find_pair(bytes_from(text, at), (uint8_t)word[pair_at],
-				     (uint8_t)word[pair_at + 1]);
-		if (at >= pair_at && text.n - (at - pair_at) >= n &&
-		    memcmp(text.p + at - pair_at, word, n) == 0)
+		const uint8_t *p;
+
+		at += mime_find_pair(bytes_from(text, at), 'g', 'i');
+		if (at < 2 || text.n - at < 3 || memcmp(text.p + at - 2, "begin", 5) != 0)
+			continue;
+		p = text.p + at - 2;
+		if (p == text.p || p[-1] == '\n' || p[-1] == '\r' || p[-1] == 'y')
 			return true;
 	}
 	return false;
 }
 
-/* Without these words there is no block to look for line by line. The pairs are rare ones. */
+static bool holds_binhex(struct bytes text)
+{
+	for (size_t at = 0; at < text.n; at++) {
+		at += mime_find_pair(bytes_from(text, at), 'H', 'e');
+		if (at >= 3 && text.n - at >= 3 && memcmp(text.p + at - 3, "BinHex", 6) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Without these words there is no block to look for line by line. */
 static bool may_hold_block(struct bytes text)
 {
-	return holds_word(text, "begin", 2) || holds_word(text, "BinHex", 2);
+	return holds_begin(text) || holds_binhex(text);
 }
 
 static int add_blocks(struct mime_ctx *c, struct mime_part *p, struct bytes text)

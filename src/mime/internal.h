@@ -10,6 +10,7 @@ struct mime_ctx {
 	struct arena *a;
 	struct budget *b;
 	struct err *err;
+	struct bytes subject, message_id; /* of the root, as they stand */
 };
 
 /* -EFBIG with the budget's reason; the arena's ceiling counts as the memory limit. */

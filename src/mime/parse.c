@@ -129,6 +129,10 @@ static int read_headers(struct mime_ctx *c, struct mime_part *p)
 	if (!type_agrees(&h, p->type))
 		h.defects |= MIME_BAD_HEADER;
 	p->defects |= h.defects;
+	if (p->parent == NULL) {
+		c->subject = h.subject;
+		c->message_id = h.message_id;
+	}
 	if (h.disposition.n > 0)
 		p->attachment = bytes_starts_nocase(h.disposition.v[0], BYTES("attachment"));
 	return mime_names_read(c, &h, p);
@@ -357,19 +361,16 @@ int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, bo
 /* Sums and the two header fields that reports show. */
 static int finish(struct mime_ctx *c, struct mime_tree *t)
 {
-	struct mime_headers h;
-
-	mime_headers_read(&h, t->root->headers);
 	for (struct mime_part *p = t->root; p != NULL; p = mime_next(p)) {
 		t->parts_n++;
 		t->defects |= p->defects;
 	}
-	if (h.subject.p != NULL)
-		t->subject = mime_words_decode(c->a, h.subject);
-	if (h.message_id.p != NULL)
-		t->message_id = arena_str(c->a, h.message_id);
-	if ((h.subject.p != NULL && t->subject == NULL) ||
-	    (h.message_id.p != NULL && t->message_id == NULL))
+	if (c->subject.p != NULL)
+		t->subject = mime_words_decode(c->a, c->subject);
+	if (c->message_id.p != NULL)
+		t->message_id = arena_str(c->a, c->message_id);
+	if ((c->subject.p != NULL && t->subject == NULL) ||
+	    (c->message_id.p != NULL && t->message_id == NULL))
 		return mime_no_memory(c);
 	return 0;
 }

@@ -126,6 +126,8 @@ static const struct one lines[] = {
 	{ "Filename Rules = /f1\n", OPT_FILENAME_RULES, "/f1", NULL, 0, 0 },
 	{ "Filename Rules = /nowhere\n", OPT_FILENAME_RULES, NULL, "mail would pass unchecked", 1,
 	  18 },
+	{ "Filename Rules = names.conf\n", OPT_FILENAME_RULES, NULL, "mail would pass unchecked", 1,
+	  18 },
 	{ "Filename Rules =\n", OPT_FILENAME_RULES, "", NULL, 0, 0 },
 
 	/* any other text */

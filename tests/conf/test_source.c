@@ -37,18 +37,18 @@ static void make_files(void)
 	put("main.conf",
 	    "include %conf-dir%/conf.d/*\nQuarantine Dir = %conf-dir%/q\n"
 	    "Hostname = $SALLYPORT_TEST_ENV\nSendmail = %conf-dir%/sm -x\n"
-	    "Filename Rules = %conf-dir%/rules\nPhishing Safe Sites File = %conf-dir%/no\n",
+	    "Filename Rules = %conf-dir%/names\nPhishing Safe Sites File = %conf-dir%/no\n",
 	    0600);
 	put("conf.d/20", "Max Children = 20\n", 0600);
 	put("conf.d/10", "Max Children = 10\n", 0600);
-	put("rules", "allow\ta\t-\t-\n", 0600);
+	put("names", "allow\ta\t-\t-\n", 0600);
 	put("sm", "", 0700);
 }
 
 static void remove_files(void)
 {
 	static const char *const names[] = { "main.conf", "conf.d/10", "conf.d/20",
-					     "rules",     "sm",        "pipe" };
+					     "names",     "sm",        "pipe" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		(void)unlink(at(names[i]));
@@ -66,7 +66,7 @@ static void check_site(const struct conf *c, const char *who)
 	T_OK(strcmp(conf_str(c, OPT_HOSTNAME, NULL), "from-env") == 0, "%s: environment", who);
 	T_OK(strncmp(conf_str(c, OPT_SENDMAIL, NULL), at("sm"), strlen(at("sm"))) == 0,
 	     "%s: command", who);
-	T_OK(conf_file(c, at("rules"), &rules) == 0 && rules.n == 12, "%s: rule file", who);
+	T_OK(conf_file(c, at("names"), &rules) == 0 && rules.n == 12, "%s: rule file", who);
 }
 
 static int disk_bundle(void)
@@ -101,7 +101,7 @@ static void check_bundle(int fd)
 
 	(void)unsetenv("SALLYPORT_TEST_ENV");
 	put("conf.d/20", "Max Children = 21\n", 0600);
-	(void)unlink(at("rules"));
+	(void)unlink(at("names"));
 	T_OK(conf_source_bundle(&s, fd, &err) == 0, "open the bundle %s", err.text);
 	if (T_OK(s != NULL && conf_load(&c, s, at("main.conf"), report, &err) == 0,
 		 "load from it %s", err.text)) {

@@ -9,7 +9,8 @@
 
 static void print_part(const struct mime_part *p, int decoded)
 {
-	static const char *const encodings[] = { "7bit", "base64", "qp", "uu", "yenc", "binhex" };
+	static const char *const encodings[] = { "7bit", "base64", "qp",    "uu",
+						 "yenc", "binhex", "gzip64" };
 	char buf[300];
 
 	printf("%*s%s %s %s%s%s%s%s raw=%zu headers=%zu content=%zu defects=%x", (int)p->depth * 2,

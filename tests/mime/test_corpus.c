@@ -108,6 +108,19 @@ static bool has_hash(struct bytes content, struct bytes want)
 	return same;
 }
 
+/*
+ * The bytes of @p are the wanted ones, but for at most a line end behind them: parsers disagree
+ * whether the one in front of a missing last boundary belongs to the part.
+ */
+static bool is_wanted(const struct mime_part *p, uint64_t want_n, struct bytes hash)
+{
+	struct bytes rest = bytes_from(p->content, (size_t)MIN_OF(want_n, p->content.n));
+
+	if (p->content.n < want_n || rest.n > 2 || bytes_trim(rest).n > 0)
+		return false;
+	return has_hash(bytes_head(p->content, (size_t)want_n), hash);
+}
+
 static bool has_name(const struct mime_part *p, struct bytes want)
 {
 	for (const struct mime_name *n = p->names; n != NULL; n = n->next)
@@ -130,7 +143,7 @@ static void check_leaf(struct yardstick *y, const char *row, const char *expecte
 	if (hash_n == 0 || num_parse(size, 10, UINT64_MAX, &want_n) < 0 || want_n == 0)
 		return;
 	for (struct mime_part *p = y->m.t.root; p != NULL; p = mime_next(p)) {
-		if (!mime_is_leaf(p) || p->content.n != want_n || !has_hash(p->content, hash))
+		if (!mime_is_leaf(p) || !is_wanted(p, want_n, hash))
 			continue;
 		found = true;
 		type_ok = type_ok || bytes_eq(bytes_str(p->type), type);
