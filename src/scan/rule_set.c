@@ -221,8 +221,10 @@ static int settle(struct rule_set *s, unsigned flags, struct err *err)
 	for (size_t i = 0; i < s->n; i++) {
 		struct row *row = &s->rows[i];
 
-		if (row->how == HOW_NATIVE) {
+		/* Prefilters too: a scan that stops at a later row must have let them speak. */
+		if (row->how == HOW_NATIVE || row->how == HOW_PREFILTER)
 			s->lowest = MIN_OF(s->lowest, i);
+		if (row->how == HOW_NATIVE) {
 			pcre2_code_free(row->code);
 			row->code = NULL;
 		} else if (row->how != HOW_NEVER) {

@@ -187,7 +187,7 @@ static void test_limits(void)
 	size_t used = 0;
 
 	for (size_t i = 0; i < n; i++)
-		used += (size_t)sprintf(text + used, "dney\ta\tb\tc\n");
+		used += (size_t)snprintf(text + used, 16, "dney\ta\tb\tc\n");
 	f = parse(bytes_of(text, used), big);
 	T_OK(f.fatal_n == n && f.problems_n == RULE_PROBLEMS_MAX, "problems have a ceiling");
 	f.rows_n = 77;

@@ -169,6 +169,17 @@ static void test_order(void)
 	     "no subject: no match");
 }
 
+/* A native row that matches early must not end the scan before a prefilter in front of it. */
+static void test_early_stop(void)
+{
+	static const struct rule_pattern p[] = { { "(\\.[a-z]{3})\\1$", "t:1" }, { "x", "t:2" } };
+	AUTO(rule_set_free) struct rule_set *s = make(p, ARRAY_LEN(p), RULE_SET_JIT);
+	AUTO(rule_work_free) struct rule_work *w = work_for(s);
+
+	T_OK(first(s, w, BYTES("xxxx.abc.abc"), NULL) == 0, "a later match in front");
+	T_OK(first(s, w, BYTES("xxxx.abc.abd"), NULL) == 1, "and without it");
+}
+
 static void test_empty(void)
 {
 	AUTO(rule_set_free) struct rule_set *s = make(NULL, 0, RULE_SET_JIT);
@@ -284,7 +295,7 @@ static void test_literals(void)
 	static const char *const lits[] = { "abcdefghijklmnopqrstuvwxyz0123456789ab", "zzz" };
 	static const size_t lens[] = { 38, 3 };
 	static const unsigned flags[] = { 0, 0 }, ids[] = { 0, 1 };
-	static const struct rule_pattern p[] = { { lits[0], "t:1" }, { lits[1], "t:2" } };
+	const struct rule_pattern p[] = { { lits[0], "t:1" }, { lits[1], "t:2" } };
 	struct bytes text = BYTES("..abcdefghijklmnopqrstuvwxyz0123456789ab..zzz..");
 	AUTO(rule_set_free) struct rule_set *s = make(p, 2, 0);
 	AUTO(rule_work_free) struct rule_work *w = work_for(s);
@@ -454,6 +465,24 @@ static void compare(const char *what, const struct rule_pattern *p, size_t n, un
 	     "%s: %u names, %u match, no difference to PCRE2 in order", what, names, matched);
 }
 
+/* In any order: another rule is the first one then. */
+static void compare_shuffled(const char *what, const struct rule_pattern *p, size_t n,
+			     unsigned names)
+{
+	struct rule_pattern shuffled[100];
+
+	if (!T_OK(n <= ARRAY_LEN(shuffled), "%zu rules", n))
+		return;
+	memcpy(shuffled, p, n * sizeof(*p));
+	for (size_t k = n; k > 1; k--) {
+		struct rule_pattern *x = &shuffled[k - 1], *y = &shuffled[rnd(k)], t = *x;
+
+		*x = *y;
+		*y = t;
+	}
+	compare(what, shuffled, n, names);
+}
+
 static void test_differential(void)
 {
 	static const char *const files[] = { "filename.rules.conf", "archives.filename.rules.conf",
@@ -467,16 +496,11 @@ static void test_differential(void)
 
 		T_OK(n >= 8, "%s has %zu rules", files[i], n);
 		compare(files[i], p, n, 20000);
-		/* In any order: another rule is the first one then. */
-		for (size_t k = n; k > 1; k--) {
-			struct rule_pattern *x = &p[k - 1], *y = &p[rnd(k)], t = *x;
-
-			*x = *y;
-			*y = t;
-		}
-		compare("the same, shuffled", p, n, 20000);
+		compare_shuffled("the same, shuffled", p, n, 20000);
 	}
 	compare("tricky patterns", tricky, ARRAY_LEN(tricky), 20000);
+	for (unsigned i = 0; i < 20; i++)
+		compare_shuffled("tricky patterns, shuffled", tricky, ARRAY_LEN(tricky), 2000);
 	for (size_t i = 0; i < ARRAY_LEN(tricky); i++)
 		compare(tricky[i].text, &tricky[i], 1, 5000);
 }
@@ -485,6 +509,7 @@ int main(void)
 {
 	test_singles();
 	test_order();
+	test_early_stop();
 	test_empty();
 	test_wrong();
 	test_runaway();
