@@ -82,8 +82,6 @@ void scan_find_limit(struct scan_state *s);
 /* The arena is full: a limit too. Always -ENOMEM. */
 int scan_no_memory(struct scan_state *s, struct err *err);
 bool scan_hash(struct scan_state *s, struct bytes content, uint8_t ret_sha256[32]);
-/* What an unnamed part is called: "msg-1.2.txt". */
-const char *scan_unnamed(struct scan_state *s, const struct mime_part *p);
 /* MailScanner's safe name (spec e5) of @name, in the arena: for reports. */
 const char *scan_safe_name(struct scan_state *s, const char *name);
 

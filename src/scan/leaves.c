@@ -269,6 +269,13 @@ static void link_facts(struct scan_state *s)
 		leaf->fact = &s->facts->parts[i];
 }
 
+/* As MailScanner calls them: sites have rules for such names. */
+static const char *made_up_name(struct scan_state *s, const struct mime_part *p)
+{
+	return arena_printf(s->arena, "msg-0-%zu.%s", s->leaves_n + 1,
+			    strcmp(p->type, "text/html") == 0 ? "html" : "txt");
+}
+
 static bool set_names(struct scan_state *s, struct leaf *leaf)
 {
 	struct mime_part *p = leaf->part;
@@ -284,17 +291,8 @@ static bool set_names(struct scan_state *s, struct leaf *leaf)
 	for (name = p->names; name != NULL && leaf->names_n < n; name = name->next)
 		leaf->names[leaf->names_n++] = name->text;
 	leaf->path_n = 1;
-	leaf->path[0] = n > 0 ? leaf->names[0] : scan_unnamed(s, p);
+	leaf->path[0] = n > 0 ? leaf->names[0] : made_up_name(s, p);
 	return leaf->path[0] != NULL;
-}
-
-const char *scan_unnamed(struct scan_state *s, const struct mime_part *p)
-{
-	const char *extension = strcmp(p->type, "text/plain") == 0  ? "txt"
-				: strcmp(p->type, "text/html") == 0 ? "html"
-								    : "dat";
-
-	return arena_printf(s->arena, "msg-%s.%s", p->id, extension);
 }
 
 static int add_mime_leaf(struct scan_state *s, struct mime_part *p, struct err *err)

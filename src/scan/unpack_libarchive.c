@@ -4,6 +4,9 @@
  *
  * Only the one format that the magic bytes promise is switched on for each reader: with all of
  * them on, a text may be taken for an mtree, and the filters that run other programs are on too.
+ *
+ * xar is left out: libarchive 3.6.2 never comes back from one with two links in a circle (388
+ * bytes). Such an archive counts as unreadable.
  */
 #include <archive.h>
 #include <archive_entry.h>
@@ -175,8 +178,12 @@ FORMAT(cab, (void)archive_read_support_format_cab(a))
 FORMAT(lha, (void)archive_read_support_format_lha(a))
 FORMAT(tar, (void)archive_read_support_format_tar(a))
 FORMAT(cpio, (void)archive_read_support_format_cpio(a))
-FORMAT(xar, (void)archive_read_support_format_xar(a))
 FORMAT(ar, (void)archive_read_support_format_ar(a))
+
+void unpack_xar(struct unpack *u)
+{
+	unpack_broken(u, "this format is not read");
+}
 
 /* A disc image has up to three trees of names, and each reader shows one of them. */
 void unpack_iso(struct unpack *u)
