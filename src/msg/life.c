@@ -204,7 +204,11 @@ static void start(struct msg *m)
 		life_enter(m, MSG_JUDGED);
 		return;
 	}
-	policy_request(m->site->conf, &m->who, &m->request);
+	if (policy_request(m->site->conf, &m->who, m->arena, &m->request, &m->why) < 0) {
+		m->failed_attempt = true;
+		life_enter(m, MSG_RELEASED);
+		return;
+	}
 	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
