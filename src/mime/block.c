@@ -108,32 +108,44 @@ static bool is_xx(struct bytes body)
 	return lower;
 }
 
-/* Sets the body up to the end line, or to the end of the text when there is none. */
-static void find_end(struct bytes *rest, struct block *b, bool (*is_end)(struct bytes))
-{
-	const uint8_t *start = rest->p;
-	struct bytes line;
-
-	b->body = *rest;
-	while (next_line(rest, &line)) {
-		if (!is_end(line))
-			continue;
-		b->body.n = (size_t)(line.p - start);
-		if (b->kind == BLOCK_BINHEX)
-			b->body.n += line.n;
-		break;
-	}
-	b->whole = bytes_of(b->whole.p, (size_t)(rest->p - b->whole.p));
-	if (b->kind == BLOCK_UU && is_xx(b->body))
-		b->kind = BLOCK_XX;
-}
-
 static const struct opener *opener_of(struct bytes line, struct block *b)
 {
 	for (size_t i = 0; i < ARRAY_LEN(openers); i++)
 		if (bytes_starts_nocase(line, openers[i].prefix) && openers[i].open(line, b))
 			return &openers[i];
 	return NULL;
+}
+
+/*
+ * Sets the body up to the end line or to where another block begins (the first may be a decoy);
+ * without either, to the end of the text.
+ */
+static void find_end(struct bytes *rest, struct block *b, bool (*is_end)(struct bytes))
+{
+	const uint8_t *start = rest->p;
+	struct block other;
+	struct bytes line;
+
+	b->body = *rest;
+	for (;;) {
+		struct bytes before = *rest;
+
+		if (!next_line(rest, &line))
+			break;
+		if (opener_of(line, &other) != NULL) {
+			*rest = before;
+			b->body.n = (size_t)(line.p - start);
+			break;
+		}
+		if (is_end(line)) {
+			b->body.n = (size_t)(line.p - start);
+			b->body.n += b->kind == BLOCK_BINHEX ? line.n : 0;
+			break;
+		}
+	}
+	b->whole = bytes_of(b->whole.p, (size_t)(rest->p - b->whole.p));
+	if (b->kind == BLOCK_UU && is_xx(b->body))
+		b->kind = BLOCK_XX;
 }
 
 bool block_next(struct bytes *rest, struct block *ret_block)

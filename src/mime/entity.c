@@ -15,6 +15,8 @@ struct entity {
 	const char *types[TYPES_MAX];
 	const uint8_t *starts[STARTS_MAX];
 	unsigned types_n, starts_n;
+	struct mime_part shared; /* what all readings have in common: names, defects */
+	bool has_shared;
 };
 
 static bool same_bytes(struct bytes a, struct bytes b)
@@ -58,15 +60,29 @@ static bool is_pointless(const struct entity *e, struct bytes body, const char *
 	return body.p >= in->raw.p && body.p + body.n <= in->raw.p + in->raw.n;
 }
 
+/* Once for all readings: a long header is not read again for each. */
+static int read_shared(struct mime_ctx *c, struct entity *e)
+{
+	if (e->has_shared)
+		return 0;
+	e->has_shared = true;
+	e->shared.defects = e->h.defects;
+	return mime_names_read(c, &e->h, &e->shared);
+}
+
 static int add_reading(struct mime_ctx *c, struct entity *e, struct bytes body, const char *type,
 		       enum mime_encoding encoding)
 {
 	struct mime_part *p;
+	int r;
 
 	if (is_pointless(e, body, type, encoding))
 		return 0;
 	if (is_known(e->below, body, type, encoding))
 		return 0;
+	r = read_shared(c, e);
+	if (r < 0)
+		return r;
 	p = mime_new_reading(c, e->below);
 	if (p == NULL)
 		return mime_failed(c);
@@ -74,10 +90,11 @@ static int add_reading(struct mime_ctx *c, struct entity *e, struct bytes body, 
 	p->encoding = encoding;
 	p->headers = e->block;
 	p->raw = body;
-	p->defects = e->h.defects;
+	p->names = e->shared.names;
+	p->defects = e->shared.defects;
 	p->attachment = e->h.disposition.n > 0 &&
 			bytes_starts_nocase(e->h.disposition.v[0], BYTES("attachment"));
-	return mime_names_read(c, &e->h, p);
+	return 0;
 }
 
 /* The media type of a Content-Type value, whatever stands around it; NULL: no type at all. */
