@@ -125,6 +125,8 @@ int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_d
 		r = rule_scratch_new(&s->rules, e->rules, err);
 	if (r == 0 && e->clam != NULL)
 		r = clam_scanner_new(&s->clam, e->clam, tmp_dir, err);
+	if (r == 0 && e->types != NULL)
+		r = type_engine_prepare(e->types, err);
 	if (r < 0)
 		return r;
 	*ret_s = TAKE(s);
