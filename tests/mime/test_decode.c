@@ -228,7 +228,7 @@ static void blocks(void)
 static void binhex(void)
 {
 	static const char text[] = "(This file must be converted with BinHex 4.0)\n\n"
-				   ":\"@%YG(Kc!&4&@&4cG(Kc!*!&$!#3\"N'3#T!!3J#3\"!:\n";
+				   ":\"@%ZG(Kd!&4&@&4dG(Kd!*!&$!#3\"N'3#T!!3J#3\"!:\n";
 	struct bytes rest = BYTES(text);
 	struct block b;
 	char name[64] = "";
