@@ -122,8 +122,10 @@ static unsigned sync_fds(const struct msg *m, int fds[3])
 	unsigned n = 0;
 
 	if (m->holding) {
-		fds[n++] = m->hold_fd;
 		fds[n++] = m->put.dir_fd;
+		fds[n++] = m->hold_fd;
+		if (m->put.note_fd >= 0)
+			fds[n++] = m->put.note_fd;
 		return n;
 	}
 	for (unsigned i = 0; i < 2; i++)
@@ -149,7 +151,7 @@ static void sync_files(struct commit_group *g)
 
 		for (unsigned i = 0; i < n; i++) {
 			m->syncs[i] = (struct commit_sync){ .op.done = file_synced, .msg = m };
-			loop_fsync(g->gate->loop, &m->syncs[i].op, fds[i], !(m->holding && i == 1));
+			loop_fsync(g->gate->loop, &m->syncs[i].op, fds[i], !(m->holding && i == 0));
 		}
 	}
 }
@@ -274,6 +276,8 @@ static void removed_synced(struct commit_group *g)
 		struct msg *m = g->msgs;
 
 		g->msgs = m->next;
+		metrics_observe_us(c->gate->metrics, METRIC_COMMIT_US,
+				   (loop_now_ns(c->gate->loop) - m->staged_ns) / 1000);
 		life_enter(m, MSG_DONE);
 	}
 	metrics_add(g->gate->metrics, METRIC_COMMITS, 1);
@@ -355,6 +359,7 @@ static void due(struct timer *t)
 void commit_add(struct commit *c, struct msg *m)
 {
 	m->next = NULL;
+	m->staged_ns = loop_now_ns(c->gate->loop);
 	*c->staged_tail = m;
 	c->staged_tail = &m->next;
 	c->staged_n++;

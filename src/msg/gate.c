@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "msg/internal.h"
 
@@ -178,6 +179,19 @@ void gate_each_message(const struct gate *g, void (*each)(void *arg, const struc
 
 		each(arg, &out);
 	}
+}
+
+void gate_each_attempt(const struct gate *g,
+		       void (*each)(void *arg, const char *id, unsigned count, int64_t next_in_s),
+		       void *arg)
+{
+	static struct attempts_row rows[1000]; /* one loop thread; too large for its stack */
+	int64_t now = (int64_t)clock_unix_s();
+	struct err err;
+	int n = attempts_list(g->attempts, false, rows, ARRAY_LEN(rows), &err);
+
+	for (int i = 0; i < n; i++)
+		each(arg, rows[i].id, rows[i].count, MAX_OF(rows[i].next_s - now, 0));
 }
 
 void gate_each_dir(const struct gate *g, void (*each)(void *arg, const char *path), void *arg)

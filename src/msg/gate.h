@@ -61,6 +61,11 @@ struct gate_message {
 /* Calls @each for every message in flight. */
 void gate_each_message(const struct gate *g, void (*each)(void *arg, const struct gate_message *m),
 		       void *arg);
+/* Calls @each for every message that failed before and waits for its next attempt; at most 1,000.
+ */
+void gate_each_attempt(const struct gate *g,
+		       void (*each)(void *arg, const char *id, unsigned count, int64_t next_in_s),
+		       void *arg);
 /* Calls @each with every incoming directory. */
 void gate_each_dir(const struct gate *g, void (*each)(void *arg, const char *path), void *arg);
 /* Look at all queues now. */

@@ -195,6 +195,34 @@ static void claim_fifo(struct intake *in)
 	}
 }
 
+/* Watch the directories of @d that are not watched yet: all, or those a listing has found. */
+static int watch_new_dirs(struct intake_watch *w, struct site_dir *d, struct err *err)
+{
+	for (; d->watched_n < queue_dir_watch_n(d->dir); d->watched_n++) {
+		struct site_watch *cookie = site_watch_new(d, d->watched_n);
+		int r;
+
+		if (cookie == NULL)
+			return err_set(err, ERR_TEMP, -ENOMEM, "out of memory");
+		r = watch_add(w->watch, queue_dir_watch_path(d->dir, d->watched_n), cookie, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int open_watch(struct intake_watch *w, const char *kind, struct err *err)
+{
+	struct site *s = w->intake->gate->site;
+	int r;
+
+	r = watch_new(&w->watch, strcasecmp(kind, "fanotify") == 0 ? WATCH_FANOTIFY : WATCH_INOTIFY,
+		      err);
+	for (size_t i = 0; r == 0 && i < s->in_n; i++)
+		r = watch_new_dirs(w, &s->in[i], err);
+	return r;
+}
+
 /* One slice of one directory. True: there is more to list. */
 static bool list_some(struct intake *in, struct site_dir *d)
 {
@@ -212,6 +240,8 @@ static bool list_some(struct intake *in, struct site_dir *d)
 			log_err("%s", err.text);
 			return false;
 		}
+		if (in->watch != NULL && watch_new_dirs(in->watch, d, &err) < 0)
+			log_warning("%s; mail there is found by listing", err.text);
 	}
 	for (unsigned i = 0; i < LIST_SLICE && has_room(g); i++) {
 		r = queue_list_next(d->dir, LIST_SLICE, n.id, &err);
@@ -246,24 +276,10 @@ static void claim(struct task *t)
 
 /* --- life --- */
 
-static int open_watch(struct intake_watch *w, const char *kind, struct err *err)
-{
-	struct site *s = w->intake->gate->site;
-	int r;
-
-	r = watch_new(&w->watch, strcasecmp(kind, "fanotify") == 0 ? WATCH_FANOTIFY : WATCH_INOTIFY,
-		      err);
-	for (size_t i = 0; r == 0 && i < s->watched_n; i++)
-		r = watch_add(w->watch,
-			      queue_dir_watch_path(s->watched[i].dir->dir, s->watched[i].watch_i),
-			      &s->watched[i], err);
-	return r;
-}
-
 static void start_watch(struct intake *in)
 {
 	const struct conf *c = in->gate->site->conf;
-	const char *kind = conf_str(c, OPT_QUEUE_WATCH, NULL);
+	const char *kind = conf_words(c, OPT_QUEUE_WATCH, NULL);
 	struct intake_watch *w = calloc(1, sizeof(*w));
 	struct err err = { .text = "out of memory" };
 

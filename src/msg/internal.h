@@ -62,7 +62,7 @@ struct msg {
 	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
 	bool alone;               /* is retried: shares no worker */
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
-	uint64_t began_ns, queued_ns, scan_ns;
+	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
 	struct err why; /* set when it ends in RELEASED */
 
 	/* scanning */
@@ -90,9 +90,11 @@ struct site_dir {
 	struct queue_dir *dir;
 	size_t index;
 	bool listing, dirty; /* a listing is under way; another one is wanted */
+	size_t watched_n;    /* of its directories, from the first */
 };
 
 struct site_watch { /* the cookie of a watched directory */
+	struct site_watch *next;
 	struct site_dir *dir;
 	size_t watch_i;
 };
@@ -113,7 +115,6 @@ struct site {
 	struct site_dir *in;
 	size_t in_n;
 	struct site_watch *watched;
-	size_t watched_n;
 	struct site_out *out;
 	uid_t quarantine_uid;
 	gid_t quarantine_gid;
@@ -124,6 +125,8 @@ struct site {
 int site_new(struct site **ret_s, struct conf *c, struct err *err) MUST_CHECK;
 struct site *site_ref(struct site *s);
 void site_unref(struct site **s);
+/* A cookie for directory @watch_i of @d; the site's. NULL: out of memory. */
+struct site_watch *site_watch_new(struct site_dir *d, size_t watch_i) MUST_CHECK;
 /* The outgoing directory for this message, opened once. */
 int site_out_dir(struct site *s, const struct conf_who *who, struct site_out **ret_o,
 		 struct err *err) MUST_CHECK;
@@ -198,7 +201,7 @@ struct zygote {
 	struct zygote *next;
 	int sock;
 	struct op op;
-	bool polling, ready, gone, retiring;
+	bool polling, ready, gone, retiring, quit_sent;
 	uint64_t engine_generation;
 	char engine[ZYGOTE_TEXT_MAX];
 	struct site *site; /* takes effect when it is ready */

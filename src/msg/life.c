@@ -109,7 +109,6 @@ static struct msg *new_msg(struct gate *g, size_t dir_i)
 	m->dir_i = dir_i;
 	m->task.run = run_state;
 	m->hold_fd = -1;
-	m->put.day_fd = m->put.dir_fd = -1;
 	m->began_ns = loop_now_ns(g->loop);
 	m->next_all = g->all;
 	m->prev_all = &g->all;
@@ -272,6 +271,37 @@ static const char *text_with_id(struct msg *m, const char *template)
 	return text == NULL ? template : text;
 }
 
+static enum metric finding_metric(enum finding_kind kind)
+{
+	switch (kind) {
+	case FINDING_VIRUS:
+		return METRIC_FOUND_VIRUS;
+	case FINDING_FILENAME:
+		return METRIC_FOUND_FILENAME;
+	case FINDING_FILETYPE:
+		return METRIC_FOUND_FILETYPE;
+	case FINDING_CONTENT:
+		return METRIC_FOUND_CONTENT;
+	default:
+		return METRIC_FOUND_OTHER;
+	}
+}
+
+static enum metric outcome_metric(enum outcome o)
+{
+	switch (o) {
+	case OUTCOME_DELIVER:
+	case OUTCOME_DELIVER_MODIFIED:
+		return METRIC_DELIVERED;
+	case OUTCOME_QUARANTINE:
+		return METRIC_QUARANTINED;
+	case OUTCOME_DEFER:
+		return METRIC_DEFERRED;
+	default:
+		return METRIC_OTHER_OUTCOMES;
+	}
+}
+
 /* MailScanner's lines, which other programs read (spec e26). */
 static void log_findings(struct msg *m)
 {
@@ -281,7 +311,7 @@ static void log_findings(struct msg *m)
 	for (size_t i = 0; i < f->findings_n; i++) {
 		const struct finding *x = &f->findings[i];
 
-		metrics_add_finding(m->gate->metrics, x->kind);
+		metrics_add(m->gate->metrics, finding_metric(x->kind), 1);
 		virus |= x->kind == FINDING_VIRUS;
 		if (x->log[0] != '\0')
 			log_info("%s", text_with_id(m, x->log));
@@ -401,7 +431,7 @@ static void run_done(struct msg *m)
 		r = attempts_done(g->attempts, m->place, &err);
 	if (r < 0)
 		log_warning("Message %s: %s", m->entry.id, err.text);
-	metrics_add_outcome(g->metrics, m->decision.outcome);
+	metrics_add(g->metrics, outcome_metric(m->decision.outcome), 1);
 	metrics_add(g->metrics, METRIC_BYTES, m->entry.size_bytes);
 	metrics_observe_us(g->metrics, METRIC_TOTAL_US,
 			   (loop_now_ns(g->loop) - m->began_ns) / 1000);
@@ -424,7 +454,7 @@ static void run_released(struct msg *m)
 	if (m->failed_attempt) {
 		log_warning("Message %s stays in the queue (attempt %u): %s", m->entry.id,
 			    m->attempts, m->why.text);
-		metrics_add_outcome(g->metrics, OUTCOME_DEFER);
+		metrics_add(g->metrics, METRIC_DEFERRED, 1);
 		if (attempts_failed(g->attempts, m->place, (int64_t)clock_unix_s(),
 				    retry_delay_s(m), &err) < 0)
 			log_err("Message %s: %s", m->entry.id, err.text);

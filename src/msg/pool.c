@@ -135,6 +135,8 @@ static void hand_over(struct worker *w, struct msg *m)
 		life_scan_failed(m, r != -EAGAIN);
 		return;
 	}
+	metrics_observe_us(w->pool->gate->metrics, METRIC_QUEUE_WAIT_US,
+			   (loop_now_ns(w->pool->gate->loop) - m->queued_ns) / 1000);
 	m->worker = w;
 	m->slot = slot;
 	w->slots[slot] = m;
@@ -435,9 +437,12 @@ static void return_jobs(struct worker *w, bool blame, const char *why)
 	}
 }
 
-static void describe_end(const struct worker *w, int status, char *out, size_t size)
+static void describe_end(const struct worker *w, int status, const char *text, char *out,
+			 size_t size)
 {
-	if (w->timed_out)
+	if (text[0] != '\0')
+		(void)snprintf(out, size, "the scan worker could not start: %s", text);
+	else if (w->timed_out)
 		(void)snprintf(out, size, "its scan took longer than Message Time Limit = %d s",
 			       (int)conf_num(w->zygote->site->conf, OPT_MESSAGE_TIME_LIMIT, NULL));
 	else if (WIFSIGNALED(status))
@@ -448,20 +453,22 @@ static void describe_end(const struct worker *w, int status, char *out, size_t s
 			       WEXITSTATUS(status));
 }
 
-static void worker_gone(struct worker *w, int status)
+static void worker_gone(struct worker *w, int status, const char *text)
 {
 	struct gate *g = w->pool->gate;
-	char why[160];
+	char why[ZYGOTE_TEXT_MAX + 64];
 
 	if (w->state == WORKER_NONE)
 		return;
 	while (w->state == WORKER_UP && take_one(w) == 0)
 		; /* what it had finished counts */
-	describe_end(w, status, why, sizeof(why));
-	if (!w->zygote->retiring || w->busy_n > 0)
+	describe_end(w, status, text, why, sizeof(why));
+	if (!w->zygote->retiring || w->busy_n > 0) {
 		log_warning("scan worker %u (pid %d): %s; %u messages go back", w->index,
 			    (int)w->pid, why, w->busy_n);
-	metrics_add(g->metrics, w->timed_out ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS, 1);
+		metrics_add(g->metrics,
+			    w->timed_out ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS, 1);
+	}
 	verdict_cache_take_back(w->pool->cache, w->teller);
 	return_jobs(w, true, why);
 	w->respawn_ns = loop_now_ns(g->loop);
@@ -495,7 +502,10 @@ static void retire(struct zygote *z)
 	for (unsigned i = 0; i < z->workers_n; i++)
 		if (z->workers[i].busy_n > 0)
 			return;
-	if (!z->gone && zygote_send(z->sock, &quit, NULL, 0, &err) < 0)
+	if (z->gone || z->quit_sent)
+		return;
+	z->quit_sent = true;
+	if (zygote_send(z->sock, &quit, NULL, 0, &err) < 0)
 		log_warning("zygote: %s", err.text);
 }
 
@@ -541,7 +551,7 @@ static void handle(struct zygote *z, const struct zygote_msg *msg)
 		break;
 	case ZYGOTE_EXITED:
 		if (w != NULL)
-			worker_gone(w, msg->status);
+			worker_gone(w, msg->status, msg->text);
 		break;
 	default:
 		log_warning("zygote: message of type %u makes no sense", msg->type);

@@ -76,6 +76,15 @@ static const char *first_of(const struct conf *c, enum opt_id id, enum opt_id fa
 	return v[0] != '\0' ? v : conf_str(c, fallback, NULL);
 }
 
+/* no, yes (the first) or which one. */
+static int received_header(const struct conf *c)
+{
+	const char *word = conf_words(c, OPT_READ_IP_ADDRESS_FROM_RECEIVED_HEADER, NULL);
+	uint64_t n;
+
+	return num_parse(bytes_str(word), 10, 1000, &n) < 0 ? 0 : (int)n;
+}
+
 static int read_settings(struct site *s, struct err *err)
 {
 	struct conf *c = s->conf;
@@ -89,8 +98,7 @@ static int read_settings(struct site *s, struct err *err)
 	s->queue = (struct queue_settings){
 		.lock = lock_type(conf_str(c, OPT_LOCK_TYPE, NULL)),
 		.split_spool = conf_bool(c, OPT_SPLIT_EXIM_SPOOL, NULL),
-		.received_ip_header =
-			(int)conf_num(c, OPT_READ_IP_ADDRESS_FROM_RECEIVED_HEADER, NULL),
+		.received_ip_header = received_header(c),
 		.header_max_bytes = (uint64_t)conf_num(c, OPT_MAXIMUM_HEADER_BYTES, NULL) * 2,
 		.owner = geteuid(),
 	};
@@ -105,20 +113,15 @@ static int read_settings(struct site *s, struct err *err)
 			  err);
 }
 
-static int watch_paths(struct site *s, struct err *err)
+struct site_watch *site_watch_new(struct site_dir *d, size_t watch_i)
 {
-	size_t n = 0;
+	struct site_watch *w = calloc(1, sizeof(*w));
 
-	for (size_t i = 0; i < s->in_n; i++)
-		n += queue_dir_watch_n(s->in[i].dir);
-	s->watched = calloc(n, sizeof(*s->watched));
-	if (s->watched == NULL)
-		return err_set(err, ERR_TEMP, -ENOMEM, "queue watch: out of memory");
-	for (size_t i = 0; i < s->in_n; i++)
-		for (size_t k = 0; k < queue_dir_watch_n(s->in[i].dir); k++)
-			s->watched[s->watched_n++] =
-				(struct site_watch){ .dir = &s->in[i], .watch_i = k };
-	return 0;
+	if (w == NULL)
+		return NULL;
+	*w = (struct site_watch){ .next = d->site->watched, .dir = d, .watch_i = watch_i };
+	d->site->watched = w;
+	return w;
 }
 
 static int open_incoming(struct site *s, struct arena *a, struct err *err)
@@ -155,7 +158,7 @@ static int open_incoming(struct site *s, struct arena *a, struct err *err)
 		d->site = s;
 		d->index = s->in_n++;
 	}
-	return watch_paths(s, err);
+	return 0;
 }
 
 static void close_out(struct site_out **list)
@@ -215,8 +218,13 @@ static int check_quarantine(struct site *s, struct err *err)
 					   .user = s->quarantine_uid,
 					   .group = s->quarantine_gid,
 					   .file_mode = s->quarantine_mode };
-	int n = quarantine_sweep(&set, err);
+	int n = quarantine_check(&set, err);
 
+	if (n == -EPERM) /* mail is kept safe all the same: fewer people can read it */
+		log_warning("%s", err->text);
+	else if (n < 0)
+		return n;
+	n = quarantine_sweep(&set, err);
 	if (n < 0)
 		return n;
 	if (n > 0)
@@ -266,7 +274,12 @@ void site_unref(struct site **s)
 		queue_dir_close(&site->in[i].dir);
 	close_out(&site->out);
 	free(site->in);
-	free(site->watched);
+	while (site->watched != NULL) {
+		struct site_watch *w = site->watched;
+
+		site->watched = w->next;
+		free(w);
+	}
 	conf_unref(&site->conf);
 	free(site);
 }

@@ -38,6 +38,13 @@ void policy_request(const struct conf *c, const struct conf_who *who, struct sca
 /* False: Scan Messages says no - deliver untouched, do not even ask a worker. */
 bool policy_wants_scan(const struct conf *c, const struct conf_who *who);
 
+/* Whether the message may pass only if check @id ran to its end: follows from what was asked. */
+bool policy_requires(const struct scan_request *r, enum check_id id);
+
+/*
+ * In this release: any finding, or facts that were cut or hit a limit -> QUARANTINE; a check that
+ * is required and did not run, or any that began and did not finish -> DEFER; else DELIVER.
+ */
 void policy_decide(const struct conf *c, const struct conf_who *who, const struct scan_request *r,
 		   const struct facts *f, struct arena *a, struct decision *ret_d);
 

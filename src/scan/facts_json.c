@@ -2,28 +2,28 @@
 /* scan/facts_json.c - facts to JSON. */
 #include "scan/facts_json.h"
 
-static void add_path(struct json *j, const char *const *path, size_t n)
+static void add_path(struct jout *j, const char *const *path, size_t n)
 {
-	json_array(j, "path");
+	jout_array(j, "path");
 	for (size_t i = 0; i < n; i++)
-		json_str(j, bytes_str(path[i]));
-	json_end(j);
+		jout_str(j, bytes_str(path[i]));
+	jout_end(j);
 }
 
-void json_finding(struct json *j, const struct finding *f)
+void facts_put_finding(struct jout *j, const struct finding *f)
 {
-	json_object(j, NULL);
-	json_member_str(j, "kind", bytes_str(finding_kind_name(f->kind)));
-	json_member_str(j, "part", bytes_str(f->part));
+	jout_object(j, NULL);
+	jout_member_str(j, "kind", bytes_str(finding_kind_name(f->kind)));
+	jout_member_str(j, "part", bytes_str(f->part));
 	add_path(j, (const char *const *)f->path, f->path_n);
-	json_member_str(j, "name", bytes_str(f->name));
-	json_member_str(j, "scanner", bytes_str(f->scanner));
-	json_member_str(j, "report", bytes_str(f->report));
-	json_member_str(j, "rule", bytes_str(f->rule));
-	json_end(j);
+	jout_member_str(j, "name", bytes_str(f->name));
+	jout_member_str(j, "scanner", bytes_str(f->scanner));
+	jout_member_str(j, "report", bytes_str(f->report));
+	jout_member_str(j, "rule", bytes_str(f->rule));
+	jout_end(j);
 }
 
-static void add_sha256(struct json *j, const struct fact_part *p)
+static void add_sha256(struct jout *j, const struct fact_part *p)
 {
 	static const char hex[] = "0123456789abcdef";
 	char text[64];
@@ -34,72 +34,72 @@ static void add_sha256(struct json *j, const struct fact_part *p)
 		text[2 * i] = hex[p->sha256[i] >> 4];
 		text[2 * i + 1] = hex[p->sha256[i] & 15];
 	}
-	json_member_str(j, "sha256", bytes_of(text, sizeof(text)));
+	jout_member_str(j, "sha256", bytes_of(text, sizeof(text)));
 }
 
-static void add_members(struct json *j, const struct fact_part *p)
+static void add_members(struct jout *j, const struct fact_part *p)
 {
-	json_array(j, "members");
+	jout_array(j, "members");
 	for (size_t i = 0; i < p->members_n; i++) {
 		const struct fact_member *m = &p->members[i];
 
-		json_object(j, NULL);
+		jout_object(j, NULL);
 		add_path(j, (const char *const *)m->path, m->path_n);
-		json_member_num(j, "size", m->size_bytes);
-		json_member_bool(j, "encrypted", m->encrypted);
-		json_end(j);
+		jout_member_num(j, "size", m->size_bytes);
+		jout_member_bool(j, "encrypted", m->encrypted);
+		jout_end(j);
 	}
-	json_end(j);
+	jout_end(j);
 }
 
-static void add_part(struct json *j, const struct fact_part *p)
+static void add_part(struct jout *j, const struct fact_part *p)
 {
-	json_object(j, NULL);
-	json_member_str(j, "id", bytes_str(p->id));
-	json_member_str(j, "type", bytes_str(p->type));
-	json_member_str(j, "name", bytes_str(p->name));
-	json_member_str(j, "file_type", bytes_str(p->file_type));
-	json_member_num(j, "size", p->size_bytes);
+	jout_object(j, NULL);
+	jout_member_str(j, "id", bytes_str(p->id));
+	jout_member_str(j, "type", bytes_str(p->type));
+	jout_member_str(j, "name", bytes_str(p->name));
+	jout_member_str(j, "file_type", bytes_str(p->file_type));
+	jout_member_num(j, "size", p->size_bytes);
 	add_sha256(j, p);
-	json_member_bool(j, "encrypted", p->encrypted);
+	jout_member_bool(j, "encrypted", p->encrypted);
 	if (p->alternate)
-		json_member_bool(j, "alternate", true);
+		jout_member_bool(j, "alternate", true);
 	add_members(j, p);
-	json_end(j);
+	jout_end(j);
 }
 
-static void add_checks(struct json *j, const struct facts *f)
+static void add_checks(struct jout *j, const struct facts *f)
 {
-	json_object(j, "checks");
+	jout_object(j, "checks");
 	for (int i = 0; i < CHECK_COUNT; i++) {
 		const struct check_result *c = &f->checks[i];
 
 		if (c->state == CHECK_SKIPPED && c->why == NULL)
 			continue;
-		json_object(j, check_name((enum check_id)i));
-		json_member_str(j, "state", bytes_str(check_state_name(c->state)));
-		json_member_str(j, "why", bytes_str(c->why == NULL ? "" : c->why));
-		json_member_num(j, "us", c->us);
-		json_end(j);
+		jout_object(j, check_name((enum check_id)i));
+		jout_member_str(j, "state", bytes_str(check_state_name(c->state)));
+		jout_member_str(j, "why", bytes_str(c->why == NULL ? "" : c->why));
+		jout_member_num(j, "us", c->us);
+		jout_end(j);
 	}
-	json_end(j);
+	jout_end(j);
 }
 
-void json_facts(struct json *j, const struct facts *f)
+void facts_put(struct jout *j, const struct facts *f)
 {
-	json_array(j, "findings");
+	jout_array(j, "findings");
 	for (size_t i = 0; i < f->findings_n; i++)
-		json_finding(j, &f->findings[i]);
-	json_end(j);
-	json_array(j, "parts");
+		facts_put_finding(j, &f->findings[i]);
+	jout_end(j);
+	jout_array(j, "parts");
 	for (size_t i = 0; i < f->parts_n; i++)
 		add_part(j, &f->parts[i]);
-	json_end(j);
+	jout_end(j);
 	add_checks(j, f);
-	json_member_num(j, "cpu_us", f->cpu_us);
-	json_member_num(j, "expanded_bytes", f->expanded_bytes);
+	jout_member_num(j, "cpu_us", f->cpu_us);
+	jout_member_num(j, "expanded_bytes", f->expanded_bytes);
 	if (f->limit_hit != BUDGET_NONE)
-		json_member_str(j, "limit", bytes_str(f->limit_why));
+		jout_member_str(j, "limit", bytes_str(f->limit_why));
 	if (f->cut)
-		json_member_bool(j, "cut", true);
+		jout_member_bool(j, "cut", true);
 }

@@ -3,12 +3,12 @@
 #ifndef SCAN_FACTS_JSON_H
 #define SCAN_FACTS_JSON_H
 
-#include "core/json.h"
+#include "core/jout.h"
 #include "scan/facts.h"
 
 /* One finding as an object: an element of the open array. */
-void json_finding(struct json *j, const struct finding *f);
+void facts_put_finding(struct jout *j, const struct finding *f);
 /* Members findings, parts, checks, cpu_us, expanded_bytes, limit of the open object. */
-void json_facts(struct json *j, const struct facts *f);
+void facts_put(struct jout *j, const struct facts *f);
 
 #endif

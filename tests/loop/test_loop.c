@@ -68,7 +68,7 @@ static bool same(int a, int b, size_t n)
 int main(void)
 {
 	int event = eventfd(1, EFD_NONBLOCK), from = filled(1 << 20), to = memfd_create("u", 0);
-	struct op poll = { .done = on_poll }, syncs[200];
+	struct op poll = { .done = on_poll }, syncs[100];
 	struct task task = { .run = on_task };
 	struct copy copy;
 	struct loop *l;
@@ -88,7 +88,7 @@ int main(void)
 	}
 	for (unsigned i = 0; i < 100 && synced < ARRAY_LEN(syncs); i++)
 		turns(l, 1);
-	T_OK(synced == ARRAY_LEN(syncs), "200 operations through 32 entries: %u", synced);
+	T_OK(synced == ARRAY_LEN(syncs), "100 operations through 32 entries: %u", synced);
 	T_OK(copy_start(&copy, l, from, 3, to, 0, (1 << 20) - 3, on_copy) == 0, "copy");
 	for (unsigned i = 0; i < 100 && copy_result == 1; i++)
 		turns(l, 1);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/json.c - the JSON writer. */
-#include "core/json.h"
+/* core/jout.c - the JSON writer. */
+#include "core/jout.h"
 
 #include <assert.h>
 #include <inttypes.h>
 
 #include "core/text.h"
 
-void json_begin(struct json *j, struct str *out)
+void jout_begin(struct jout *j, struct str *out)
 {
-	*j = (struct json){ .out = out };
+	*j = (struct jout){ .out = out };
 }
 
 static void add_quoted(struct str *s, struct bytes v)
@@ -37,7 +37,7 @@ static void add_quoted(struct str *s, struct bytes v)
 }
 
 /* Comma and name before a value. */
-static void lead(struct json *j, const char *name)
+static void lead(struct jout *j, const char *name)
 {
 	if (j->depth > 0) {
 		if (j->any[j->depth - 1])
@@ -50,9 +50,9 @@ static void lead(struct json *j, const char *name)
 	}
 }
 
-static void open_level(struct json *j, const char *name, bool array)
+static void open_level(struct jout *j, const char *name, bool array)
 {
-	assert(j->depth < JSON_DEPTH_MAX);
+	assert(j->depth < JOUT_DEPTH_MAX);
 	lead(j, name);
 	str_add_char(j->out, array ? '[' : '{');
 	j->array[j->depth] = array;
@@ -60,24 +60,24 @@ static void open_level(struct json *j, const char *name, bool array)
 	j->depth++;
 }
 
-void json_object(struct json *j, const char *name)
+void jout_object(struct jout *j, const char *name)
 {
 	open_level(j, name, false);
 }
 
-void json_array(struct json *j, const char *name)
+void jout_array(struct jout *j, const char *name)
 {
 	open_level(j, name, true);
 }
 
-void json_end(struct json *j)
+void jout_end(struct jout *j)
 {
 	assert(j->depth > 0);
 	j->depth--;
 	str_add_char(j->out, j->array[j->depth] ? ']' : '}');
 }
 
-void json_member_str(struct json *j, const char *name, struct bytes v)
+void jout_member_str(struct jout *j, const char *name, struct bytes v)
 {
 	lead(j, name);
 	if (v.p == NULL)
@@ -86,36 +86,42 @@ void json_member_str(struct json *j, const char *name, struct bytes v)
 		add_quoted(j->out, v);
 }
 
-void json_member_num(struct json *j, const char *name, uint64_t v)
+void jout_member_num(struct jout *j, const char *name, uint64_t v)
 {
 	lead(j, name);
 	str_addf(j->out, "%" PRIu64, v);
 }
 
-void json_member_int(struct json *j, const char *name, int64_t v)
+void jout_member_int(struct jout *j, const char *name, int64_t v)
 {
 	lead(j, name);
 	str_addf(j->out, "%" PRId64, v);
 }
 
-void json_member_real(struct json *j, const char *name, double v)
+void jout_member_real(struct jout *j, const char *name, double v)
 {
 	lead(j, name);
 	str_addf(j->out, "%.3f", v);
 }
 
-void json_member_bool(struct json *j, const char *name, bool v)
+void jout_member_bool(struct jout *j, const char *name, bool v)
 {
 	lead(j, name);
 	str_add(j->out, v ? "true" : "false");
 }
 
-void json_str(struct json *j, struct bytes v)
+void jout_member_raw(struct jout *j, const char *name, const char *json)
 {
-	json_member_str(j, NULL, v);
+	lead(j, name);
+	str_add(j->out, json);
 }
 
-void json_num(struct json *j, uint64_t v)
+void jout_str(struct jout *j, struct bytes v)
 {
-	json_member_num(j, NULL, v);
+	jout_member_str(j, NULL, v);
+}
+
+void jout_num(struct jout *j, uint64_t v)
+{
+	jout_member_num(j, NULL, v);
 }
