@@ -169,6 +169,8 @@ void intake_wake(struct intake *in);
 void intake_rescan(struct intake *in);
 /* Try @id again in a moment: it was locked. */
 void intake_retry(struct intake *in, size_t dir_i, const char *id);
+/* Try @id again at @due_ns: it failed an attempt. */
+void intake_retry_at(struct intake *in, size_t dir_i, const char *id, uint64_t due_ns);
 
 /* --- pool.c --- */
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_UP, WORKER_ENDING };
@@ -300,6 +302,7 @@ struct gate {
 	struct metrics *metrics;
 	struct site *site; /* for new messages */
 	struct attempts *attempts;
+	struct msglog *msglog; /* NULL: none wanted */
 	struct intake intake;
 	struct pool pool;
 	struct commit commit;

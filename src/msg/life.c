@@ -22,6 +22,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "msg/internal.h"
+#include "msg/report.h"
 
 static void run_waiting(struct msg *m);
 static void run_judged(struct msg *m);
@@ -423,6 +424,15 @@ static void close_up(struct msg *m)
 	forget(m);
 }
 
+/* The line of the message log. What cannot be written there is only said: the mail is safe. */
+static void write_record(const struct msg *m)
+{
+	struct err err;
+
+	if (m->gate->msglog != NULL && report_record(m, &err) < 0)
+		log_warning("Message Log: %s: %s", m->entry.id, err.text);
+}
+
 static void run_done(struct msg *m)
 {
 	struct gate *g = m->gate;
@@ -435,6 +445,7 @@ static void run_done(struct msg *m)
 		r = attempts_done(g->attempts, m->place, &err);
 	if (r < 0)
 		log_warning("Message %s: %s", m->entry.id, err.text);
+	write_record(m);
 	metrics_add(g->metrics, outcome_metric(m->decision.outcome), 1);
 	metrics_add(g->metrics, METRIC_BYTES, m->entry.size_bytes);
 	metrics_observe_us(g->metrics, METRIC_TOTAL_US,
@@ -450,19 +461,30 @@ static unsigned retry_delay_s(const struct msg *m)
 	return s > 0 ? (unsigned)s : 120 + (unsigned)(loop_now_ns(m->gate->loop) / 1000 % 240);
 }
 
+static void retry_later(struct msg *m)
+{
+	struct gate *g = m->gate;
+	unsigned delay_s = retry_delay_s(m);
+	struct err err;
+
+	if (attempts_failed(g->attempts, m->place, (int64_t)clock_unix_s(), delay_s, &err) < 0)
+		log_err("Message %s: %s", m->entry.id, err.text);
+	/* A moment later than the table says, so that it is not found too early. */
+	if (m->site == g->site && !g->draining)
+		intake_retry_at(&g->intake, m->dir_i, m->entry.id,
+				loop_now_ns(g->loop) + (delay_s + UINT64_C(1)) * 1000000000);
+}
+
 static void run_released(struct msg *m)
 {
 	struct gate *g = m->gate;
-	struct err err;
 
 	if (m->failed_attempt) {
 		log_warning("Message %s stays in the queue (attempt %u): %s", m->entry.id,
 			    m->attempts, m->why.text);
 		metrics_add(g->metrics, METRIC_DEFERRED, 1);
 		metrics_add(g->metrics, METRIC_ATTEMPTS_FAILED, 1);
-		if (attempts_failed(g->attempts, m->place, (int64_t)clock_unix_s(),
-				    retry_delay_s(m), &err) < 0)
-			log_err("Message %s: %s", m->entry.id, err.text);
+		retry_later(m);
 	} else {
 		attempts_release(g->attempts, m->place);
 	}
