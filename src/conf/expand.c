@@ -165,9 +165,9 @@ const char *conf_expand(struct conf_loader *l, struct bytes text, struct conf_pl
 	expand_env(l, str_bytes(&vars), &env);
 	expand_newlines(str_bytes(&env), &out);
 	if (vars.failed || env.failed || out.failed) {
-		conf_problem_add(l->report, CONF_ERROR, at,
-				 "the value is longer than %zu bytes after substitution",
-				 CONF_VALUE_MAX_BYTES);
+		/* or out of memory; in no case may the line count for nothing */
+		conf_fatal(l, at, "the value is longer than %zu bytes after substitution",
+			   CONF_VALUE_MAX_BYTES);
 		return NULL;
 	}
 	return keep(l, bytes_trim(str_bytes(&out)));
