@@ -18,7 +18,16 @@
 #include "core/bytes.h"
 #include "core/err.h"
 
-enum mime_encoding { MIME_7BIT, MIME_BASE64, MIME_QP, MIME_UU, MIME_YENC, MIME_BINHEX };
+enum mime_encoding {
+	MIME_7BIT,
+	MIME_BASE64,
+	MIME_QP,
+	MIME_UU,
+	MIME_YENC,
+	MIME_BINHEX,
+	MIME_GZIP64, /* base64 of gzip */
+	MIME_ENCODINGS
+};
 
 /* What is odd about a part or message (RFC 2045, 2046, 2047, 2231, 5322); bits. */
 enum mime_defect {
@@ -59,6 +68,9 @@ struct mime_part {
 	unsigned defects;
 	struct bytes content; /* decoded, set by mime_decode(); points into @raw for 7bit */
 	bool decoded;
+	/* For mime/ itself: made from GMime's tree; readings looked for; readings made so far. */
+	bool structural, examined;
+	unsigned readings_n;
 };
 
 struct mime_tree {
