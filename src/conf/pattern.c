@@ -17,7 +17,7 @@
 
 /* Mail chooses the subject: an expression that backtracks for ever must end as "no match". */
 #define REGEX_MATCH_LIMIT 100000u
-#define REGEX_MAX_BYTES   10000u
+#define PATTERN_MAX_BYTES 10000u
 
 struct parse {
 	struct arena *arena;
@@ -51,7 +51,7 @@ static bool set_text(struct parse *x, enum pattern_kind kind, struct bytes text)
 {
 	uint8_t *copy = arena_dup(x->arena, text);
 
-	if (copy == NULL || text.n > UINT32_MAX)
+	if (copy == NULL)
 		return false;
 	for (size_t i = 0; i < text.n; i++)
 		copy[i] = ascii_lower(copy[i]);
@@ -91,10 +91,10 @@ static bool set_regex(struct parse *x, enum pattern_kind kind, struct bytes expr
 	pcre2_code *code;
 	int number;
 
-	if (expression.n > REGEX_MAX_BYTES)
-		return never(x, "is too long for a regular expression");
 	code = pcre2_compile(expression.p, expression.n, PCRE2_CASELESS | PCRE2_NEVER_UTF, &number,
 			     &offset, NULL);
+	if (code == NULL && number == PCRE2_ERROR_HEAP_FAILED)
+		return false;
 	if (code == NULL) {
 		(void)pcre2_get_error_message(number, why, sizeof(why));
 		(void)never(x, "");
@@ -142,7 +142,7 @@ static bool set_mixed(struct parse *x, enum pattern_kind kind, struct bytes text
 {
 	AUTO(str_fini) struct str s;
 
-	str_init(&s, 4 * REGEX_MAX_BYTES);
+	str_init(&s, 4 * PATTERN_MAX_BYTES);
 	str_add(&s, head);
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] == '*')
@@ -152,9 +152,7 @@ static bool set_mixed(struct parse *x, enum pattern_kind kind, struct bytes text
 		str_add_char(&s, (char)text.p[i]);
 	}
 	str_add(&s, tail);
-	if (s.failed)
-		return never(x, "is too long");
-	return set_regex(x, kind, str_bytes(&s));
+	return !s.failed && set_regex(x, kind, str_bytes(&s));
 }
 
 #define META "\\^$|?()[]{}"
@@ -292,10 +290,8 @@ static bool parse_incomplete(struct parse *x)
 {
 	AUTO(str_fini) struct str whole;
 
-	str_init(&whole, REGEX_MAX_BYTES);
-	if (!complete(x->text, &whole))
-		return never(x, "is too long");
-	return parse_address(x, str_bytes(&whole));
+	str_init(&whole, PATTERN_MAX_BYTES + 10);
+	return complete(x->text, &whole) && parse_address(x, str_bytes(&whole));
 }
 
 static bool is_regex(struct bytes t)
@@ -359,15 +355,14 @@ static bool parse_virus(struct parse *x)
 {
 	AUTO(str_fini) struct str inside;
 
-	str_init(&inside, REGEX_MAX_BYTES);
+	str_init(&inside, PATTERN_MAX_BYTES + 10);
 	if (has(x->text, META "+"))
 		return set_mixed(x, PATTERN_REPORT_REGEX, x->text, ".-/", "", "");
 	str_add_char(&inside, '*');
 	if (!bytes_eq_nocase(x->text, BYTES("default")))
 		str_add_bytes(&inside, x->text);
 	str_add_char(&inside, '*');
-	return inside.failed ? never(x, "is too long")
-			     : set_text(x, PATTERN_REPORT, str_bytes(&inside));
+	return !inside.failed && set_text(x, PATTERN_REPORT, str_bytes(&inside));
 }
 
 bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, bool virus,
@@ -380,6 +375,8 @@ bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, bo
 	ret_note->broken = false;
 	if (text.n == 0)
 		return never(&x, "is not a pattern");
+	if (text.n > PATTERN_MAX_BYTES)
+		return never(&x, "is too long for a pattern");
 	return virus ? parse_virus(&x) : parse_sender_or_recipient(&x);
 }
 

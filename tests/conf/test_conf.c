@@ -158,8 +158,8 @@ static const struct one lines[] = {
 	{ "", OPT_FILENAME_RULES, "", NULL, 0, 0 },
 	{ "", OPT_USE_WATERMARKING, "1", NULL, 0, 0 },
 	{ "", OPT_MAX_SPAM_CHECK_SIZE, "150000", NULL, 0, 0 },
-	{ "", OPT_NOTICE_SIGNATURE, "-- \\nMailScanner\\nEmail Processor\\nwww.mailscanner.info",
-	  NULL, 0, 0 },
+	{ "", OPT_NOTICE_SIGNATURE, "-- \nMailScanner\nEmail Processor\nwww.mailscanner.info", NULL,
+	  0, 0 },
 };
 
 static void show_value(const struct conf *c, enum opt_id id, char *out, size_t size)
