@@ -55,6 +55,7 @@ struct mime_part {
 	const char *id; /* "1", "1.2", "1.2.1": IMAP numbering; alternates "1.2a", "1.2b" */
 	struct mime_part *parent, *children, *next;
 	const char *type;        /* "text/html", lower case, as declared; "text/plain" if none */
+	const char *charset;     /* as declared; NULL: none. See mime/charset.h */
 	struct mime_name *names; /* NULL: unnamed; first is what most readers show */
 	struct bytes headers;    /* raw header block of the part */
 	struct bytes raw;        /* raw body of the part */
