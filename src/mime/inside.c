@@ -34,8 +34,10 @@ static int add_block(struct mime_ctx *c, struct mime_part *below, const struct b
 	if (name == NULL)
 		return mime_no_memory(c);
 	name->text = arena_str(c->a, b->name);
-	p->names = name;
-	return name->text == NULL ? mime_no_memory(c) : 0;
+	if (name->text == NULL)
+		return mime_no_memory(c);
+	p->names = name->text[0] != '\0' ? name : NULL;
+	return 0;
 }
 
 /* "begin" at the start of a line or behind "=y". The pair "gi" is rarer than its neighbours. */
