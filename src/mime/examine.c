@@ -149,7 +149,7 @@ static int read_with_lf(struct mime_ctx *c, struct bytes buf, struct mime_part *
 	buf.p = copy;
 	r = mime_prelimits(buf, c->b, c->err);
 	if (r == 0)
-		r = mime_read(c, buf, top, true, &again);
+		r = mime_read(c, buf, top, MIME_AS_READING, &again);
 	if (r == 0)
 		r = mime_examine(c, again);
 	return r < 0 ? r : mime_carve(c, buf, again, &bare_cr);

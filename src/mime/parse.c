@@ -382,10 +382,23 @@ static int read_top(struct mime_ctx *c, struct bytes buf, bool alternate, struct
 	return r;
 }
 
-int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, bool alternate,
+static struct mime_part *new_top(struct mime_ctx *c, struct mime_part *parent, enum mime_as as)
+{
+	struct mime_part *top;
+
+	if (as != MIME_AS_READING)
+		return mime_new_part(c, parent);
+	top = mime_new_reading(c, parent);
+	if (top != NULL)
+		top->depth = parent->depth + 1; /* what bounds messages in messages */
+	return top;
+}
+
+int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, enum mime_as as,
 	      struct mime_part **ret_top)
 {
-	struct mime_part *top = mime_new_part(c, parent);
+	struct mime_part *top = new_top(c, parent, as);
+	bool alternate = as == MIME_AS_READING || (parent != NULL && parent->alternate);
 	int r;
 
 	if (top == NULL)
@@ -393,9 +406,9 @@ int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, bo
 	r = read_top(c, buf, alternate, top);
 	if (r < 0)
 		return r;
-	if (parent == NULL)
+	if (as == MIME_AS_ROOT)
 		top->id = top->multipart ? "0" : "1";
-	else
+	else if (as == MIME_AS_CHILD)
 		mime_link(top);
 	r = mime_number(c, parent == NULL ? top : parent);
 	if (r == 0)
@@ -429,7 +442,7 @@ int mime_parse(struct mime_tree *ret_t, struct bytes message, struct arena *a, s
 
 	if (message.n == 0)
 		return err_set(err, ERR_INPUT, -EBADMSG, "the message is empty");
-	r = mime_read(&c, message, NULL, false, &t.root);
+	r = mime_read(&c, message, NULL, MIME_AS_ROOT, &t.root);
 	if (r == 0)
 		r = mime_complete(&c, message, t.root);
 	if (r == 0)

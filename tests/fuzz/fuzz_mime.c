@@ -29,6 +29,12 @@ static void check_part(const struct mime_part *p)
 		check(n->text != NULL && n->text[0] != '\0');
 }
 
+static void check_id(const struct mime_tree *t, const struct mime_part *p)
+{
+	for (struct mime_part *q = t->root; q != p; q = mime_next(q))
+		check(strcmp(q->id, p->id) != 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes msg = bytes_of(data, size);
@@ -44,6 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (mime_is_leaf(p) && mime_decode(p, a, &b, NULL) < 0)
 				break;
 			check_part(p);
+			if (n < 100)
+				check_id(&t, p);
 			check(++n <= budget_default_limits.max[BUDGET_PARTS]);
 		}
 	}
