@@ -102,8 +102,10 @@ char *mime_words_decode(struct arena *a, struct bytes in) MUST_CHECK;
 int mime_encodings(struct mime_ctx *c, struct mime_headers *h, struct bytes body,
 		   unsigned *ret_mask) MUST_CHECK;
 
-/* parse.c: GMime's tree of @buf below @parent, or as the root. No other readings yet. */
-int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, bool alternate,
+enum mime_as { MIME_AS_ROOT, MIME_AS_CHILD, MIME_AS_READING };
+
+/* parse.c: GMime's tree of @buf below @parent (NULL for the root). No other readings yet. */
+int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, enum mime_as as,
 	      struct mime_part **ret_top) MUST_CHECK;
 
 /*
