@@ -133,7 +133,9 @@ static void check_limits(struct client *c)
 	int writable, fd = file_with(9000000, &p, &writable);
 
 	T_OK(tiny_scan_fd(c, fd, 9000000, text, sizeof(text)) == CHECK_LIMIT &&
-		     strcmp(text, "message of 9000000 bytes is larger than 8388608") == 0,
+		     strcmp(text,
+			    "The message is larger than allowed: 9000000 bytes, at most 8388608") ==
+			     0,
 	     "too large: %s", text);
 	T_OK(tiny_scan_fd(c, fd, UINT64_MAX, text, sizeof(text)) == CHECK_LIMIT,
 	     "announced as endless: %s", text);
