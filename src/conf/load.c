@@ -11,9 +11,12 @@
 
 #include "conf/conf_internal.h"
 #include "conf/ruleset.h"
+#include "core/num.h"
+
+#define MAILSCANNER_VERSION "5.5.3"
 
 #define INCLUDE_DEPTH_MAX 20u
-#define SUGGESTIONS_MAX   200u /* a file of another program has thousands of unknown keys */
+#define SUGGESTIONS_MAX   50u /* a file of another program has thousands of unknown keys */
 
 void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ...)
 {
@@ -347,6 +350,33 @@ static void note_where(struct conf_loader *l, enum opt_id id)
 	l->no_memory |= set->where == NULL;
 }
 
+/* -1, 0, 1 as strcmp(), number by number; what is no number counts as 0. */
+static int version_compare(struct bytes a, struct bytes b)
+{
+	while (a.n > 0 || b.n > 0) {
+		uint64_t x = 0, y = 0;
+
+		if (num_take(&a, UINT32_MAX, &x) < 0 || num_take(&b, UINT32_MAX, &y) < 0)
+			break;
+		if (x != y)
+			return x < y ? -1 : 1;
+		a = bytes_from(a, 1);
+		b = bytes_from(b, 1);
+	}
+	return (a.n > 0) - (b.n > 0);
+}
+
+static void check_version(struct conf_loader *l)
+{
+	const struct conf_raw *raw = &l->raw[OPT_MAILSCANNER_VERSION_NUMBER];
+
+	if (raw->text != NULL &&
+	    version_compare(bytes_str(raw->text), bytes_str(MAILSCANNER_VERSION)) > 0)
+		conf_problem_add(l->report, CONF_WARNING, raw->at,
+				 "the file was written for MailScanner %s; this program follows %s",
+				 SHOWN(bytes_str(raw->text)), MAILSCANNER_VERSION);
+}
+
 static void predefine(struct conf_loader *l, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -369,6 +399,7 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 		convert(l, id);
 		note_where(l, id);
 	}
+	check_version(l);
 	if (!l->no_memory)
 		l->c->one_for_many =
 			conf_bool(l->c, OPT_USE_DEFAULT_RULES_WITH_MULTIPLE_RECIPIENTS, NULL);

@@ -163,6 +163,12 @@ void gate_status(const struct gate *g, struct gate_status *ret_s)
 	};
 }
 
+void gate_measure(const struct gate *g)
+{
+	metrics_set(g->metrics, METRIC_IN_FLIGHT, g->in_flight);
+	metrics_set(g->metrics, METRIC_WORKERS_UP, pool_up_n(&g->pool));
+}
+
 void gate_each_message(const struct gate *g, void (*each)(void *arg, const struct gate_message *m),
 		       void *arg)
 {

@@ -175,6 +175,7 @@ static void fill_who(struct msg *m)
 /* Tried too often: set aside without another look. */
 static void give_up(struct msg *m)
 {
+	metrics_add(m->gate->metrics, METRIC_ATTEMPTS_EXCEEDED, 1);
 	log_warning("Warning: skipping message %s as it has been attempted too many times",
 		    m->entry.id);
 	m->decision = (struct decision){ .outcome = OUTCOME_QUARANTINE,
@@ -203,7 +204,11 @@ static void start(struct msg *m)
 		life_enter(m, MSG_JUDGED);
 		return;
 	}
-	policy_request(m->site->conf, &m->who, &m->request);
+	if (policy_request(m->site->conf, &m->who, m->arena, &m->request, &m->why) < 0) {
+		m->failed_attempt = true;
+		life_enter(m, MSG_RELEASED);
+		return;
+	}
 	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
@@ -271,20 +276,15 @@ static const char *text_with_id(struct msg *m, const char *template)
 	return text == NULL ? template : text;
 }
 
+/* The rows of metrics.h stand in the order of the two enumerations. */
 static enum metric finding_metric(enum finding_kind kind)
 {
-	switch (kind) {
-	case FINDING_VIRUS:
-		return METRIC_FOUND_VIRUS;
-	case FINDING_FILENAME:
-		return METRIC_FOUND_FILENAME;
-	case FINDING_FILETYPE:
-		return METRIC_FOUND_FILETYPE;
-	case FINDING_CONTENT:
-		return METRIC_FOUND_CONTENT;
-	default:
-		return METRIC_FOUND_OTHER;
-	}
+	return (enum metric)(METRIC_FOUND_VIRUS + (int)kind);
+}
+
+static enum metric unfinished_metric(enum check_id id)
+{
+	return (enum metric)(METRIC_UNFINISHED_LIMITS + (int)id);
 }
 
 static enum metric outcome_metric(enum outcome o)
@@ -327,10 +327,12 @@ static void log_unfinished(struct msg *m)
 	for (int i = 0; i < CHECK_COUNT; i++) {
 		const struct check_result *c = &m->facts->checks[i];
 
-		if (c->state == CHECK_FAILED || c->state == CHECK_TIMEOUT)
-			log_warning("Message %s: check %s %s: %s", m->entry.id,
-				    check_name((enum check_id)i), check_state_name(c->state),
-				    c->why == NULL ? "no reason given" : c->why);
+		if (c->state != CHECK_FAILED && c->state != CHECK_TIMEOUT)
+			continue;
+		metrics_add(m->gate->metrics, unfinished_metric((enum check_id)i), 1);
+		log_warning("Message %s: check %s %s: %s", m->entry.id,
+			    check_name((enum check_id)i), check_state_name(c->state),
+			    c->why == NULL ? "no reason given" : c->why);
 	}
 }
 
@@ -347,6 +349,8 @@ void life_scanned(struct msg *m, const struct facts *f)
 	m->scan_ns = now - m->queued_ns;
 	metrics_observe_us(m->gate->metrics, METRIC_SCAN_US, m->scan_ns / 1000);
 	metrics_add(m->gate->metrics, METRIC_SCAN_CPU_US, f->cpu_us);
+	metrics_add(m->gate->metrics, METRIC_EXPANDED_BYTES, f->expanded_bytes);
+	metrics_add(m->gate->metrics, METRIC_CACHE_HITS, f->cache_hits);
 	policy_decide(m->site->conf, &m->who, &m->request, m->facts, m->arena, &m->decision);
 	log_findings(m);
 	log_unfinished(m);
@@ -455,6 +459,7 @@ static void run_released(struct msg *m)
 		log_warning("Message %s stays in the queue (attempt %u): %s", m->entry.id,
 			    m->attempts, m->why.text);
 		metrics_add(g->metrics, METRIC_DEFERRED, 1);
+		metrics_add(g->metrics, METRIC_ATTEMPTS_FAILED, 1);
 		if (attempts_failed(g->attempts, m->place, (int64_t)clock_unix_s(),
 				    retry_delay_s(m), &err) < 0)
 			log_err("Message %s: %s", m->entry.id, err.text);
