@@ -100,7 +100,9 @@ static int create_temp(const struct queue_entry *e, struct pair_staged *t, enum 
 static int write_body(const struct queue_entry *e, struct pair_staged *t, int new_body_fd,
 		      struct queue_copied *ret_copied, struct err *err)
 {
+	struct queue_copied *c = ret_copied;
 	char line[PAIR_NAME_MAX];
+	bool crlf;
 	int r;
 
 	r = create_temp(e, t, PAIR_TEMP_BODY, t->body_dir, &t->body_fd, err);
@@ -111,7 +113,15 @@ static int write_body(const struct queue_entry *e, struct pair_staged *t, int ne
 		(void)snprintf(line, sizeof(line), "%s%s", e->id, t->f->body_line);
 		r = queue_file_write(t->body_fd, bytes_str(line), "queue.stage.write", err);
 	}
-	return r < 0 ? r : queue_file_copy(new_body_fd, 0, t->body_fd, ret_copied, err);
+	if (r == 0)
+		r = queue_file_copy(new_body_fd, 0, t->body_fd, c, err);
+	if (r < 0 || !c->cut || !t->f->body_needs_lf)
+		return r;
+	crlf = c->lines > 0 && c->lines == c->crlf_lines;
+	c->lines++;
+	c->crlf_lines += crlf;
+	return queue_file_write(t->body_fd, crlf ? BYTES("\r\n") : BYTES("\n"), "queue.stage.write",
+				err);
 }
 
 /*
