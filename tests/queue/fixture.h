@@ -57,10 +57,11 @@ static inline const char *fixture_path(const char *dir, const char *name)
 {
 	static char path[4][256];
 	static unsigned turn;
+	char made[256]; /* @dir may be one of the four */
 
+	(void)snprintf(made, sizeof(made), "%s/%s", dir, name);
 	turn = (turn + 1) % 4;
-	(void)snprintf(path[turn], sizeof(path[turn]), "%s/%s", dir, name);
-	return path[turn];
+	return memcpy(path[turn], made, sizeof(made));
 }
 
 static inline void put_bytes(const char *dir, const char *name, struct bytes b)

@@ -27,10 +27,8 @@ static void test_lines(void)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct bytes t = bytes_str(cases[i].text);
 
-		T_OK(bytes_eq(header_name(t), bytes_str(cases[i].name)), "name of '%s'",
-		     cases[i].text);
-		T_OK(bytes_eq(header_value(t), bytes_str(cases[i].value)), "value of '%s'",
-		     cases[i].text);
+		T_OK(bytes_eq(header_name(t), bytes_str(cases[i].name)), "name of case %zu", i);
+		T_OK(bytes_eq(header_value(t), bytes_str(cases[i].value)), "value of case %zu", i);
 	}
 }
 
