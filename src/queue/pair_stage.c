@@ -85,15 +85,19 @@ static int create_temp(const struct queue_entry *e, struct pair_staged *t, enum 
 {
 	const struct pair_entry *p = e->format;
 	const struct stat *like = what == PAIR_TEMP_HEAD ? &p->head_st : &p->body_st;
+	mode_t mode = e->dir->set.file_mode;
 	char name[PAIR_NAME_MAX];
+	struct err first;
 	int r;
 
 	pair_path(name, &t->f->names[what], e->id);
-	r = queue_file_create(dir_fd, name, like, e->dir->set.file_mode, ret_fd, err);
+	r = queue_file_create(dir_fd, name, like, mode, ret_fd, &first);
 	if (r == -EEXIST) {
 		(void)unlinkat(dir_fd, name, 0);
-		r = queue_file_create(dir_fd, name, like, e->dir->set.file_mode, ret_fd, err);
+		return queue_file_create(dir_fd, name, like, mode, ret_fd, err);
 	}
+	if (r < 0 && err != NULL)
+		*err = first;
 	return r;
 }
 

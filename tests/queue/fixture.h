@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -43,21 +44,26 @@ static inline void fixture_init(struct fixture *f)
 		fixture_die("arena");
 }
 
+static inline int fixture_rm(const char *path, const struct stat *st, int type, struct FTW *w)
+{
+	(void)st;
+	(void)type;
+	(void)w;
+	return remove(path);
+}
+
 static inline void fixture_fini(struct fixture *f)
 {
-	char cmd[128];
-
 	arena_free(&f->a);
-	(void)snprintf(cmd, sizeof(cmd), "rm -rf '%s'", f->root);
-	if (system(cmd) != 0)
+	if (nftw(f->root, fixture_rm, 16, FTW_DEPTH | FTW_PHYS) != 0)
 		fixture_die("rm");
 }
 
 static inline const char *fixture_path(const char *dir, const char *name)
 {
-	static char path[4][256];
+	static char path[4][800];
 	static unsigned turn;
-	char made[256]; /* @dir may be one of the four */
+	char made[800]; /* @dir may be one of the four */
 
 	(void)snprintf(made, sizeof(made), "%s/%s", dir, name);
 	turn = (turn + 1) % 4;
