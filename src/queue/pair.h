@@ -53,6 +53,7 @@ struct pair_format {
 	struct pair_affix other_heads[PAIR_OTHERS]; /* the MTA may rename a header file to these */
 	bool lock_body;                             /* the MTA locks the body file */
 	const char *body_line; /* first line of a body file: id and this; NULL: none */
+	bool body_needs_lf;    /* the MTA takes it for granted that a body ends with one */
 	bool (*is_id)(struct bytes id);
 	/* False: @id is never in that directory. */
 	bool (*may_hold)(const struct queue_sub *s, const char *id);

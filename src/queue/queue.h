@@ -23,8 +23,8 @@
 
 #define QUEUE_ID_MAX 64 /* with NUL; longer names are not queue files */
 
-/* DEFAULT and POSIX: fcntl() and flock(), which keeps out an MTA that uses either and a second
- * gateway; FLOCK: only that. */
+/* All but NONE take both an fcntl() and a flock() lock: this keeps out an MTA that uses either, and
+ * a second gateway. The one named must work; the other may fail where the file system has none. */
 enum queue_lock { QUEUE_LOCK_DEFAULT, QUEUE_LOCK_FLOCK, QUEUE_LOCK_POSIX, QUEUE_LOCK_NONE };
 
 struct queue_settings {
