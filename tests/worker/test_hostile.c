@@ -12,6 +12,7 @@
 #include <linux/keyctl.h>
 #include <linux/perf_event.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -873,7 +874,7 @@ static bool wait_for_file(const struct rig *r, const char *name)
 			if (access(path, F_OK) == 0)
 				return true;
 		}
-		(void)usleep(1000);
+		(void)poll(NULL, 0, 1);
 	}
 	return false;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -294,7 +295,7 @@ static bool is_gone(pid_t pid)
 	for (int i = 0; i < 1000; i++) {
 		if (kill(pid, 0) < 0 && errno == ESRCH)
 			return true;
-		(void)usleep(10000);
+		(void)poll(NULL, 0, 10);
 	}
 	return false;
 }
