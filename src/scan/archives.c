@@ -381,14 +381,22 @@ static int judge_encryption(struct unpack *u, struct err *err)
 	return 0;
 }
 
+static bool is_at_start(const struct unpack *u)
+{
+	return u->content.p == u->container->content.p;
+}
+
 static int judge_damage(struct unpack *u, const struct format *f, struct err *err)
 {
 	if (u->why[0] == '\0' || u->stop || f->option == DOCUMENT || f->option == UU)
 		return 0;
 	if (f->option == TNEF)
 		return u->s->request->allow_broken_tnef ? 0 : find_bad_tnef(u, err);
-	/* What only looks like one may be no archive at all. */
-	if ((!u->sure && u->members_n == 0) || is_program(u->container->content))
+	/* What only looks like one may be no archive at all: an old presentation is full of pieces
+	 * of zip archives. */
+	if (!u->sure && (u->members_n == 0 || f->is == is_zip || !is_at_start(u)))
+		return 0;
+	if (is_program(u->container->content))
 		return 0;
 	return find_unreadable(u, f, err);
 }
