@@ -72,7 +72,7 @@ static const struct mime_part *last_part(const struct mime_part *p)
 	return last;
 }
 
-/* Behind the closing line, which follows the last byte of the last part. */
+/* Behind the closing line, which follows the last byte of the last part; p NULL: there is none. */
 static struct bytes behind_last_part(const struct mime_part *p)
 {
 	const struct mime_part *last = p, *deeper;
@@ -83,16 +83,19 @@ static struct bytes behind_last_part(const struct mime_part *p)
 	rest = bytes_from(p->raw, (size_t)(last->raw.p - p->raw.p) + last->raw.n);
 	while (bytes_next_line(&rest, &line))
 		if (bytes_starts(line, BYTES("--")))
-			return rest;
-	return rest;
+			return rest.p == NULL ? bytes_of(line.p, 0) : rest;
+	return bytes_of(NULL, 0);
 }
 
 static int examine_multipart(struct mime_ctx *c, struct mime_part *p)
 {
+	struct bytes behind = behind_last_part(p);
 	int r = add_face(c, p, before_first_part(p));
 
-	if (r == 0)
-		r = add_face(c, p, behind_last_part(p));
+	if (behind.p == NULL)
+		p->defects |= MIME_BAD_BOUNDARY; /* never closed */
+	else if (r == 0)
+		r = add_face(c, p, behind);
 	if (r == 0 && (p->defects & FACE_DEFECTS) != 0)
 		r = other_readings(c, p);
 	return r;
@@ -146,7 +149,7 @@ static int read_with_lf(struct mime_ctx *c, struct bytes buf, struct mime_part *
 	buf.p = copy;
 	r = mime_prelimits(buf, c->b, c->err);
 	if (r == 0)
-		r = mime_read(c, buf, top, true, &again);
+		r = mime_read(c, buf, top, MIME_AS_READING, &again);
 	if (r == 0)
 		r = mime_examine(c, again);
 	return r < 0 ? r : mime_carve(c, buf, again, &bare_cr);

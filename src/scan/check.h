@@ -119,6 +119,8 @@ int rule_first_match(struct rule_scratch *s, const struct scan_rules *rules, enu
 /* --- types.c: libmagic --- */
 struct type_engine;
 int type_engine_new(struct type_engine **ret_e, struct err *err) MUST_CHECK;
+/* In each process that asks: make its memory file. A worker must before its sandbox is shut. */
+int type_engine_prepare(struct type_engine *e, struct err *err) MUST_CHECK;
 void type_engine_free(struct type_engine **e);
 
 /* --- clamav.c --- */

@@ -130,6 +130,8 @@ int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_d
 		r = rule_scratch_new(&s->rules, e->rules, err);
 	if (r == 0 && e->clam != NULL)
 		r = clam_scanner_new(&s->clam, e->clam, tmp_dir, err);
+	if (r == 0 && e->types != NULL)
+		r = type_engine_prepare(e->types, err);
 	if (r < 0)
 		return r;
 	*ret_s = TAKE(s);
@@ -279,6 +281,8 @@ int scan_message(struct scanner *scanner, const struct scan_request *r, struct b
 	if (s.tree.message_id != NULL)
 		ret_f->message_id = s.tree.message_id;
 	ret_f->mime_defects = s.tree.defects;
+	for (const struct leaf *l = s.leaves; l != NULL; l = l->next)
+		ret_f->cache_hits += l->cached != NULL;
 	ret_f->expanded_bytes = s.budget.used[BUDGET_EXPANDED_BYTES];
 	ret_f->cpu_us = (clock_thread_cpu_ns() - start_ns) / 1000;
 	return 0;

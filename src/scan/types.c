@@ -103,8 +103,8 @@ void type_engine_free(struct type_engine **e)
 	*e = NULL;
 }
 
-/* This process's memory file. Mode 0600: libmagic calls what may be executed a program. */
-static int own_file(struct type_engine *e, struct err *err)
+/* Mode 0600: libmagic calls what may be executed a program. */
+int type_engine_prepare(struct type_engine *e, struct err *err)
 {
 	if (e->fd >= 0 && e->pid == getpid())
 		return 0;
@@ -143,7 +143,7 @@ static int resize(int fd, size_t size, struct err *err)
 
 static int fill_file(struct type_engine *e, struct bytes content, struct err *err)
 {
-	int r = own_file(e, err);
+	int r = type_engine_prepare(e, err);
 
 	/* Empty first: what was there before must not show through the hole of a large one. */
 	if (r == 0)
