@@ -92,7 +92,7 @@ static int add_reading(struct mime_ctx *c, struct entity *e, struct bytes body, 
 	p->raw = body;
 	p->names = e->shared.names;
 	p->charset = e->below->charset;
-	p->defects = e->shared.defects;
+	p->defects = e->shared.defects | mime_type_defects(type);
 	p->attachment = e->h.disposition.n > 0 &&
 			bytes_starts_nocase(e->h.disposition.v[0], BYTES("attachment"));
 	return 0;

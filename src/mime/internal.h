@@ -30,6 +30,14 @@ static inline bool mime_is_message(const char *type)
 	       strcmp(type, "message/news") == 0;
 }
 
+/* What is odd about a type whatever the part looks like. */
+static inline unsigned mime_type_defects(const char *type)
+{
+	if (strcmp(type, "message/partial") == 0)
+		return MIME_PARTIAL;
+	return strcmp(type, "message/external-body") == 0 ? MIME_EXTERNAL : 0;
+}
+
 /* tree.c */
 
 /* Charge and make a part below @parent (NULL: the root), not yet linked. NULL: a limit. */
@@ -45,6 +53,8 @@ struct mime_part *mime_next_below(struct mime_part *p, const struct mime_part *t
 
 /* pair.c: offset of @first directly followed by @second; b.n: nowhere. */
 size_t mime_find_pair(struct bytes b, uint8_t first, uint8_t second);
+/* Offset, from @at on, of a line that starts with "--" (behind LF, CR or nothing); b.n: none. */
+size_t mime_find_dashes(struct bytes b, size_t at);
 
 /* headers.c */
 

@@ -172,10 +172,7 @@ static void set_kind(struct mime_part *p, GMimeObject *o)
 {
 	if (GMIME_IS_MULTIPART(o))
 		p->defects |= boundary_defects(o);
-	if (strcmp(p->type, "message/partial") == 0)
-		p->defects |= MIME_PARTIAL;
-	if (strcmp(p->type, "message/external-body") == 0)
-		p->defects |= MIME_EXTERNAL;
+	p->defects |= mime_type_defects(p->type);
 	p->encrypted = strcmp(p->type, "multipart/encrypted") == 0 ||
 		       strcmp(p->type, "application/pgp-encrypted") == 0 ||
 		       is_enveloped(o, p->type);

@@ -381,14 +381,22 @@ static int judge_encryption(struct unpack *u, struct err *err)
 	return 0;
 }
 
-static int judge_damage(struct unpack *u, const struct format *f, enum is sure, struct err *err)
+static bool is_at_start(const struct unpack *u)
+{
+	return u->content.p == u->container->content.p;
+}
+
+static int judge_damage(struct unpack *u, const struct format *f, struct err *err)
 {
 	if (u->why[0] == '\0' || u->stop || f->option == DOCUMENT || f->option == UU)
 		return 0;
 	if (f->option == TNEF)
 		return u->s->request->allow_broken_tnef ? 0 : find_bad_tnef(u, err);
-	/* What only looks like one may be no archive at all. */
-	if ((sure != IS_SURE && u->members_n == 0) || is_program(u->container->content))
+	/* What only looks like one may be no archive at all: an old presentation is full of pieces
+	 * of zip archives. */
+	if (!u->sure && (u->members_n == 0 || f->is == is_zip || !is_at_start(u)))
+		return 0;
+	if (is_program(u->container->content))
 		return 0;
 	return find_unreadable(u, f, err);
 }
@@ -409,6 +417,7 @@ static int open_as(struct scan_state *s, struct leaf *leaf, const struct format 
 
 	if (sure == IS_NOT)
 		return 0;
+	u.sure = sure == IS_SURE;
 	f->open(&u);
 	if (u.entries_n == 0 && !u.encrypted && u.content.n > EMPTY_ARCHIVE_BYTES &&
 	    f->option == ARCHIVE && !(u.document && !s->request->unpack_documents))
@@ -416,7 +425,7 @@ static int open_as(struct scan_state *s, struct leaf *leaf, const struct format 
 	leaf->document |= u.document;
 	*ret_stop = u.stop && !u.too_deep;
 	r = judge_encryption(&u, err);
-	return r < 0 ? r : judge_damage(&u, f, sure, err);
+	return r < 0 ? r : judge_damage(&u, f, err);
 }
 
 static int open_leaf(struct scan_state *s, struct leaf *leaf, struct str *buffer, bool *ret_stop,

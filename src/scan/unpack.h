@@ -15,6 +15,7 @@ struct unpack {
 	struct leaf *container;
 	struct bytes content; /* of the container, or from where the archive begins in it */
 	char origin;          /* of the members: leaf.origin */
+	bool sure;            /* the first bytes are no accident */
 	bool ask_only;        /* nothing is unpacked, only encryption is looked for */
 	bool stop;            /* a limit: nothing more may come out of this container */
 	bool too_deep;        /* the limit is the depth, which other containers do not share */

@@ -246,28 +246,37 @@ static struct bytes gzip_name(struct bytes content)
 	return end < 0 ? BYTES("") : bytes_head(content, (size_t)end);
 }
 
-static void take_stream(struct unpack *u, struct archive *a)
+/* Returns as read_data(). */
+static int read_stream(struct unpack *u, struct archive *a)
 {
-	struct member m = { .names_n = 0 };
 	struct archive_entry *e;
-	struct bytes header_name = gzip_name(u->content);
 	int r;
 
 	if (archive_read_open_memory(a, u->content.p, u->content.n) != ARCHIVE_OK ||
 	    archive_read_next_header(a, &e) < ARCHIVE_WARN) {
 		unpack_broken(u, "%s", reason(a));
-		return;
+		return ARCHIVE_FATAL;
 	}
+	r = read_data(u, a, e);
+	if (r != ARCHIVE_EOF && !u->stop)
+		unpack_broken(u, "%s", reason(a));
+	return r;
+}
+
+static void take_stream(struct unpack *u, struct archive *a)
+{
+	struct member m = { .names_n = 0 };
+	struct bytes header_name = gzip_name(u->content);
+
 	if (header_name.n > 0)
 		m.names[m.names_n++] = header_name;
 	m.names[m.names_n++] = unpack_stem(u);
 	if (!unpack_begin(u, m.names[0]) || u->ask_only)
 		return;
-	r = read_data(u, a, e);
-	if (r != ARCHIVE_EOF && !u->stop)
-		unpack_broken(u, "%s", reason(a));
-	m.unread = r != ARCHIVE_EOF;
-	(void)unpack_end(u, &m);
+	m.unread = read_stream(u, a) != ARCHIVE_EOF;
+	/* Nothing came out of what may be no such file at all: then it has no member. */
+	if (!m.unread || u->sure || u->buffer->n > 0)
+		(void)unpack_end(u, &m);
 }
 
 #define STREAM(name)                                                                               \

@@ -97,6 +97,9 @@ static const struct {
 	  "ABCD", 0 },
 	{ "partial", TOP "Content-Type: message/partial; id=1; number=1\n\nx\n", "message/partial",
 	  NULL, MIME_PARTIAL },
+	{ "partial in another reading",
+	  TOP "Content-Type: text/plain\nContent-Type: message/partial; id=1; number=1\n\nx\n",
+	  "message/partial", NULL, MIME_PARTIAL },
 	{ "external", TOP "Content-Type: message/external-body; access-type=URL\n\nx\n",
 	  "message/external-body", NULL, MIME_EXTERNAL },
 };
