@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/num.h"
 #include "queue/queue.h"
 
 #define ADD_MAX 8
@@ -120,6 +121,13 @@ static int move_all(const struct wish *w, struct queue_dir *in, struct queue_dir
 	return failed;
 }
 
+static uid_t owner_of(const char *text)
+{
+	uint64_t uid = 0;
+
+	return num_parse(bytes_str(text), 10, UINT32_MAX, &uid) < 0 ? (uid_t)-1 : (uid_t)uid;
+}
+
 int main(int argc, char **argv)
 {
 	AUTO(queue_dir_close) struct queue_dir *in = NULL;
@@ -135,7 +143,7 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	if (owner != NULL)
-		w.set.owner = (uid_t)strtoul(owner, NULL, 10);
+		w.set.owner = owner_of(owner);
 	if (queue_dir_open(&in, ops, argv[2], &w.set, &err) < 0 ||
 	    queue_dir_open(&out, ops, argv[3], &w.set, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);

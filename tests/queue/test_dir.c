@@ -253,13 +253,11 @@ static const char *kick(const struct fixture *f, const char *mta, const char *co
 	r = queue_kick_argv(d, command, ids, n, f->a, &argv, &dir, &err);
 	if (r < 0)
 		return err.text;
-	text[0] = '\0';
-	for (size_t i = 0; argv[i] != NULL; i++) {
-		(void)strncat(text, argv[i], sizeof(text) - strlen(text) - 1);
-		(void)strncat(text, "|", sizeof(text) - strlen(text) - 1);
-	}
-	if (dir != NULL)
-		(void)strncat(text, dir, sizeof(text) - strlen(text) - 1);
+	n = 0;
+	for (size_t i = 0; argv[i] != NULL && n < sizeof(text); i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s|", argv[i]);
+	if (n < sizeof(text))
+		(void)snprintf(text + n, sizeof(text) - n, "%s", dir == NULL ? "" : dir);
 	return text;
 }
 
