@@ -33,14 +33,20 @@ static const char *reason(struct archive *a)
 }
 
 /* Not every reader of libarchive says it in a way a program can ask for. */
-static bool is_about_encryption(struct archive *a)
+static bool says_encryption(struct archive *a)
 {
 	const char *text = archive_error_string(a);
 
-	return archive_read_has_encrypted_entries(a) == 1 ||
-	       (text != NULL &&
-		(strcasestr(text, "encrypt") != NULL || strcasestr(text, "crypto") != NULL ||
-		 strcasestr(text, "passphrase") != NULL));
+	return text != NULL &&
+	       (strcasestr(text, "encrypt") != NULL || strcasestr(text, "crypto") != NULL ||
+		strcasestr(text, "passphrase") != NULL);
+}
+
+/* Only of an archive that could be opened: libarchive 3.6.2 jumps to a heap address when it is
+ * asked this after a failed open of an LHA file. */
+static bool is_about_encryption(struct archive *a)
+{
+	return archive_read_has_encrypted_entries(a) == 1 || says_encryption(a);
 }
 
 static bool add_zeros(struct unpack *u, int64_t n)
@@ -156,7 +162,7 @@ static void open_archive(struct unpack *u, struct archive *a)
 {
 	if (archive_read_open_memory(a, u->content.p, u->content.n) == ARCHIVE_OK)
 		take_entries(u, a);
-	else if (is_about_encryption(a))
+	else if (says_encryption(a))
 		u->encrypted = true;
 	else
 		unpack_broken(u, "%s", reason(a));
