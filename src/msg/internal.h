@@ -57,11 +57,12 @@ struct msg {
 	struct conf_who who;
 	struct scan_request request;
 	struct decision decision;
-	struct facts *facts;      /* NULL: not scanned */
-	size_t dir_i;             /* of site->in */
-	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
-	bool alone;               /* is retried: shares no worker */
-	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	struct timespec body_mtime; /* when it was claimed */
+	struct facts *facts;        /* NULL: not scanned */
+	size_t dir_i;               /* of site->in */
+	unsigned place, attempts;   /* in the attempts ledger; attempts made, this one included */
+	bool alone;                 /* is retried: shares no worker */
+	bool failed_attempt;        /* ends in RELEASED as a failed attempt */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
 	struct err why; /* set when it ends in RELEASED */
 

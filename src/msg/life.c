@@ -16,7 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "core/clock.h"
 #include "core/fault.h"
@@ -186,6 +186,34 @@ static void give_up(struct msg *m)
 	life_enter(m, MSG_JUDGED);
 }
 
+/*
+ * What was scanned must be what is delivered: the worker sees a body that became shorter, this
+ * sees one that was written to. Our lock keeps the MTA out; it does not keep out everybody.
+ */
+static int note_body(struct msg *m, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(m->entry.body_fd, &st) < 0)
+		return err_errno(err, "%s: body", m->entry.id);
+	m->body_mtime = st.st_mtim;
+	return 0;
+}
+
+static int check_body(const struct msg *m, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(m->entry.body_fd, &st) < 0)
+		return err_errno(err, "body");
+	if ((uint64_t)st.st_size != m->entry.body_offset + m->entry.body_bytes ||
+	    st.st_mtim.tv_sec != m->body_mtime.tv_sec ||
+	    st.st_mtim.tv_nsec != m->body_mtime.tv_nsec)
+		return err_set(err, ERR_TEMP, -ESTALE,
+			       "its body file was changed while it was scanned");
+	return 0;
+}
+
 static int begin_attempt(struct msg *m, struct err *err)
 {
 	int max = (int)conf_num(m->site->conf, OPT_MAXIMUM_PROCESSING_ATTEMPTS, NULL);
@@ -237,6 +265,8 @@ int life_claim(struct gate *g, size_t dir_i, const char *id)
 	if (r == 0)
 		r = queue_claim(g->site->in[dir_i].dir, gate_distrusts(g, id) ? NULL : out->dir, id,
 				m->arena, &m->entry, &err);
+	if (r == 0)
+		r = note_body(m, &err);
 	if (r < 0) {
 		attempts_release(g->attempts, m->place);
 		r = claim_refused(g, dir_i, id, r, &err);
@@ -373,7 +403,9 @@ static int stage_delivery(struct msg *m, struct err *err)
 	struct edit edit = { .list = &m->entry.headers, .arena = m->arena };
 	int r;
 
-	r = site_out_dir(m->site, &m->who, &m->out, err);
+	r = check_body(m, err);
+	if (r == 0)
+		r = site_out_dir(m->site, &m->who, &m->out, err);
 	if (r == 0)
 		r = edit_for_delivery(&edit, m->site->conf, &m->who, &m->entry, mark_of(m), err);
 	if (r == 0)
