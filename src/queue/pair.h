@@ -77,6 +77,11 @@ static inline const struct pair_format *pair_of(const struct queue_dir *d)
 	return d->ops->pair;
 }
 
+static inline bool pair_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
 /* pair_claim.c: the functions of struct queue_ops. */
 int pair_claim(struct queue_dir *in, struct queue_dir *out, const char *id, struct arena *a,
 	       struct queue_entry *ret_e, struct err *err);

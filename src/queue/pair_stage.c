@@ -72,7 +72,7 @@ static int link_body(const struct queue_entry *e, struct pair_staged *t, enum pa
 		return err_code(err, r, "link %s into the outgoing queue", from);
 	/* What was judged is what goes out. */
 	if (fstatat(t->body_dir, to, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_ino != p->body_st.st_ino) {
+	    !pair_same_file(&st, &p->body_st)) {
 		(void)unlinkat(t->body_dir, to, 0);
 		return err_set(err, ERR_TEMP, -EAGAIN, "%s: replaced while it was claimed", from);
 	}

@@ -2,6 +2,7 @@
 /* Claiming: what is read, what is refused and how, locks of other processes. */
 #include <errno.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -296,6 +297,28 @@ static void test_twice(size_t i)
 	fixture_fini(&f);
 }
 
+/* A claim that is given back must not look like a new message: the watch would claim it again. */
+static void test_no_events(size_t i)
+{
+	struct queue_entry e;
+	struct fixture f;
+	char events[4096];
+	struct err err;
+	int fd, watch;
+
+	fixture_init(&f);
+	put_message(&f, i);
+	fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	watch = inotify_add_watch(fd, f.in, IN_MOVED_TO | IN_CLOSE_WRITE | IN_CREATE | IN_ATTRIB);
+	T_OK(watch >= 0 && claim(&f, i, &e, &err) == 0, "%s: claimed under watch", formats[i].mta);
+	arena_reset(f.a);
+	T_OK(read(fd, events, sizeof(events)) < 0 && errno == EAGAIN, "  nothing to be seen of it");
+	put(f.in, "other", "x");
+	T_OK(read(fd, events, sizeof(events)) > 0, "  (the watch works)");
+	(void)close(fd);
+	fixture_fini(&f);
+}
+
 static void test_small_arena(size_t i)
 {
 	AUTO(queue_dir_close) struct queue_dir *d = NULL;
@@ -363,6 +386,7 @@ int main(void)
 			test_locked(i, posix == 1, QUEUE_LOCK_NONE, false);
 		}
 		test_twice(i);
+		test_no_events(i);
 		test_small_arena(i);
 	}
 	test_data_dir();
