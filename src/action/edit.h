@@ -17,14 +17,16 @@
 struct edit {
 	struct header_list *list;
 	struct arena *arena;
-	bool at_top; /* Place New Headers At Top Of Message */
-	bool dkim;   /* with Multiple Headers = add: Replace deletes nothing */
+	bool at_top; /* Place New Headers At Top Of Message; set by edit_for_delivery() */
+	bool dkim;   /* with Multiple Headers = add: Replace deletes nothing; set there, too */
 	bool failed; /* the arena is full: check once, at the end */
 };
 
 /* @name with or without ':' at the end. */
 void edit_replace(struct edit *e, const char *name, const char *value);
 void edit_add(struct edit *e, const char *name, const char *value);
+/* Replace by the @n texts of @v, sorted, each once, folded at commas to 75 columns. */
+void edit_replace_list(struct edit *e, const char *name, const char *const *v, size_t n);
 void edit_append(struct edit *e, const char *name, const char *value, const char *separator);
 void edit_prepend(struct edit *e, const char *name, const char *value, const char *separator);
 void edit_uniq(struct edit *e, const char *name);

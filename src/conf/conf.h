@@ -31,6 +31,9 @@ struct conf_source {
 	enum conf_kind (*kind)(struct conf_source *s, const char *path, bool *ret_exec);
 	/* Names that match the shell pattern, sorted, as one '\n'-separated text lent as above. */
 	int (*glob)(struct conf_source *s, const char *pattern, struct bytes *ret_names);
+	/* Value of an environment variable: all processes must see the one of the first reader.
+	 * -ENOENT: not set. */
+	int (*env)(struct conf_source *s, const char *name, struct bytes *ret_value);
 };
 
 /* Reads the disk and remembers every answer. */
@@ -39,13 +42,20 @@ int conf_source_disk(struct conf_source **ret_s, struct err *err) MUST_CHECK;
 int conf_source_bundle(struct conf_source **ret_s, int fd, struct err *err) MUST_CHECK;
 /* Every answer a disk source gave so far, as a sealed memory file. Returns the descriptor. */
 int conf_source_write_bundle(struct conf_source *disk, struct err *err) MUST_CHECK;
+/* Answers only what conf_source_add() gave it: tests, fuzzers, our own generators. */
+int conf_source_memory(struct conf_source **ret_s, struct err *err) MUST_CHECK;
+/* Add or replace the file (or directory) @path of a memory source. @content is copied. */
+int conf_source_add(struct conf_source *memory, const char *path, enum conf_kind kind, bool exec,
+		    struct bytes content) MUST_CHECK;
+int conf_source_add_env(struct conf_source *memory, const char *name, const char *value) MUST_CHECK;
+/* @s must be of one of the functions above. */
 void conf_source_close(struct conf_source **s);
 
 /* One mistake found while loading: "FILE:LINE:COLUMN: text". */
 enum conf_severity { CONF_WARNING, CONF_ERROR };
 struct conf_problem {
 	enum conf_severity severity;
-	const char *file;      /* lent by the snapshot or, when loading failed, by the report */
+	const char *file;      /* lent by the report, as all of this */
 	unsigned line, column; /* from 1; 0 when it has none */
 	const char *text;      /* what is wrong and what was expected */
 };
@@ -58,11 +68,11 @@ size_t conf_report_count(const struct conf_report *r);
 const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i);
 
 /*
- * Load @path with everything it includes or names. Mistakes go to @report. Fails with ERR_CONFIG
- * only for what MailScanner refuses too (a line that makes no sense, an unreadable main file) and
- * for a value that would let mail through unscanned; other bad values give a problem and the
- * default. Start-up and reload only.
- * The snapshot lends strings until the last conf_unref(); references are atomic.
+ * Load @path (absolute: %conf-dir% is its directory) with everything it includes or names. Mistakes
+ * go to @report. Fails with ERR_CONFIG only for what MailScanner refuses too (a line that makes no
+ * sense, an unreadable main file) and for a value that would let mail through unscanned; other bad
+ * values give a problem and the default. Start-up and reload only. The snapshot lends strings until
+ * the last conf_unref(); references are atomic.
  */
 int conf_load(struct conf **ret_c, struct conf_source *s, const char *path,
 	      struct conf_report *report, struct err *err) MUST_CHECK;
@@ -91,6 +101,8 @@ struct conf_who {
  * ring of 16 values inside the snapshot's calling thread. */
 bool conf_bool(const struct conf *c, enum opt_id id, const struct conf_who *who);
 int64_t conf_num(const struct conf *c, enum opt_id id, const struct conf_who *who);
+/* The same with its fraction: scores. */
+double conf_real(const struct conf *c, enum opt_id id, const struct conf_who *who);
 const char *conf_str(const struct conf *c, enum opt_id id, const struct conf_who *who);
 /* The word a yes/no-like option with more words holds, as MailScanner's internal value:
  * "0", "1", "2", "convert", "add", "replace", "start", "end", ... joined by blanks. */
@@ -100,6 +112,11 @@ const char *conf_words(const struct conf *c, enum opt_id id, const struct conf_w
  * "default"). For --value, --changed and JSON. */
 const char *conf_written(const struct conf *c, enum opt_id id, const struct conf_who *who);
 const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_who *who);
+
+/* The last text of %name%, for report templates; NULL: not defined. */
+const char *conf_variable(const struct conf *c, const char *name);
+/* True when a host: rule asks for conf_who.client_host(_checked): look names up only then. */
+bool conf_wants_host(const struct conf *c);
 
 /* The content of a file the configuration names (rule file, definition file), as it was when the
  * snapshot was loaded. -ENOENT when no option named it. */

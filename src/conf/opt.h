@@ -29,13 +29,23 @@ enum opt_flags {
 	OPT_NO_EFFECT = 1u << 2, /* accepted without effect; the row says why */
 	OPT_RESTART = 1u << 3,   /* read only when the daemon starts */
 	OPT_LATER = 1u << 4,     /* accepted; its feature is not built yet */
+
+	/* how all-matches yes/no values that disagree ("1 0") count; without a flag any yes wins */
+	OPT_ONLY_ONES = 1u << 5, /* yes when every value says yes */
+	OPT_NO_ZERO = 1u << 6,   /* yes when none says no */
+
+	OPT_HEADER_NAME = 1u << 7, /* names a header: blanks inside become '-' */
+	OPT_NAMES_FILES = 1u << 8, /* its words that begin with '/' may be files: conf_file() */
+	OPT_GUARD = 1u << 9,       /* a bad value would let mail pass unchecked: refuse to load */
 };
 
 struct opt {
 	const char *name;     /* "Max Children" */
 	const char *internal; /* "children": also accepted as a key */
 	enum opt_type type;
-	const char *words;   /* "no=0; yes=1; disarm=convert"; NULL: any text */
+	/* YESNO, ENUM: "no=0; yes=1; <number>", what may be written and its internal value.
+	 * NUMBER of our own: "MIN..MAX". STRING: "a|b", known words; others give a warning. */
+	const char *words;
 	const char *def;     /* as written in a file; parsed by the same code as the file */
 	const char *shipped; /* what the sample file says; NULL: @def */
 	enum opt_ruleset ruleset;
@@ -57,7 +67,7 @@ enum opt_id {
 extern const struct opt opt_rows[OPT_ROWS];
 
 /* Row whose name or internal name is @key after normalising (lower case, only a-z 0-9); OPT_ROWS
- * when there is none. */
+ * when there is none. A look through all rows: for tools, not for each message. */
 enum opt_id opt_find(struct bytes key);
 /* The known name nearest to a mistyped @key, or NULL when none is near. */
 const char *opt_nearest(struct bytes key);

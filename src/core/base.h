@@ -22,6 +22,15 @@
 		take_v_;                                                                           \
 	})
 
+/* The same for a descriptor, whose empty value is -1. */
+#define TAKE_FD(fd)                                                                                \
+	({                                                                                         \
+		int *take_p_ = &(fd);                                                              \
+		int take_v_ = *take_p_;                                                            \
+		*take_p_ = -1;                                                                     \
+		take_v_;                                                                           \
+	})
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

@@ -11,9 +11,8 @@ void text_make_printable(char *s)
 			*s = '?';
 }
 
-/* Length of the well-formed UTF-8 sequence at the start of @in, 0 when there is none (RFC 3629, 4).
- */
-static size_t utf8_sequence(struct bytes in)
+/* The table of RFC 3629, section 4. */
+size_t text_utf8_length(struct bytes in)
 {
 	static const struct {
 		uint8_t first_lo, first_hi, second_lo, second_hi, len;
@@ -49,7 +48,7 @@ const char *text_escape(char *out, size_t out_size, struct bytes in)
 	size_t o = 0;
 
 	while (in.n > 0) {
-		size_t len = utf8_sequence(in);
+		size_t len = text_utf8_length(in);
 		uint8_t c = in.p[0];
 
 		if (len == 0 || c < 0x20 || c == 0x7f) {
@@ -79,7 +78,7 @@ const char *text_escape(char *out, size_t out_size, struct bytes in)
 bool text_is_utf8(struct bytes in)
 {
 	while (in.n > 0) {
-		size_t len = utf8_sequence(in);
+		size_t len = text_utf8_length(in);
 
 		if (len == 0)
 			return false;

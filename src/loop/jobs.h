@@ -40,8 +40,10 @@ struct job_post {
 	enum job_kind kind;
 	struct bytes request; /* wire format of the kind; copied */
 	struct bytes head;    /* bytes that precede the file (header text); copied if it fits */
-	int head_fd;          /* instead of @head when it is large: a sealed memory file; -1 */
-	int body_fd;          /* -1: none. The caller may close it after jobs_flush() */
+	int head_fd;          /* instead of @head when it is large: a sealed memory file; -1.
+			       * jobs_post() takes it over, also when it fails */
+	int body_fd; /* -1: none. The caller's, who may close it after jobs_flush(). Open for
+		      * reading only, or -EINVAL: the worker will have it */
 	uint64_t body_offset, body_bytes;
 };
 
@@ -59,17 +61,22 @@ unsigned jobs_free_n(const struct jobs *j);
 int jobs_post(struct jobs *j, const struct job_post *p, unsigned *ret_slot,
 	      struct err *err) MUST_CHECK;
 /* Hand over all that was posted: one message with the descriptors over @sock, one wake-up if the
- * worker sleeps. */
+ * worker sleeps. After a failure nothing was handed over: the jobs stay posted and
+ * their @body_fd must stay open until a later flush works or the table is given up. */
 int jobs_flush(struct jobs *j, int sock, struct err *err) MUST_CHECK;
 /* Before waiting on the eventfd: say that we sleep. False: something is done already, reap first.
  */
 bool jobs_prepare_sleep(struct jobs *j);
-/* Next finished job: its slot, and a private copy of its result in @a. -EAGAIN: none.
- * -EBADMSG: the worker wrote nonsense; end it. The slot is free again. */
+/* Next finished job: its slot, and a private copy of its result in @a. -EAGAIN: none (@err is not
+ * set). -EBADMSG: the worker wrote nonsense; end it. -ENOMEM: @a is too small (2 x
+ * JOBS_RESULT_BYTES never is): *@ret_slot is set, the result is lost. Otherwise and then too the
+ * slot is free again. */
 int jobs_reap(struct jobs *j, struct arena *a, unsigned *ret_slot, struct bytes *ret_result,
 	      struct err *err) MUST_CHECK;
-/* What a dead worker leaves: bit masks of slots. @ret_running had been started (at most one by a
- * well-behaved worker). */
+/* What a dead worker leaves after all it finished was reaped: bit masks of slots. @ret_running had
+ * been started (at most one by a well-behaved worker). A worker that was taken over can lie: when
+ * it died and nothing is RUNNING, count an attempt for every posted job, or a message that hides
+ * its tracks is retried for ever. */
 void jobs_leftover(const struct jobs *j, uint32_t *ret_posted, uint32_t *ret_running);
 
 /* --- worker --- */
@@ -84,14 +91,16 @@ struct job {
 
 /* Sleep until there is work, at most @timeout_ms. 1: work; 0: timeout. */
 int jobs_wait(struct jobs *j, int timeout_ms);
-/* Take up to @max jobs with their descriptors. Returns how many; -EPIPE: the gateway is gone. */
+/* Take up to @max jobs with their descriptors, never blocking. Returns how many (0: none, the
+ * gateway is there); -EPIPE: the gateway is gone; otherwise the worker must end. */
 int jobs_take(struct jobs *j, int sock, struct job *ret_jobs, unsigned max,
 	      struct err *err) MUST_CHECK;
 /* "I work on this one now." */
 void jobs_start(struct jobs *j, unsigned slot);
 /* Where the result goes; JOBS_RESULT_BYTES bytes. */
 uint8_t *jobs_result(struct jobs *j, unsigned slot);
-/* Done, @n bytes of result. Wakes the gateway through @event_fd if it sleeps. */
+/* Done, @n bytes of result. Wakes the gateway through @event_fd (non-blocking, one for each
+ * worker: who shares it can swallow another's wake-up) if it sleeps. */
 void jobs_finish(struct jobs *j, unsigned slot, size_t n, int event_fd);
 
 #endif

@@ -28,6 +28,9 @@ struct header_list {
 int header_list_insert(struct header_list *l, struct arena *a, size_t at,
 		       struct header h) MUST_CHECK;
 
+/* Texts must not be changed in place: an edit makes a new text and leaves or empties @mark. A
+ * format knows its own, untouched texts by their address and writes them as they were read. */
+
 /* Name part of a header line (before ':', blanks before the colon dropped); empty: no header. */
 struct bytes header_name(struct bytes text);
 /* Value part, without blanks at both ends; still folded. */

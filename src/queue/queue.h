@@ -5,6 +5,7 @@
  * What is true on disk in each state, and who may change it, stands in docs/durability.md. All
  * functions are called by the gateway only, on its loop thread. They make system calls on small
  * local files and never wait for a lock or for a disk sync: syncing is the caller's, in groups.
+ * (One exception, after a crash only: -EALREADY of queue_claim() syncs the outgoing directory.)
  * A failure of any function before queue_publish() leaves the incoming entry as it was found.
  */
 #ifndef QUEUE_QUEUE_H
@@ -22,11 +23,14 @@
 
 #define QUEUE_ID_MAX 64 /* with NUL; longer names are not queue files */
 
+/* All but NONE take both an fcntl() and a flock() lock: this keeps out an MTA that uses either, and
+ * a second gateway. The one named must work; the other may fail where the file system has none. */
 enum queue_lock { QUEUE_LOCK_DEFAULT, QUEUE_LOCK_FLOCK, QUEUE_LOCK_POSIX, QUEUE_LOCK_NONE };
 
 struct queue_settings {
 	enum queue_lock lock;
-	bool split_spool;          /* Split Exim Spool: layout of the outgoing directory */
+	bool split_spool;          /* Split Exim Spool: layout of the outgoing directory; what is
+				    * found incoming is read either way */
 	int received_ip_header;    /* Read IP Address From Received Header: 0 no, N-th from top */
 	uint64_t header_max_bytes; /* a larger queue header file is refused: ERR_LIMIT */
 	uid_t owner;               /* entries of other owners than this or root are refused */
@@ -36,7 +40,7 @@ struct queue_settings {
 struct queue_ops; /* one queue format; see queue_find() */
 struct queue_dir; /* one opened queue directory with its detected layout */
 
-/* "sendmail", "exim" (case-insensitive substring, as option MTA): NULL when unknown. */
+/* "sendmail", "exim" (case-insensitive substring of @mta, as option MTA): NULL when unknown. */
 const struct queue_ops *queue_find(const char *mta);
 const char *queue_name(const struct queue_ops *ops);
 
@@ -58,8 +62,9 @@ const char *queue_dir_path(const struct queue_dir *d);
 /* Device number, to check that incoming and outgoing are on one file system. */
 dev_t queue_dir_device(const struct queue_dir *d);
 
-/* Directories that must be watched for new header files: fds for fsync and paths for inotify.
- * A rescan can change them (new split directory); then queue_list_begin() has been called. */
+/* Directories that must be watched for new header files (IN_MOVED_TO and IN_CLOSE_WRITE: sendmail
+ * writes a header file in place, Exim renames it). A rescan, queue_list_begin(), can add some at
+ * the end: a split directory that Exim made, or one that was removed and made again. */
 size_t queue_dir_watch_n(const struct queue_dir *d);
 const char *queue_dir_watch_path(const struct queue_dir *d, size_t i);
 
@@ -67,13 +72,15 @@ const char *queue_dir_watch_path(const struct queue_dir *d, size_t i);
  * Listing, in slices, so that a queue of any size never stops the loop:
  *   queue_list_begin(); while (queue_list_next() == 1) ...
  * queue_list_next() answers 1 with *@ret_id, 0 at the end, -EAGAIN after about @slice directory
- * entries (call again from the loop), or an error. Order is the directory's.
+ * entries (call again from the loop), or an error (of one directory: calling again goes on with the
+ * next). Order is the directory's. Links, FIFOs, directories and foreign names are left out.
  */
 int queue_list_begin(struct queue_dir *d, struct err *err) MUST_CHECK;
 int queue_list_next(struct queue_dir *d, unsigned slice, char ret_id[QUEUE_ID_MAX],
 		    struct err *err) MUST_CHECK;
-/* A name seen by the watch in directory @watch_i: true and the id when it is a header file whose
- * arrival means a complete message. */
+/* A name seen by the watch in directory @watch_i: true and the id when it is a file whose arrival
+ * can mean a complete message. For Exim this is the body file, too: it is closed, and its lock
+ * gone, after the header file came. */
 bool queue_name_to_id(const struct queue_dir *d, size_t watch_i, const char *name,
 		      char ret_id[QUEUE_ID_MAX]);
 
@@ -83,7 +90,8 @@ struct envelope {
 	const char **to;             /* lower case */
 	const char **to_verbatim;
 	size_t to_n;
-	const char *client_ip;   /* "0.0.0.0" and "127.0.0.1" as in spec d2, d3 */
+	const char *client_ip;   /* lower case, no "IPv6:"; sendmail: 0.0.0.0 when the MTA noted
+				  * nothing, 127.0.0.1 when it noted no address; Exim: 127.0.0.1 */
 	const char *client_name; /* HELO or host name as the MTA noted it; NULL: none */
 	const char *auth_id;     /* authenticated sender; NULL: none */
 	int64_t received_s;      /* Unix seconds */
@@ -107,11 +115,16 @@ struct queue_entry {
 /*
  * Claim @id: open without following links, check type, owner and completeness, lock without
  * waiting, parse.
- * Returns 0; -EAGAIN: locked by somebody, still being written, or gone: try later, say nothing;
+ * Returns 0; -EAGAIN: locked by somebody or still being written: try later, say nothing;
+ * -ENOENT: gone, say nothing;
  * -EBADMSG (ERR_INPUT): invalid queue file, left in place, @err says why;
- * -ENOMEM (ERR_LIMIT): larger than the arena allows; or -errno (ERR_TEMP).
- * -EALREADY: an earlier run had delivered it and stopped before removing the original (the
- * outgoing queue @out holds the same body inode under this id); it has been removed now.
+ * -ENOMEM (ERR_LIMIT): larger than header_max_bytes or than the arena allows;
+ * or -errno (ERR_TEMP, ERR_CONFIG).
+ * -EALREADY: an earlier run had published it and stopped before removing the original (the
+ * outgoing queue @out holds a link to the same body under this id, and a header file); the outgoing
+ * directory has been synced and the original removed now. @out may be NULL: not looked at.
+ * @ret_e is written only when 0 is returned; then nothing is left of an earlier run in @out that
+ * was not published.
  */
 int queue_claim(struct queue_dir *in, struct queue_dir *out, const char *id, struct arena *a,
 		struct queue_entry *ret_e, struct err *err) MUST_CHECK;
@@ -121,33 +134,38 @@ int queue_claim(struct queue_dir *in, struct queue_dir *out, const char *id, str
 struct queue_staged {
 	struct queue_dir *out;
 	char id[QUEUE_ID_MAX]; /* in the outgoing queue */
-	int sync_fd[2];        /* files to fdatasync before queue_publish(); -1: none */
+	int sync_fd[2];        /* files to fdatasync before queue_publish(); -1: none; closed with
+				* the arena, or when published or unstaged */
 	int dir_fd[2];         /* directories to fsync after it; -1: none; lent by @out */
 	void *format;
 };
 
 struct queue_change {
 	const struct header_list *headers; /* what to write; NULL: as parsed */
-	int body_fd;                       /* a new body, whole file; -1: the old one, linked */
-	const char *const *add_to;         /* more recipients */
+	int body_fd; /* a new body: all of that file is copied; -1: the old one, linked */
+	const char *const *add_to; /* more recipients: no <>, no control characters */
 	size_t add_to_n;
 	bool drop_to; /* none of the old recipients */
 };
 
-/* Returns 0 or an error with nothing left behind in the outgoing queue. */
+/* Returns 0 or an error with nothing left behind in the outgoing queue. What an earlier run left
+ * there of this message is replaced, also when it is visible; -EEXIST (ERR_TEMP): it is of another
+ * message with this id. -EINVAL (ERR_BUG): a line in @change->headers is not a header line. */
 int queue_stage(struct queue_entry *e, struct queue_dir *out, const struct queue_change *change,
 		struct arena *a, struct queue_staged *ret_s, struct err *err) MUST_CHECK;
-/* Rename into place: from here on the MTA may deliver it. Repeating it is harmless. */
+/* Rename into place: from here on the MTA may deliver it. Repeating it is harmless. After an error
+ * queue_unstage() is due. */
 int queue_publish(struct queue_staged *s, struct err *err) MUST_CHECK;
 /* Undo queue_stage(): remove what is still invisible. Never fails: leftovers are harmless. */
 void queue_unstage(struct queue_staged *s);
 
-/* Remove the incoming files, header first; release the lock. *@ret_dir_fd (lent; -1: none) is the
- * directory whose fsync makes it last. */
+/* Remove the incoming files, header first; release the lock. *@ret_dir_fd (lent) is the directory
+ * whose fsync makes it last; it is also written when the header file has gone and only the rest
+ * could not be removed. */
 int queue_remove(struct queue_entry *e, int *ret_dir_fd, struct err *err) MUST_CHECK;
 
 /* Write the entry's files under their own names into @dir_fd (quarantine as queue files).
- * Copies; never links, so that permissions may differ. fsyncs nothing. */
+ * Copies; never links, so that permissions may differ. Both or none; fsyncs nothing. */
 int queue_copy_files(struct queue_entry *e, int dir_fd, mode_t mode, struct err *err) MUST_CHECK;
 
 /*

@@ -29,7 +29,10 @@ struct scan_request {
 	bool allow_partial, allow_external;
 	bool allow_encrypted_archives, require_encrypted_archives, check_encrypted_names;
 	bool block_encrypted, block_unencrypted;
+	bool no_unpack; /* Maximum Archive Depth = 0: archives are only asked whether they are
+			   encrypted. Any other depth is limits.max[BUDGET_ARCHIVE_DEPTH] */
 	bool find_archives_by_content, unpack_documents, find_uu, expand_tnef;
+	bool allow_broken_tnef; /* Deliver Unparsable TNEF */
 	bool override_filetypes, ignore_dat;
 	bool log_permitted_names, log_permitted_types;
 	int64_t max_message_bytes;                          /* <= 0: no limit */

@@ -33,6 +33,9 @@ const char *scan_engine_describe(const struct scan_engine *e);
 int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_dir,
 		const struct verdict_cache *cache, struct err *err) MUST_CHECK;
 void scanner_free(struct scanner **s);
+/* Test builds: call @hook(WHAT) when a message has the header "X-Sallyport-Test: WHAT" and WHAT
+ * is neither "crash" nor "spin", which this folder does itself. */
+void scanner_set_test_hook(struct scanner *s, void (*hook)(const char *what));
 
 /*
  * Scan @message (headers, blank line, body) as @r asks. Always fills *@ret_f, as far as it came:

@@ -26,28 +26,50 @@ struct quarantine_settings {
 	mode_t file_mode; /* Quarantine Permissions; directories get x for each non-zero digit */
 };
 
+/* A message on its way in. Zeroed: none, and quarantine_end() does nothing. */
 struct quarantine_put {
-	char day[9];         /* "20261122" */
-	char final_name[80]; /* directory name inside the day */
-	char path[512];      /* of the final directory, for logs */
+	char day[9]; /* "20261122" */
+	char id[65];
+	char tmp_name[80];   /* hidden directory while it is filled */
+	char final_name[80]; /* directory name inside the day; set by quarantine_publish() */
+	char path[512];      /* of the final directory, for logs; final from quarantine_publish() */
+	size_t path_base;    /* length of its part up to the day */
 	int day_fd, dir_fd;  /* open directories: fsync both (dir before, day after publishing) */
+	int note_fd;         /* of quarantine_note(): sync it, too; -1: none */
 	mode_t file_mode;
 	uid_t user;
 	gid_t group;
+	bool owner_kept; /* this process may not give files to that user or group: worth a warning;
+			    the files are then readable by fewer people, never by more */
+	bool open, published;
 };
 
-/* @day is the message's local date. Errors leave nothing behind. */
+/*
+ * Start-up: can this process write there and set the owner? -EPERM (ERR_CONFIG): mail can be stored
+ * but not with that user and group; other errors: not at all. @err says what to do.
+ */
+int quarantine_check(const struct quarantine_settings *set, struct err *err) MUST_CHECK;
+
+/*
+ * @day is the message's local date. @set->dir and @id must stay valid until quarantine_end(). An
+ * @id that is no plain file name is refused: -EINVAL (ERR_INPUT). Errors leave nothing behind.
+ * Syncs only when the day's directory is new.
+ */
 int quarantine_begin(struct quarantine_put *ret_p, const struct quarantine_settings *set,
 		     const char *day, const char *id, struct err *err) MUST_CHECK;
-/* New file in it, with mode and owner set, open for writing: "message", or a safe name. */
+/* New file in it, with mode and owner set, open for writing: "message", or a safe name. The
+ * descriptor is the caller's, to fill, sync and close. */
 int quarantine_create(struct quarantine_put *p, const char *name, struct err *err) MUST_CHECK;
-/* Facts about the stored message (sallyport's own ".facts.json"), for list, show and release. */
+/* Facts about the stored message (sallyport's own ".facts.json"), for list, show and release, which
+ * needs the recipients in it. Once; the caller syncs @p->note_fd, quarantine_end() closes it. */
 int quarantine_note(struct quarantine_put *p, const char *json, struct err *err) MUST_CHECK;
 int quarantine_publish(struct quarantine_put *p, struct err *err) MUST_CHECK;
-/* Remove what quarantine_begin() made (no-op once published) and close the descriptors. */
+/* Remove what quarantine_begin() made (no-op once published) and close the descriptors. Also after
+ * a quarantine_begin() that failed, and twice. */
 void quarantine_end(struct quarantine_put *p);
 
-/* Start-up: remove hidden left-overs of an earlier run. Returns how many. */
+/* Start-up, when no other gateway runs: remove hidden left-overs of an earlier run. Returns how
+ * many; 0 when the directory does not exist. */
 int quarantine_sweep(const struct quarantine_settings *set, struct err *err) MUST_CHECK;
 
 struct quarantine_item {
@@ -58,7 +80,8 @@ struct quarantine_item {
 	const char *facts; /* content of .facts.json; NULL when there is none (older mail) */
 };
 
-/* Calls @each for every item, newest day first; a non-zero answer stops and is returned. Tools. */
+/* Calls @each for every item, newest day first, by name within a day; a non-zero answer stops and
+ * is returned. What cannot be read is left out. Tools. */
 int quarantine_list(const char *dir, int (*each)(const struct quarantine_item *i, void *arg),
 		    void *arg, struct err *err) MUST_CHECK;
 /* The one item with @id (all days, newest first), in @a. -ENOENT: none. */

@@ -4,32 +4,42 @@
  * and how its master (the gateway, or `sallyport scan`) talks to it: fixed-size messages on a
  * SOCK_SEQPACKET socket, descriptors beside them.
  *
- *   master -> zygote   CONFIG (bundle), SPAWN (job table, socket, eventfd, verdict cache), KILL,
- * QUIT zygote -> master   READY or FAILED; SPAWNED; EXITED
+ *   master -> zygote   CONFIG (bundle)                              once, first
+ *                      SPAWN (job table, socket, eventfd, cache)    SPAWNED or EXITED answers
+ *                      KILL                                         EXITED answers
+ *                      QUIT                                         the socket is closed
+ *   zygote -> master   READY or FAILED                              once, after CONFIG
+ *                      EXITED                                       whenever a worker ends
  *
  * The zygote enters its namespaces and makes one small tmpfs for each worker number while it is
  * still root, then becomes `sallyport-scan` for good *before* it parses signatures. Workers die
  * with it. Without root (a user's `sallyport scan`) it does what it may - no_new_privs, seccomp,
  * Landlock, user namespaces where allowed - and says in READY what is missing.
+ *
+ * The tmpfs cover one mount point that no scan needs (/dev/shm, else /media or /mnt), for the
+ * zygote and its workers only: signatures must not be kept there.
  */
 #ifndef WORKER_ZYGOTE_H
 #define WORKER_ZYGOTE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "conf/conf.h"
 #include "core/err.h"
 
 enum zygote_type {
 	ZYGOTE_CONFIG = 1, /* fd[0]: bundle; text: path of the main configuration file */
-	ZYGOTE_READY,      /* engine is loaded; text describes it, generation identifies it */
+	ZYGOTE_READY,      /* engine is loaded; text describes it and says what the host does not
+			    * give; generation identifies it */
 	ZYGOTE_FAILED,     /* text says why; the zygote exits with 78 */
-	ZYGOTE_SPAWN,      /* worker, core; fd[0] jobs, fd[1] socket, fd[2] eventfd, fd[3] cache */
-	ZYGOTE_SPAWNED,    /* worker, pid */
-	ZYGOTE_KILL,       /* worker: SIGKILL it */
-	ZYGOTE_EXITED,     /* worker, pid, status as of waitpid(2) */
-	ZYGOTE_QUIT,       /* end the workers and exit */
+	ZYGOTE_SPAWN,   /* worker, core; fd[0] jobs, fd[1] socket, fd[2] eventfd, fd[3] cache (may
+			 * be left out) */
+	ZYGOTE_SPAWNED, /* worker, pid */
+	ZYGOTE_KILL,    /* worker: SIGKILL it */
+	ZYGOTE_EXITED,  /* worker, pid (0: could not be forked), status as of waitpid(2); text: why
+			 * it could not start, "" if it had. The number may be used again */
+	ZYGOTE_QUIT,    /* end the workers and exit */
 	ZYGOTE_TYPES
 };
 
@@ -55,12 +65,16 @@ int zygote_send(int sock, const struct zygote_msg *m, const int *fds, size_t fds
 int zygote_recv(int sock, struct zygote_msg *ret_m, int ret_fds[ZYGOTE_FDS_MAX],
 		struct err *err) MUST_CHECK;
 
+struct worker_ops; /* worker/ops.h; programs pass &worker_product_ops */
+
 struct zygote_setup {
+	const struct worker_ops *ops;
 	int sock;              /* to the master */
 	const char *user;      /* to become; NULL: stay */
-	unsigned workers_max;  /* tmpfs to prepare */
+	unsigned workers_max;  /* tmpfs to prepare; at most ZYGOTE_WORKERS_MAX */
 	uint64_t tmpfs_bytes;  /* for each worker */
 	uint64_t memory_bytes; /* RLIMIT_DATA of a worker beyond the engine; 0: none */
+	bool keep_stderr;      /* workers keep it: for debugging and sanitizers */
 };
 
 /* Run as zygote until QUIT or until the master is gone. Returns an exit code of sysexits.h. The

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf/rule_eval.c - which rules of a ruleset match a message (spec b4).
+ *
+ * Limits: without memory for more than 32 matches the ruleset's default is the answer, and without
+ * memory for a regular expression's work space that expression does not match.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "conf/ip.h"
+#include "conf/ruleset.h"
+
+enum side { SIDE_FROM, SIDE_TO };
+
+struct eval {
+	const struct ruleset *rs;
+	const struct conf_who *who;
+	struct bytes from;
+	const char *const *to;
+	size_t to_n;
+	struct client client; /* client_of() */
+	bool has_client;
+	struct regex_scratch scratch;
+	uint32_t best; /* first match so far */
+	struct rule_hits *hits;
+};
+
+void rule_hits_init(struct rule_hits *h)
+{
+	h->list = h->few;
+	h->cap = ARRAY_LEN(h->few);
+	h->n = 0;
+	h->failed = false;
+}
+
+void rule_hits_fini(struct rule_hits *h)
+{
+	if (h->list != h->few)
+		free(h->list);
+	rule_hits_init(h);
+}
+
+static bool hits_grow(struct rule_hits *h)
+{
+	uint32_t *bigger;
+
+	if (h->n < h->cap)
+		return true;
+	bigger = reallocarray(h->list == h->few ? NULL : h->list, h->cap * 2, sizeof(*bigger));
+	if (bigger == NULL) {
+		h->failed = true;
+		return false;
+	}
+	if (h->list == h->few)
+		memcpy(bigger, h->few, sizeof(h->few));
+	h->list = bigger;
+	h->cap *= 2;
+	return true;
+}
+
+/* Many rulesets never ask for the address, and reading it costs more than the rest. */
+static const struct client *client_of(struct eval *e)
+{
+	if (!e->has_client)
+		client_init(&e->client, e->who->client_ip);
+	e->has_client = true;
+	return &e->client;
+}
+
+/* ---- one condition, asked directly ---- */
+
+static bool from_matches(struct eval *e, const struct rule_cond *c)
+{
+	const struct pattern *p = &c->pattern;
+
+	if (pattern_is_ip(p))
+		return pattern_match_client(p, client_of(e), &e->scratch);
+	if (pattern_is_host(p))
+		return pattern_match_host(p,
+					  p->checked ? e->who->client_host_checked
+						     : e->who->client_host,
+					  &e->scratch);
+	return pattern_match_address(p, e->from, &e->scratch);
+}
+
+static size_t to_matches(struct eval *e, const struct rule_cond *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->to_n; i++)
+		n += pattern_match_address(&c->pattern, bytes_str(e->to[i]), &e->scratch);
+	return n;
+}
+
+static bool report_matches(struct eval *e, const struct rule_cond *c)
+{
+	for (size_t i = 0; i < e->who->reports_n; i++) {
+		if (pattern_match_report(&c->pattern, bytes_str(e->who->reports[i]), &e->scratch))
+			return true;
+	}
+	return false;
+}
+
+/* How many times @c matches: once for the sender, once for each recipient. */
+static size_t cond_matches(struct eval *e, const struct rule_cond *c)
+{
+	switch ((enum rule_direction)c->direction) {
+	case RULE_FROM:
+		return from_matches(e, c);
+	case RULE_TO:
+		return to_matches(e, c);
+	case RULE_OR:
+		return (size_t)from_matches(e, c) + to_matches(e, c);
+	case RULE_BOTH:
+		return e->to_n > 0 && from_matches(e, c) && to_matches(e, c) == e->to_n;
+	case RULE_VIRUS:
+		return report_matches(e, c);
+	}
+	return 0;
+}
+
+/* ---- what was found ---- */
+
+/* Rule of condition @cond matches, if its other condition does too. */
+static void rule_matched(struct eval *e, uint32_t cond, size_t times)
+{
+	const struct rule_cond *c = &e->rs->conds[cond];
+	const struct rule *r = &e->rs->rules[c->rule];
+
+	if (r->two) {
+		const struct rule_cond *other = cond == r->cond ? c + 1 : c - 1;
+
+		if (cond_matches(e, other) == 0)
+			return;
+		times = 1;
+	}
+	if (!e->rs->all_matches) {
+		e->best = c->rule;
+		return;
+	}
+	for (; times > 0 && hits_grow(e->hits); times--)
+		e->hits->list[e->hits->n++] = c->rule;
+}
+
+/* Condition @cond has a key of the sender, its host (SIDE_FROM) or of one recipient. */
+static void key_found(struct eval *e, uint32_t cond, enum side side, struct bytes address)
+{
+	const struct rule_cond *c = &e->rs->conds[cond];
+
+	if (!e->rs->all_matches && c->rule >= e->best)
+		return;
+	if (c->pattern.kind == PATTERN_GLOB &&
+	    !pattern_match_address(&c->pattern, address, &e->scratch))
+		return;
+	if ((c->direction == RULE_FROM && side == SIDE_TO) ||
+	    (c->direction == RULE_TO && side == SIDE_FROM) || c->direction == RULE_VIRUS)
+		return;
+	if (c->direction == RULE_BOTH && (side == SIDE_TO || cond_matches(e, c) == 0))
+		return;
+	rule_matched(e, cond, 1);
+}
+
+static void probe_hash(struct eval *e, enum key_kind kind, struct bytes key, uint32_t hash,
+		       enum side side, struct bytes address)
+{
+	const struct ruleset *rs = e->rs;
+	size_t bit = hash & (rs->filter_bits - 1);
+	uint32_t i;
+
+	if ((rs->filter[bit / 64] >> (bit % 64) & 1) == 0)
+		return;
+	i = rs->heads[hash & (rs->heads_n - 1)];
+	for (; i != RULE_NONE; i = rs->entries[i].next) {
+		const struct rule_entry *x = &rs->entries[i];
+
+		if (x->hash == hash && x->kind == kind && x->key_n == key.n &&
+		    memcmp(x->key, key.p, key.n) == 0)
+			key_found(e, x->cond, side, address);
+	}
+}
+
+static bool has_kind(const struct eval *e, enum key_kind kind)
+{
+	return (e->rs->has_kind >> kind & 1) != 0;
+}
+
+static void probe(struct eval *e, enum key_kind kind, struct bytes key, enum side side,
+		  struct bytes address)
+{
+	if (has_kind(e, kind))
+		probe_hash(e, kind, key, rule_hash(kind, key), side, address);
+}
+
+/* All ends of @text that begin with a dot. */
+static void probe_ends(struct eval *e, enum key_kind kind, struct bytes text, enum side side,
+		       struct bytes address)
+{
+	uint32_t h = RULE_HASH_START;
+
+	if (!has_kind(e, kind))
+		return;
+	for (size_t i = text.n; i > 0; i--) {
+		h = RULE_HASH_STEP(h, text.p[i - 1]);
+		if (text.p[i - 1] == '.')
+			probe_hash(e, kind, bytes_from(text, i - 1), RULE_HASH_END(h, kind), side,
+				   address);
+	}
+}
+
+static ptrdiff_t last_index(struct bytes b, uint8_t c)
+{
+	size_t i = b.n;
+
+	while (i > 0 && b.p[i - 1] != c)
+		i--;
+	return (ptrdiff_t)i - 1;
+}
+
+static void probe_address_once(struct eval *e, struct bytes a, enum side side, struct bytes whole)
+{
+	ptrdiff_t first = bytes_index(a, '@'), last = last_index(a, '@');
+
+	probe(e, KEY_ADDRESS, a, side, whole);
+	if (first < 0)
+		return;
+	probe(e, KEY_DOMAIN, bytes_from(a, (size_t)last + 1), side, whole);
+	probe_ends(e, KEY_SUB, bytes_from(a, (size_t)first + 1), side, whole);
+}
+
+static void probe_address(struct eval *e, struct bytes a, enum side side)
+{
+	ptrdiff_t first = bytes_index(a, '@');
+
+	if (first >= 0)
+		probe(e, KEY_USER, bytes_head(a, (size_t)first + 1), side, a);
+	probe_address_once(e, a, side, a);
+	/* a dot at the end may be there or not; a pattern without it must match once only */
+	if (a.n > 0 && a.p[a.n - 1] == '.')
+		probe_address_once(e, bytes_head(a, a.n - 1), side, a);
+}
+
+static void probe_nets(struct eval *e)
+{
+	enum key_kind kind = e->client.v6 ? KEY_NET6 : KEY_NET4;
+	unsigned bits_max = e->client.v6 ? 128 : 32;
+	struct net n;
+
+	for (unsigned bits = 0; bits <= bits_max; bits++) {
+		if ((e->rs->has_bits[e->client.v6][bits / 64] >> (bits % 64) & 1) == 0)
+			continue;
+		n.bits = (uint8_t)bits;
+		memcpy(n.addr, e->client.addr, sizeof(n.addr));
+		ip_mask(n.addr, bits);
+		probe(e, kind, bytes_of(&n, sizeof(n)), SIDE_FROM, e->from);
+	}
+}
+
+static void probe_client(struct eval *e)
+{
+	const uint64_t kinds =
+		UINT64_C(1) << KEY_IP_TEXT | UINT64_C(1) << KEY_NET4 | UINT64_C(1) << KEY_NET6;
+	struct bytes text;
+
+	if ((e->rs->has_kind & kinds) == 0 || !client_of(e)->known)
+		return;
+	if (e->client.is_ip)
+		probe_nets(e);
+	text = bytes_str(e->client.text);
+	for (size_t n = 1; n <= text.n && has_kind(e, KEY_IP_TEXT); n++)
+		probe(e, KEY_IP_TEXT, bytes_head(text, n), SIDE_FROM, e->from);
+}
+
+static void probe_host(struct eval *e, enum key_kind kind, const char *host)
+{
+	char buf[HOST_MAX];
+
+	if (host == NULL || !has_kind(e, kind))
+		return;
+	if (*host == '\0')
+		probe(e, kind, BYTES(""), SIDE_FROM, e->from);
+	else
+		probe_ends(e, kind, bytes_of(buf, host_normal(host, buf)), SIDE_FROM, e->from);
+}
+
+static void try_linear(struct eval *e)
+{
+	for (size_t i = 0; i < e->rs->linear_n; i++) {
+		uint32_t cond = e->rs->linear[i];
+		const struct rule_cond *c = &e->rs->conds[cond];
+		size_t times;
+
+		if (!e->rs->all_matches && c->rule >= e->best)
+			break;
+		times = cond_matches(e, c);
+		if (times > 0)
+			rule_matched(e, cond, times);
+	}
+}
+
+/* ---- the answer ---- */
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* In order of the rules; one with two conditions counts once, however it was found. */
+static void sort_hits(const struct ruleset *rs, struct rule_hits *h)
+{
+	size_t n = 0;
+
+	if (h->n == 0)
+		return;
+	qsort(h->list, h->n, sizeof(*h->list), by_number);
+	for (size_t i = 0; i < h->n; i++) {
+		if (n > 0 && h->list[n - 1] == h->list[i] && rs->rules[h->list[i]].two)
+			continue;
+		h->list[n++] = h->list[i];
+	}
+	h->n = n;
+}
+
+/* Use Default Rules With Multiple Recipients: one recipient that stands for all of them. */
+static void stand_in(struct eval *e, char *out, size_t size, const char **ret_to)
+{
+	const char *domain = strrchr(e->to[0], '@');
+
+	for (size_t i = 1; i < e->to_n && domain != NULL; i++) {
+		const char *d = strrchr(e->to[i], '@');
+
+		if (d == NULL || strcmp(d, domain) != 0)
+			domain = NULL;
+	}
+	if (domain == NULL || strlen(domain) + 2 > size)
+		domain = "@*";
+	(void)snprintf(out, size, "*%s", domain);
+	*ret_to = out;
+	e->to = ret_to;
+	e->to_n = 1;
+}
+
+static void match_all(struct eval *e)
+{
+	probe_address(e, e->from, SIDE_FROM);
+	probe_client(e);
+	probe_host(e, KEY_HOST, e->who->client_host);
+	probe_host(e, KEY_HOST_CHECKED, e->who->client_host_checked);
+	for (size_t i = 0; i < e->to_n; i++)
+		probe_address(e, bytes_str(e->to[i]), SIDE_TO);
+	try_linear(e);
+}
+
+void ruleset_match(const struct ruleset *rs, const struct conf_who *who, bool many,
+		   struct rule_hits *ret_h)
+{
+	struct eval e = { .rs = rs, .who = who, .to = who->to, .to_n = who->to_n };
+	char pseudo[HOST_MAX + 4];
+	const char *pseudo_to;
+
+	e.from = bytes_str(who->from == NULL ? "" : who->from);
+	e.best = RULE_NONE;
+	e.hits = ret_h;
+	if (many && who->to_n > 1)
+		stand_in(&e, pseudo, sizeof(pseudo), &pseudo_to);
+	match_all(&e);
+	regex_scratch_fini(&e.scratch);
+	if (rs->all_matches)
+		sort_hits(rs, ret_h);
+	else if (e.best != RULE_NONE)
+		ret_h->list[ret_h->n++] = e.best;
+}

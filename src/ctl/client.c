@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ctl/client.c - the other end of the control socket. */
+#include "ctl/client.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/jout.h"
+
+#define ANSWER_SECONDS 10
+
+static int dial(const char *path, struct err *err)
+{
+	AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return err_set(err, ERR_CONFIG, -ENAMETOOLONG, "Control Socket = %s: too long",
+			       path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	if (fd < 0)
+		return err_errno(err, "socket");
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		if (errno == ENOENT || errno == ECONNREFUSED)
+			return err_set(err, ERR_TEMP, -errno,
+				       "no gateway answers at %s (option Control Socket): is "
+				       "sallyportd running?",
+				       path);
+		return err_errno(err, "connect to %s", path);
+	}
+	return TAKE_FD(fd);
+}
+
+static int read_all(int fd, struct str *answer, struct err *err)
+{
+	char buf[16 * 1024];
+	ssize_t n;
+
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		str_add_bytes(answer, bytes_of(buf, (size_t)n));
+	if (n < 0)
+		return err_errno(err, "no answer within %d s", ANSWER_SECONDS);
+	if (answer->failed || answer->n == 0)
+		return err_set(err, ERR_TEMP, -EBADMSG, "the gateway's answer was cut off");
+	return 0;
+}
+
+int ctl_ask(const char *path, const char *command, struct str *ret_answer, struct err *err)
+{
+	AUTO(str_fini) struct str request;
+	AUTO(fd_close) int fd = dial(path, err);
+	struct jout j;
+
+	str_init(&request, 4096);
+	if (fd < 0)
+		return fd;
+	jout_begin(&j, &request);
+	jout_object(&j, NULL);
+	jout_member_str(&j, "command", bytes_str(command));
+	jout_end(&j);
+	str_add_char(&request, '\n');
+	if (send(fd, str_view(&request), request.n, MSG_NOSIGNAL) != (ssize_t)request.n)
+		return err_errno(err, "ask %s", path);
+	return read_all(fd, ret_answer, err);
+}

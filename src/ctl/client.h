@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ctl/client.h - one question to the running gateway. Blocking: tools only. */
+#ifndef CTL_CLIENT_H
+#define CTL_CLIENT_H
+
+#include "core/err.h"
+#include "core/str.h"
+
+/* Send {"command": @command} to the socket @path and read the answer, at most ten seconds.
+ * -ECONNREFUSED, -ENOENT: no gateway is running there. */
+int ctl_ask(const char *path, const char *command, struct str *ret_answer,
+	    struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ctl/commands.c - what can be asked: one row a command. */
+#include <string.h>
+
+#include <jansson.h>
+
+#include "ctl/internal.h"
+#include "metrics/metrics.h"
+#include "msg/gate.h"
+
+static void add_dir(void *arg, const char *path)
+{
+	jout_str(arg, bytes_str(path));
+}
+
+static void status(struct ctl *c, struct jout *j)
+{
+	struct gate_status s = { .engine = "" };
+
+	if (c->gate != NULL)
+		gate_status(c->gate, &s);
+	jout_member_str(j, "version", bytes_str(SALLYPORT_VERSION));
+	jout_member_num(j, "generation", s.generation);
+	jout_member_str(j, "engine", bytes_str(s.engine));
+	jout_member_num(j, "in_flight", s.in_flight);
+	jout_member_num(j, "in_flight_max", s.in_flight_max);
+	jout_member_num(j, "workers", s.workers);
+	jout_member_num(j, "workers_up", s.workers_up);
+	jout_member_bool(j, "draining", s.draining);
+	jout_array(j, "dirs");
+	if (c->gate != NULL)
+		gate_each_dir(c->gate, add_dir, j);
+	jout_end(j);
+}
+
+static void add_message(void *arg, const struct gate_message *m)
+{
+	struct jout *j = arg;
+
+	jout_object(j, NULL);
+	jout_member_str(j, "id", bytes_str(m->id));
+	jout_member_str(j, "state", bytes_str(m->state));
+	jout_member_str(j, "from", bytes_str(m->from));
+	jout_member_num(j, "size", m->size_bytes);
+	jout_member_num(j, "age_ms", m->age_ms);
+	jout_member_num(j, "attempts", m->attempts);
+	jout_member_str(j, "why", bytes_str(m->why));
+	jout_end(j);
+}
+
+static void add_attempt(void *arg, const char *id, unsigned count, int64_t next_in_s)
+{
+	struct jout *j = arg;
+
+	jout_object(j, NULL);
+	jout_member_str(j, "id", bytes_str(id));
+	jout_member_num(j, "count", count);
+	jout_member_int(j, "next_in_s", next_in_s);
+	jout_end(j);
+}
+
+static void queue(struct ctl *c, struct jout *j)
+{
+	jout_array(j, "attempts");
+	if (c->gate != NULL)
+		gate_each_attempt(c->gate, add_attempt, j);
+	jout_end(j);
+	jout_array(j, "messages");
+	if (c->gate != NULL)
+		gate_each_message(c->gate, add_message, j);
+	jout_end(j);
+}
+
+static void stats(struct ctl *c, struct jout *j)
+{
+	if (c->gate != NULL)
+		gate_measure(c->gate);
+	metrics_json(c->metrics, j, "metrics");
+}
+
+static void rescan(struct ctl *c, struct jout *j UNUSED)
+{
+	if (c->gate != NULL)
+		gate_rescan(c->gate);
+}
+
+static void reload(struct ctl *c, struct jout *j UNUSED)
+{
+	c->reload(c->reload_arg);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct ctl *c, struct jout *j); /* adds members to the open object */
+} commands[] = {
+	{ "status", status }, { "queue", queue },   { "stats", stats },
+	{ "rescan", rescan }, { "reload", reload },
+};
+
+static void refuse(struct jout *j, const char *why)
+{
+	jout_member_bool(j, "ok", false);
+	jout_member_str(j, "error", bytes_str(why));
+}
+
+static void run_command(struct ctl *c, struct jout *j, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(commands[i].name, name) == 0) {
+			jout_member_bool(j, "ok", true);
+			commands[i].run(c, j);
+			return;
+		}
+	refuse(j, "unknown command; known are status, queue, stats, rescan, reload");
+}
+
+void ctl_answer(struct ctl *c, struct bytes in, struct str *reply)
+{
+	json_t *request = json_loadb((const char *)in.p, in.n, JSON_REJECT_DUPLICATES, NULL);
+	const char *name = json_string_value(json_object_get(request, "command"));
+	struct jout j;
+
+	jout_begin(&j, reply);
+	jout_object(&j, NULL);
+	if (name == NULL)
+		refuse(&j, "expected one line with a JSON object: {\"command\": NAME}");
+	else
+		run_command(c, &j, name);
+	jout_end(&j);
+	json_decref(request);
+}

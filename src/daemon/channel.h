@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * daemon/channel.h - what supervisor and gateway say to each other. The supervisor is the older
+ * one: when the gateway loses it, it finishes what it has in hand and ends.
+ */
+#ifndef DAEMON_CHANNEL_H
+#define DAEMON_CHANNEL_H
+
+#include <stdint.h>
+
+#include "core/err.h"
+
+enum channel_type {
+	/* supervisor -> gateway */
+	CHANNEL_ZYGOTE = 1, /* fd[0] bundle, fd[1] socket of a new zygote; serial of the
+			     * configuration; text: its main file */
+	CHANNEL_LISTEN,     /* fd[0] listening control socket */
+	CHANNEL_DRAIN,
+	/* gateway -> supervisor */
+	CHANNEL_READY,  /* serial is in force; text: the engine */
+	CHANNEL_FAILED, /* serial cannot be had; text: why; status: exit code */
+	CHANNEL_ALIVE,  /* every second */
+	CHANNEL_RELOAD, /* somebody asked the control socket for it */
+	CHANNEL_DRAINED,
+	CHANNEL_TYPES
+};
+
+#define CHANNEL_FDS_MAX 2
+/* The socket of gateway and zygote to their parent or master is always this descriptor. */
+#define CHANNEL_FD      3
+
+struct channel_msg {
+	uint32_t type;
+	int32_t status;
+	uint64_t serial;
+	char text[400]; /* NUL-terminated */
+};
+
+int channel_send(int sock, const struct channel_msg *m, const int *fds, size_t fds_n,
+		 struct err *err) MUST_CHECK;
+/* As fdmsg_recv(). */
+int channel_recv(int sock, struct channel_msg *ret_m, int ret_fds[CHANNEL_FDS_MAX],
+		 struct err *err) MUST_CHECK;
+
+#endif

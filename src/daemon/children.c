@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* daemon/children.c - fork, rights, exec. */
+#include "daemon/children.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "daemon/channel.h"
+#include "tools/zygote_role.h"
+
+#define GATEWAY_FILES 65536 /* some descriptors for each message in flight */
+
+struct identity {
+	bool change;
+	uid_t uid;
+	gid_t gid;
+	gid_t groups[3];
+	size_t groups_n;
+};
+
+static int add_group(struct identity *id, const char *name, struct err *err)
+{
+	struct group *gr;
+
+	if (name[0] == '\0' || strcmp(name, "0") == 0)
+		return 0;
+	gr = getgrnam(name);
+	if (gr == NULL)
+		return err_set(err, ERR_CONFIG, -ENOENT, "group '%s' does not exist", name);
+	id->groups[id->groups_n++] = gr->gr_gid;
+	return 0;
+}
+
+/* Run As User and Group; supplementary: theirs, Quarantine Group, Incoming Work Group (spec a8). */
+static int gateway_identity(struct identity *id, const struct conf *c, struct err *err)
+{
+	const char *user = conf_str(c, OPT_RUN_AS_USER, NULL);
+	const char *group = conf_str(c, OPT_RUN_AS_GROUP, NULL);
+	struct passwd *pw;
+	int r;
+
+	*id = (struct identity){ 0 };
+	if (geteuid() != 0 || user[0] == '\0' || strcmp(user, "0") == 0)
+		return 0;
+	pw = getpwnam(user);
+	if (pw == NULL)
+		return err_set(err, ERR_CONFIG, -ENOENT,
+			       "Run As User = %s: no such user on this host", user);
+	id->change = true;
+	id->uid = pw->pw_uid;
+	id->gid = pw->pw_gid;
+	r = add_group(id, group, err);
+	if (r == 0 && id->groups_n > 0)
+		id->gid = id->groups[0];
+	if (r == 0 && id->groups_n == 0)
+		id->groups[id->groups_n++] = id->gid;
+	if (r == 0)
+		r = add_group(id, conf_str(c, OPT_QUARANTINE_GROUP, NULL), err);
+	if (r == 0 && conf_str(c, OPT_INCOMING_WORK_GROUP, NULL)[0] != '\0' &&
+	    getgrnam(conf_str(c, OPT_INCOMING_WORK_GROUP, NULL)) != NULL)
+		r = add_group(id, conf_str(c, OPT_INCOMING_WORK_GROUP, NULL), err);
+	return r;
+}
+
+static bool become(const struct identity *id)
+{
+	if (!id->change)
+		return true;
+	return setgroups(id->groups_n, id->groups) == 0 &&
+	       setresgid(id->gid, id->gid, id->gid) == 0 &&
+	       setresuid(id->uid, id->uid, id->uid) == 0;
+}
+
+/* What is executed; made before the fork, since allocation is not allowed between it and exec. */
+struct command {
+	char zygote[ZYGOTE_ARGUMENT_MAX];
+	char *argv[6];
+};
+
+static void make_command(struct command *cmd, enum child_role role, const struct conf *c,
+			 const struct daemon_options *o)
+{
+	char **at = cmd->argv;
+
+	*cmd = (struct command){ 0 };
+	if (role == CHILD_ZYGOTE) {
+		zygote_role_argument(cmd->zygote, c);
+		*at++ = (char *)"sallyportd: zygote";
+		*at++ = (char *)ZYGOTE_ROLE;
+		*at++ = cmd->zygote;
+		return;
+	}
+	*at++ = (char *)"sallyportd: gateway";
+	*at++ = (char *)"--role=gateway";
+	*at++ = (char *)"-c";
+	*at++ = (char *)(uintptr_t)o->conf_path;
+	if (o->foreground)
+		*at++ = (char *)"--foreground";
+}
+
+/* In the child. */
+static _Noreturn void run(enum child_role role, int sock, const struct identity *id,
+			  struct command *cmd)
+{
+	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (role == CHILD_GATEWAY)
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	/* dup2() onto itself would keep the close-on-exec flag. */
+	if (!become(id) ||
+	    (sock == CHANNEL_FD ? fcntl(sock, F_SETFD, 0) : dup2(sock, CHANNEL_FD)) < 0)
+		_exit(EX_NOPERM);
+	if (close_range(CHANNEL_FD + 1, ~0u, 0) < 0)
+		_exit(EX_OSERR);
+	(void)execv("/proc/self/exe", cmd->argv);
+	_exit(EX_OSERR);
+}
+
+static struct child *free_place(struct children *cs)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (cs->v[i].role == CHILD_NONE)
+			return &cs->v[i];
+	return NULL;
+}
+
+int children_start(struct children *cs, enum child_role role, int sock, const struct conf *c,
+		   const struct daemon_options *o, struct err *err)
+{
+	struct child *place = free_place(cs);
+	struct identity id = { 0 };
+	struct command cmd;
+	pid_t pid;
+	int r = 0;
+
+	if (place == NULL)
+		return err_set(err, ERR_TEMP, -EAGAIN,
+			       "old zygotes are still finishing their mail");
+	if (role == CHILD_GATEWAY)
+		r = gateway_identity(&id, c, err);
+	if (r < 0)
+		return r;
+	make_command(&cmd, role, c, o);
+	pid = fork();
+	if (pid < 0)
+		return err_errno(err, "start the %s", child_name(role));
+	if (pid == 0)
+		run(role, sock, &id, &cmd);
+	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
+	return 0;
+}
+
+bool children_reap(struct children *cs, struct child *ret_c, int *ret_status)
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, ret_status, WNOHANG)) > 0)
+		for (size_t i = 0; i < CHILDREN_MAX; i++)
+			if (cs->v[i].role != CHILD_NONE && cs->v[i].pid == pid) {
+				*ret_c = cs->v[i];
+				cs->v[i] = (struct child){ 0 };
+				return true;
+			}
+	return false;
+}
+
+unsigned children_count(const struct children *cs, enum child_role role)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		n += cs->v[i].role == role;
+	return n;
+}
+
+unsigned children_total(const struct children *cs)
+{
+	return CHILDREN_MAX - children_count(cs, CHILD_NONE);
+}
+
+void children_kill(const struct children *cs, int sig)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (cs->v[i].role != CHILD_NONE)
+			(void)kill(cs->v[i].pid, sig);
+}
+
+const char *child_name(enum child_role role)
+{
+	static const char *const names[] = { "nothing", "gateway", "zygote" };
+
+	return names[role];
+}
+
+const char *child_end(int status)
+{
+	static char text[64]; /* one process, one thread: the supervisor */
+
+	if (WIFSIGNALED(status))
+		(void)snprintf(text, sizeof(text), "signal %d (%s)", WTERMSIG(status),
+			       strsignal(WTERMSIG(status)));
+	else
+		(void)snprintf(text, sizeof(text), "status %d", WEXITSTATUS(status));
+	return text;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* daemon/children.h - the supervisor's child processes: starting them with the rights they need
+ * and no more, and taking note of their end. */
+#ifndef DAEMON_CHILDREN_H
+#define DAEMON_CHILDREN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "conf/conf.h"
+#include "daemon/roles.h"
+
+enum child_role { CHILD_NONE, CHILD_GATEWAY, CHILD_ZYGOTE };
+
+struct child {
+	enum child_role role;
+	pid_t pid;
+	uint64_t started_ns;
+};
+
+#define CHILDREN_MAX 8 /* a gateway, and zygotes: one, or two during a reload; some retiring */
+
+struct children {
+	struct child v[CHILDREN_MAX];
+};
+
+/* Run this program again in @role with @sock as CHANNEL_FD. The gateway becomes Run As User; the
+ * zygote stays root until it has made its namespaces. */
+int children_start(struct children *cs, enum child_role role, int sock, const struct conf *c,
+		   const struct daemon_options *o, struct err *err) MUST_CHECK;
+/* One ended child, with its wait status; false: none. */
+bool children_reap(struct children *cs, struct child *ret_c, int *ret_status);
+unsigned children_count(const struct children *cs, enum child_role role);
+unsigned children_total(const struct children *cs);
+void children_kill(const struct children *cs, int sig);
+
+const char *child_name(enum child_role role);
+/* "signal 9 (Killed)", "status 78"; in a static buffer. */
+const char *child_end(int status);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* daemon/gateway.c - the gateway process: its loop, its channel, its control socket. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/log.h"
+#include "ctl/commands.h"
+#include "daemon/channel.h"
+#include "daemon/roles.h"
+#include "loop/loop.h"
+#include "metrics/metrics.h"
+#include "msg/gate.h"
+
+#define RING_ENTRIES 512
+#define ALIVE_NS     UINT64_C(1000000000)
+
+struct gateway {
+	struct loop *loop;
+	struct metrics *metrics;
+	struct gate *gate;
+	struct ctl *ctl;
+	struct op channel_op;
+	struct timer alive;
+	struct conf *conf; /* the newest, perhaps not yet in force */
+	uint64_t serial;   /* of conf */
+	int exit_code;
+	bool draining, done;
+};
+
+static void say(enum channel_type type, uint64_t serial, int status, const char *text)
+{
+	struct channel_msg m = { .type = type, .status = status, .serial = serial };
+	struct err err;
+
+	(void)snprintf(m.text, sizeof(m.text), "%s", text);
+	if (channel_send(CHANNEL_FD, &m, NULL, 0, &err) < 0 && err.code != -EPIPE)
+		log_warning("supervisor: %s", err.text);
+}
+
+static void fail(struct gateway *g, uint64_t serial, const struct err *err)
+{
+	say(CHANNEL_FAILED, serial, err->kind == ERR_TEMP ? EX_TEMPFAIL : EX_CONFIG, err->text);
+	if (g->gate == NULL) {
+		g->exit_code = err->kind == ERR_TEMP ? EX_TEMPFAIL : EX_CONFIG;
+		g->done = true;
+	}
+}
+
+static void on_gate(void *arg, enum gate_event e, const char *text)
+{
+	struct gateway *g = arg;
+
+	switch (e) {
+	case GATE_ZYGOTE_READY:
+		say(CHANNEL_READY, g->serial, 0, text);
+		break;
+	case GATE_ZYGOTE_FAILED:
+		say(CHANNEL_FAILED, g->serial, EX_CONFIG, text);
+		break;
+	case GATE_ZYGOTE_LOST:
+		log_warning("%s; mail waits until a new one is up", text);
+		break;
+	}
+}
+
+static int load_bundle(struct gateway *g, const struct channel_msg *m, int fd, struct err *err)
+{
+	AUTO(conf_source_close) struct conf_source *s = NULL;
+	AUTO(conf_report_free) struct conf_report *report = conf_report_new();
+	struct conf *c;
+	int r;
+
+	if (report == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
+	r = conf_source_bundle(&s, fd, err);
+	if (r == 0)
+		r = conf_load(&c, s, m->text, report, err); /* the supervisor logged the report */
+	if (r < 0)
+		return r;
+	conf_unref(&g->conf);
+	g->conf = c;
+	log_from_conf(c);
+	g->serial = m->serial;
+	return 0;
+}
+
+static int new_zygote(struct gateway *g, const struct channel_msg *m, int bundle_fd, int sock,
+		      struct err *err)
+{
+	int r = 0;
+
+	if (g->conf == NULL || g->serial != m->serial)
+		r = load_bundle(g, m, bundle_fd, err);
+	if (r == 0 && g->gate == NULL) {
+		r = gate_new(&g->gate, g->loop, g->metrics, g->conf, (int64_t)clock_unix_s(), err);
+		if (r == 0) {
+			gate_on_event(g->gate, on_gate, g);
+			ctl_set_gate(g->ctl, g->gate);
+		}
+	}
+	if (r < 0) {
+		fd_close(&sock);
+		return r;
+	}
+	return gate_add_zygote(g->gate, sock, g->conf, m->text, bundle_fd, err);
+}
+
+static void drain(struct gateway *g)
+{
+	g->draining = true;
+	if (g->gate != NULL)
+		gate_drain(g->gate);
+}
+
+static void reload_wanted(void *arg)
+{
+	(void)arg;
+	say(CHANNEL_RELOAD, 0, 0, "");
+}
+
+static void listen_on(struct gateway *g, int fd)
+{
+	struct err err;
+
+	if (g->ctl != NULL ||
+	    ctl_new(&g->ctl, g->loop, fd, g->metrics, reload_wanted, g, &err) == 0)
+		return;
+	log_err("control socket: %s", err.text);
+	fd_close(&fd);
+}
+
+static void handle(struct gateway *g, const struct channel_msg *m, int fds[CHANNEL_FDS_MAX])
+{
+	struct err err;
+
+	switch (m->type) {
+	case CHANNEL_ZYGOTE:
+		if (new_zygote(g, m, fds[0], fds[1], &err) < 0)
+			fail(g, m->serial, &err);
+		fds[1] = -1; /* kept by the gate, or closed */
+		break;
+	case CHANNEL_LISTEN:
+		listen_on(g, fds[0]);
+		fds[0] = -1;
+		break;
+	case CHANNEL_DRAIN:
+		drain(g);
+		break;
+	default:
+		break;
+	}
+	fd_close(&fds[0]);
+	fd_close(&fds[1]);
+}
+
+static void channel_event(struct op *op, int result, bool more)
+{
+	struct gateway *g = CONTAINER_OF(op, struct gateway, channel_op);
+	int fds[CHANNEL_FDS_MAX], r = result < 0 ? result : 1;
+	struct channel_msg m;
+	struct err err;
+
+	while (r == 1) {
+		r = channel_recv(CHANNEL_FD, &m, fds, &err);
+		if (r == 1)
+			handle(g, &m, fds);
+	}
+	if (r < 0) {
+		/* Nobody is left who could restart us: finish and go. */
+		if (!g->draining)
+			log_warning("the supervisor is gone: finishing what is in hand");
+		drain(g);
+	} else if (!more) {
+		loop_poll(g->loop, &g->channel_op, CHANNEL_FD);
+	}
+}
+
+static void alive(struct timer *t)
+{
+	struct gateway *g = CONTAINER_OF(t, struct gateway, alive);
+
+	say(CHANNEL_ALIVE, g->serial, 0, "");
+	(void)!loop_timer_set(g->loop, t, loop_now_ns(g->loop) + ALIVE_NS);
+}
+
+static int run(struct gateway *g)
+{
+	struct err err;
+
+	loop_poll(g->loop, &g->channel_op, CHANNEL_FD);
+	alive(&g->alive);
+	while (!g->done) {
+		if (loop_turn(g->loop, &err) < 0) {
+			log_err("gateway: %s", err.text);
+			return EX_OSERR;
+		}
+		if (g->draining && (g->gate == NULL || gate_idle(g->gate))) {
+			say(CHANNEL_DRAINED, g->serial, 0, "");
+			g->done = true;
+		}
+	}
+	return g->exit_code;
+}
+
+int gateway_main(const struct daemon_options *o UNUSED)
+{
+	struct gateway g = { .channel_op.done = channel_event, .alive.fire = alive };
+	struct err err;
+	int code;
+
+	fault_set_role("gateway");
+	(void)signal(SIGPIPE, SIG_IGN);
+	/* The supervisor turns signals into messages; a Ctrl-C at the terminal reaches us too. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	g.metrics = metrics_new();
+	if (g.metrics == NULL || loop_new(&g.loop, RING_ENTRIES, &err) < 0) {
+		if (g.metrics == NULL)
+			(void)err_set(&err, ERR_TEMP, -ENOMEM, "out of memory");
+		log_err("gateway: %s", err.text);
+		say(CHANNEL_FAILED, 0, EX_OSERR, err.text);
+		return EX_OSERR;
+	}
+	code = run(&g);
+	ctl_free(&g.ctl);
+	gate_free(&g.gate);
+	conf_unref(&g.conf);
+	loop_free(&g.loop);
+	metrics_free(&g.metrics);
+	return code;
+}

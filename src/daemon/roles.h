@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* daemon/roles.h - the mains of sallyportd's processes. Each returns an exit code of sysexits.h. */
+#ifndef DAEMON_ROLES_H
+#define DAEMON_ROLES_H
+
+#include <stdbool.h>
+
+#include "conf/conf.h"
+
+struct daemon_options {
+	const char *conf_path;
+	bool foreground;
+};
+
+/* The process that people start. Returns when everything has ended. */
+int supervisor_main(const struct daemon_options *o);
+/* Started by the supervisor, its channel on CHANNEL_FD. */
+int gateway_main(const struct daemon_options *o);
+
+/* Read @path from disk; problems go to the log. *@ret_bundle_fd is for the other processes. */
+int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd,
+		   struct err *err) MUST_CHECK;
+
+/* Option Log Level. */
+void log_from_conf(const struct conf *c);
+
+#endif

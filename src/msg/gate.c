@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* msg/gate.c - the gateway's parts put together. */
+#include "msg/gate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "msg/internal.h"
+#include "store/msglog.h"
+
+void gate_event(struct gate *g, enum gate_event e, const char *text)
+{
+	if (g->on_event != NULL)
+		g->on_event(g->on_event_arg, e, text);
+}
+
+void gate_on_event(struct gate *g, void (*fn)(void *arg, enum gate_event e, const char *text),
+		   void *arg)
+{
+	g->on_event = fn;
+	g->on_event_arg = arg;
+}
+
+void gate_distrust(struct gate *g, const char *id)
+{
+	if (gate_distrusts(g, id))
+		return;
+	if (g->distrusted_n == GATE_DISTRUSTED_MAX) {
+		log_err("syncing directories failed for %d messages: no more mail is taken until "
+			"the disk is repaired and sallyportd restarted",
+			GATE_DISTRUSTED_MAX);
+		gate_drain(g);
+		return;
+	}
+	memcpy(g->distrusted[g->distrusted_n++], id, QUEUE_ID_MAX);
+}
+
+bool gate_distrusts(const struct gate *g, const char *id)
+{
+	for (unsigned i = 0; i < g->distrusted_n; i++)
+		if (strcmp(g->distrusted[i], id) == 0)
+			return true;
+	return false;
+}
+
+static int open_attempts(struct gate *g, const struct conf *c, int64_t now_s, struct err *err)
+{
+	char notice[256] = "";
+	int r = attempts_open(&g->attempts, conf_str(c, OPT_PROCESSING_ATTEMPTS_DATABASE, NULL),
+			      g->in_flight_max, now_s, notice, err);
+
+	if (notice[0] != '\0')
+		log_notice("%s", notice);
+	return r;
+}
+
+/* Closed and opened anew at each reload: whoever rotates the file sends HUP. */
+static int open_msglog(struct gate *g, const struct conf *c, struct err *err)
+{
+	const char *path = conf_str(c, OPT_MESSAGE_LOG, NULL);
+
+	msglog_close(&g->msglog);
+	return path[0] == '\0' ? 0 : msglog_open(&g->msglog, path, err);
+}
+
+int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf *c, int64_t now_s,
+	     struct err *err)
+{
+	AUTO(gate_free) struct gate *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (g == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "gateway: out of memory");
+	g->loop = l;
+	g->metrics = m;
+	g->pool.cache_fd = g->kick.signal_fd = -1;
+	g->pool.gate = g->kick.gate = g->intake.gate = g;
+	g->in_flight_max = (unsigned)MAX_OF(conf_num(c, OPT_MAX_MESSAGES_IN_FLIGHT, NULL), 1);
+	r = site_new(&g->site, c, err);
+	if (r == 0)
+		r = open_attempts(g, c, now_s, err);
+	if (r == 0)
+		r = open_msglog(g, c, err);
+	if (r == 0)
+		r = pool_init(&g->pool, g, err);
+	if (r == 0)
+		r = kick_init(&g->kick, g, err);
+	if (r < 0)
+		return r;
+	commit_init(&g->commit, g);
+	intake_init(&g->intake, g);
+	intake_start(&g->intake);
+	loop_set_before_wait(l, pool_before_wait, &g->pool);
+	*ret_g = TAKE(g);
+	return 0;
+}
+
+void gate_free(struct gate **g)
+{
+	if (*g == NULL)
+		return;
+	loop_set_before_wait((*g)->loop, NULL, NULL);
+	if ((*g)->intake.task.run != NULL)
+		intake_fini(&(*g)->intake);
+	kick_fini(&(*g)->kick);
+	pool_fini(&(*g)->pool);
+	msglog_close(&(*g)->msglog);
+	attempts_close(&(*g)->attempts);
+	site_unref(&(*g)->site);
+	free(*g);
+	*g = NULL;
+}
+
+int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_path, int bundle_fd,
+		    struct err *err)
+{
+	AUTO(site_unref) struct site *s = NULL;
+	int r = 0;
+
+	if (conf_generation(c) == conf_generation(g->site->conf))
+		s = site_ref(g->site);
+	else
+		r = site_new(&s, c, err);
+	if (r < 0) {
+		fd_close(&sock);
+		return r;
+	}
+	return pool_add_zygote(&g->pool, sock, s, conf_path, bundle_fd, err);
+}
+
+void gate_switch_site(struct gate *g, struct site *s)
+{
+	struct err err;
+
+	if (open_msglog(g, s->conf, &err) < 0)
+		log_err("Message Log: %s; nothing is written until the next reload", err.text);
+	intake_stop(&g->intake);
+	site_unref(&g->site);
+	g->site = site_ref(s);
+	if (!g->draining)
+		intake_start(&g->intake);
+	log_info("Configuration reloaded");
+}
+
+void gate_drain(struct gate *g)
+{
+	if (g->draining)
+		return;
+	g->draining = true;
+	intake_stop(&g->intake);
+	pool_release_waiting(&g->pool);
+}
+
+bool gate_idle(const struct gate *g)
+{
+	return g->in_flight == 0;
+}
+
+bool gate_ready(const struct gate *g)
+{
+	return pool_up_n(&g->pool) > 0;
+}
+
+void gate_status(const struct gate *g, struct gate_status *ret_s)
+{
+	const struct zygote *z = g->pool.current;
+
+	*ret_s = (struct gate_status){
+		.generation = conf_generation(g->site->conf),
+		.engine = z == NULL ? "" : z->engine,
+		.in_flight = g->in_flight,
+		.in_flight_max = g->in_flight_max,
+		.workers = z == NULL ? 0 : z->workers_n,
+		.workers_up = pool_up_n(&g->pool),
+		.dirs = (unsigned)g->site->in_n,
+		.draining = g->draining,
+	};
+}
+
+void gate_measure(const struct gate *g)
+{
+	metrics_set(g->metrics, METRIC_IN_FLIGHT, g->in_flight);
+	metrics_set(g->metrics, METRIC_WORKERS_UP, pool_up_n(&g->pool));
+}
+
+void gate_each_message(const struct gate *g, void (*each)(void *arg, const struct gate_message *m),
+		       void *arg)
+{
+	uint64_t now = loop_now_ns(g->loop);
+
+	for (const struct msg *m = g->all; m != NULL; m = m->next_all) {
+		struct gate_message out = { .id = m->entry.id,
+					    .state = life_state_name(m->state),
+					    .from = m->entry.env.sender,
+					    .why = m->why.text,
+					    .size_bytes = m->entry.size_bytes,
+					    .age_ms = (now - m->began_ns) / 1000000,
+					    .attempts = m->attempts };
+
+		each(arg, &out);
+	}
+}
+
+void gate_each_attempt(const struct gate *g,
+		       void (*each)(void *arg, const char *id, unsigned count, int64_t next_in_s),
+		       void *arg)
+{
+	static struct attempts_row rows[1000]; /* one loop thread; too large for its stack */
+	int64_t now = (int64_t)clock_unix_s();
+	struct err err;
+	int n = attempts_list(g->attempts, false, rows, ARRAY_LEN(rows), &err);
+
+	for (int i = 0; i < n; i++)
+		each(arg, rows[i].id, rows[i].count, MAX_OF(rows[i].next_s - now, 0));
+}
+
+void gate_each_dir(const struct gate *g, void (*each)(void *arg, const char *path), void *arg)
+{
+	for (size_t i = 0; i < g->site->in_n; i++)
+		each(arg, queue_dir_path(g->site->in[i].dir));
+}
+
+void gate_rescan(struct gate *g)
+{
+	intake_rescan(&g->intake);
+}

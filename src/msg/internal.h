@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * msg/internal.h - inside msg/: the structures its files share.
+ *
+ *   intake.c    which names to claim next: watch, listing, retries
+ *   life.c      one message: states, claim, decision
+ *   pool.c      zygotes and workers: hand out, reap, crashes, time limits
+ *   commit.c    many messages, one sync
+ *   hold.c      into quarantine
+ *   kick.c      tell the MTA
+ *   site.c      all that is made from one configuration snapshot
+ */
+#ifndef MSG_INTERNAL_H
+#define MSG_INTERNAL_H
+
+#include "action/edit.h"
+#include "core/arena.h"
+#include "loop/copy.h"
+#include "loop/jobs.h"
+#include "loop/watch.h"
+#include "metrics/metrics.h"
+#include "msg/gate.h"
+#include "policy/policy.h"
+#include "queue/queue.h"
+#include "scan/verdict_cache.h"
+#include "store/attempts.h"
+#include "store/quarantine.h"
+#include "worker/zygote.h"
+
+/* What is true on disk in each state stands in docs/durability.md; what may follow in life.c. */
+enum msg_state {
+	MSG_CLAIMED,    /* locked and read; nothing changed */
+	MSG_WAITING,    /* for a free worker */
+	MSG_SCANNING,   /* a worker has it */
+	MSG_JUDGED,     /* decision made */
+	MSG_COPYING,    /* on its way into a hidden quarantine directory */
+	MSG_STAGED,     /* written, invisible, not yet synced; waits for its commit group */
+	MSG_COMMITTING, /* the group syncs, publishes, syncs, removes, syncs */
+	MSG_DONE,       /* out of the incoming queue */
+	MSG_RELEASED,   /* still in the incoming queue, exactly as found */
+	MSG_STATES
+};
+
+struct gate;
+struct site;
+struct worker;
+
+struct msg {
+	struct gate *gate;
+	struct site *site; /* the configuration it began with; referenced */
+	struct msg *next_all, **prev_all;
+	struct msg *next; /* in the one list its state keeps it in */
+	struct task task; /* runs the current state */
+	enum msg_state state;
+	struct arena *arena;
+	struct queue_entry entry;
+	struct conf_who who;
+	struct scan_request request;
+	struct decision decision;
+	struct facts *facts;      /* NULL: not scanned */
+	size_t dir_i;             /* of site->in */
+	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
+	bool alone;               /* is retried: shares no worker */
+	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
+	struct err why; /* set when it ends in RELEASED */
+
+	/* scanning */
+	struct worker *worker;
+	unsigned slot;
+
+	/* commit: one of the two ways */
+	bool holding; /* quarantine instead of the outgoing queue */
+	struct queue_staged staged;
+	struct quarantine_put put;
+	struct copy copy;
+	int hold_fd; /* the quarantined message file */
+	struct commit_sync {
+		struct op op;
+		struct msg *msg;
+	} syncs[3];
+	struct commit_group *group;
+	struct site_out *out; /* where it goes */
+	int commit_error;     /* first failed step of the commit; 0 so far */
+};
+
+/* --- site.c --- */
+struct site_dir {
+	struct site *site;
+	struct queue_dir *dir;
+	size_t index;
+	bool listing, dirty; /* a listing is under way; another one is wanted */
+	size_t watched_n;    /* of its directories, from the first */
+};
+
+struct site_watch { /* the cookie of a watched directory */
+	struct site_watch *next;
+	struct site_dir *dir;
+	size_t watch_i;
+};
+
+struct site_out { /* an outgoing directory; a ruleset can name several */
+	struct queue_dir *dir;
+	char *path;
+	struct site_out *next;
+	char ids[QUEUE_KICK_MAX][QUEUE_ID_MAX]; /* wait for the next kick */
+	unsigned ids_n;
+};
+
+struct site {
+	unsigned refs;
+	struct conf *conf;
+	const struct queue_ops *ops;
+	struct queue_settings queue;
+	struct site_dir *in;
+	size_t in_n;
+	struct site_watch *watched;
+	struct site_out *out;
+	uid_t quarantine_uid;
+	gid_t quarantine_gid;
+	mode_t quarantine_mode;
+	size_t arena_bytes; /* ceiling of a message's memory in the gateway */
+};
+
+int site_new(struct site **ret_s, struct conf *c, struct err *err) MUST_CHECK;
+struct site *site_ref(struct site *s);
+void site_unref(struct site **s);
+/* A cookie for directory @watch_i of @d; the site's. NULL: out of memory. */
+struct site_watch *site_watch_new(struct site_dir *d, size_t watch_i) MUST_CHECK;
+/* The outgoing directory for this message, opened once. */
+int site_out_dir(struct site *s, const struct conf_who *who, struct site_out **ret_o,
+		 struct err *err) MUST_CHECK;
+
+/* --- intake.c --- */
+#define INTAKE_FIFO    1024
+#define INTAKE_RETRIES 256
+
+struct intake_name {
+	size_t dir_i;
+	char id[QUEUE_ID_MAX];
+};
+
+struct intake_retry {
+	struct intake_name name;
+	uint64_t due_ns;
+	unsigned tries; /* 0: the place is free */
+};
+
+struct intake {
+	struct gate *gate;
+	struct intake_watch *watch; /* NULL: none to be had, listing only */
+	struct intake_name fifo[INTAKE_FIFO];
+	unsigned first, n;
+	struct intake_retry retries[INTAKE_RETRIES];
+	struct timer retry_timer, rescan_timer;
+	struct task task;               /* claim what there is room for */
+	char invalid[64][QUEUE_ID_MAX]; /* told lately, so that each is logged once an hour */
+	uint64_t invalid_ns[64];
+	unsigned invalid_next;
+};
+
+void intake_init(struct intake *in, struct gate *g);
+void intake_fini(struct intake *in);
+/* A new site: watch and list its directories. */
+void intake_start(struct intake *in);
+void intake_stop(struct intake *in);
+/* There may be room for more messages. */
+void intake_wake(struct intake *in);
+void intake_rescan(struct intake *in);
+/* Try @id again in a moment: it was locked. */
+void intake_retry(struct intake *in, size_t dir_i, const char *id);
+/* Try @id again at @due_ns: it failed an attempt. */
+void intake_retry_at(struct intake *in, size_t dir_i, const char *id, uint64_t due_ns);
+
+/* --- pool.c --- */
+enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_UP, WORKER_ENDING };
+
+struct worker {
+	struct pool *pool;
+	struct zygote *zygote;
+	enum worker_state state;
+	uint32_t index;  /* number the zygote knows it by */
+	uint16_t teller; /* in the verdict cache */
+	pid_t pid;
+	struct jobs *jobs;
+	int sock, event_fd;
+	struct op event_op;
+	bool polling;
+	struct msg *slots[JOBS_SLOTS];
+	unsigned busy_n;
+	uint64_t busy_bytes;
+	uint64_t started_ns, running_since_ns;
+	uint32_t running_seen;     /* mask at the last look of the time keeper */
+	uint64_t running_seq, seq; /* which job that was */
+	uint64_t slot_seq[JOBS_SLOTS];
+	uint64_t respawn_ns, seq_at_start;
+	bool timed_out, dirty; /* killed for the time limit; has jobs to flush */
+	bool slots_alone;      /* its one job shares with nobody */
+};
+
+struct zygote {
+	struct pool *pool;
+	struct zygote *next;
+	int sock;
+	struct op op;
+	bool polling, ready, gone, retiring, quit_sent;
+	uint64_t engine_generation;
+	char engine[ZYGOTE_TEXT_MAX];
+	struct site *site; /* takes effect when it is ready */
+	unsigned workers_n, side;
+	struct worker *workers;
+};
+
+struct pool {
+	struct gate *gate;
+	struct zygote *zygotes; /* newest first */
+	struct zygote *current; /* ready, gets new work; NULL: none yet */
+	struct msg *waiting, **waiting_tail;
+	struct verdict_cache *cache;
+	int cache_fd;
+	struct timer tick; /* time limits */
+	struct task task;  /* hand out what waits */
+};
+
+int pool_init(struct pool *p, struct gate *g, struct err *err) MUST_CHECK;
+void pool_fini(struct pool *p);
+int pool_add_zygote(struct pool *p, int sock, struct site *site, const char *conf_path,
+		    int bundle_fd, struct err *err) MUST_CHECK;
+/* Queue @m for a worker. It comes back through life_scanned() or life_scan_failed(). */
+void pool_scan(struct pool *p, struct msg *m);
+/* Room for more messages that wait? */
+bool pool_wants_more(const struct pool *p);
+/* Before the loop sleeps: true when a worker has finished something already. */
+bool pool_before_wait(void *pool);
+/* Give up what no worker has begun (drain). */
+void pool_release_waiting(struct pool *p);
+unsigned pool_up_n(const struct pool *p);
+
+/* --- life.c --- */
+/* Claim @id; 0 when a message was begun, 1 when there was nothing to do, negative: no room. */
+int life_claim(struct gate *g, size_t dir_i, const char *id);
+void life_enter(struct msg *m, enum msg_state next);
+/* A worker's facts (decoded, in m->arena). */
+void life_scanned(struct msg *m, const struct facts *f);
+/* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */
+void life_scan_failed(struct msg *m, bool blame);
+const char *life_state_name(enum msg_state s);
+
+/* --- hold.c --- */
+void hold_begin(struct msg *m);
+
+/* --- commit.c --- */
+#define COMMIT_GROUP_MAX 64
+
+struct commit_group {
+	struct gate *gate;
+	struct msg *msgs;
+	unsigned n, pending;
+	int dirs[COMMIT_GROUP_MAX * 2]; /* borrowed from queue directories and messages */
+	int dir_results[COMMIT_GROUP_MAX * 2];
+	struct commit_dir_op {
+		struct op op;
+		struct commit_group *group;
+		unsigned i;
+	} dir_ops[COMMIT_GROUP_MAX * 2];
+	unsigned dirs_n;
+	unsigned delivered;
+	bool removing; /* steps 4 and 5 */
+};
+
+struct commit {
+	struct gate *gate;
+	struct msg *staged, **staged_tail;
+	unsigned staged_n, running;
+	struct timer timer;
+	struct task task;
+};
+
+void commit_init(struct commit *c, struct gate *g);
+void commit_add(struct commit *c, struct msg *m);
+
+/* --- kick.c --- */
+struct kick {
+	struct gate *gate;
+	struct timer timer;
+	struct op child_op;
+	int signal_fd;
+	unsigned running;
+	bool polling;
+};
+
+int kick_init(struct kick *k, struct gate *g, struct err *err) MUST_CHECK;
+void kick_fini(struct kick *k);
+/* @id was published in @o: tell the MTA soon. */
+void kick_add(struct kick *k, struct site_out *o, const char *id);
+
+/* --- gate.c --- */
+#define GATE_DISTRUSTED_MAX 1024 /* full: no more mail is taken until the disk was looked at */
+
+struct gate {
+	struct loop *loop;
+	struct metrics *metrics;
+	struct site *site; /* for new messages */
+	struct attempts *attempts;
+	struct msglog *msglog; /* NULL: none wanted */
+	struct intake intake;
+	struct pool pool;
+	struct commit commit;
+	struct kick kick;
+	struct msg *all;
+	unsigned in_flight, in_flight_max;
+	bool draining;
+	char distrusted[GATE_DISTRUSTED_MAX][QUEUE_ID_MAX];
+	unsigned distrusted_n;
+	void (*on_event)(void *arg, enum gate_event e, const char *text);
+	void *on_event_arg;
+};
+
+/* Ids whose visible copy may not be on disk (commit.c, step 3). */
+void gate_distrust(struct gate *g, const char *id);
+bool gate_distrusts(const struct gate *g, const char *id);
+
+void gate_event(struct gate *g, enum gate_event e, const char *text);
+/* The configuration of a ready zygote takes effect. */
+void gate_switch_site(struct gate *g, struct site *s);
+
+#endif

@@ -1,0 +1,797 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * msg/pool.c - scan workers: hand out messages, take results, and when a worker dies or takes too
+ * long, find out which message it had in hand.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "msg/cores.h"
+#include "msg/internal.h"
+#include "scan/wire.h"
+
+#define TICK_NS           UINT64_C(250000000)
+#define WORKER_BYTES_MAX  (8 * MIB) /* handed to one worker at once, unless it is one message */
+#define HEAD_INLINE_BYTES (32u * 1024)
+#define RESPAWN_PAUSE_NS  UINT64_C(1000000000)
+
+/* --- giving work --- */
+
+/* Header lines as the reader sees them, then the blank line. */
+static int head_text(struct msg *m, struct bytes *ret_head)
+{
+	const struct header_list *l = &m->entry.headers;
+	size_t n = 1;
+	uint8_t *p, *at;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->v[i].deleted)
+			n += l->v[i].text.n + 1;
+	p = at = arena_alloc(m->arena, n);
+	if (p == NULL)
+		return err_set(&m->why, ERR_LIMIT, -ENOMEM, "headers of %zu bytes", n);
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i].deleted)
+			continue;
+		memcpy(at, l->v[i].text.p, l->v[i].text.n);
+		at += l->v[i].text.n;
+		*at++ = '\n';
+	}
+	*at = '\n';
+	*ret_head = bytes_of(p, n);
+	return 0;
+}
+
+/* Large headers go beside the slot. */
+static int head_file(struct bytes head, struct err *err)
+{
+	int fd = memfd_create("sallyport-head", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return err_errno(err, "memory file for headers");
+	while (head.n > 0) {
+		ssize_t n = write(fd, head.p, head.n);
+
+		if (n <= 0) {
+			int r = err_errno(err, "memory file for headers");
+
+			(void)close(fd);
+			return r;
+		}
+		head = bytes_from(head, (size_t)n);
+	}
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+	return fd;
+}
+
+static int post(struct worker *w, struct msg *m, unsigned *ret_slot)
+{
+	uint8_t request[16 * 1024];
+	struct job_post p = { .kind = JOB_SCAN,
+			      .head_fd = -1,
+			      .body_fd = m->entry.body_fd,
+			      .body_offset = m->entry.body_offset,
+			      .body_bytes = m->entry.body_bytes };
+	ssize_t n = wire_put_request(&m->request, request, sizeof(request), &m->why);
+	int r;
+
+	if (n < 0)
+		return (int)n;
+	p.request = bytes_of(request, (size_t)n);
+	r = head_text(m, &p.head);
+	if (r < 0)
+		return r;
+	if (p.head.n > HEAD_INLINE_BYTES) {
+		p.head_fd = head_file(p.head, &m->why);
+		if (p.head_fd < 0)
+			return p.head_fd;
+		p.head = bytes_of(NULL, 0);
+	}
+	/* The table duplicates what it keeps until the flush. */
+	r = jobs_post(w->jobs, &p, ret_slot, &m->why);
+	return r;
+}
+
+static bool can_take(const struct worker *w, const struct msg *m)
+{
+	if (w->state != WORKER_UP || w->busy_n == JOBS_SLOTS)
+		return false;
+	if (w->busy_n == 0)
+		return true;
+	if (m->alone || w->slots_alone)
+		return false;
+	return w->busy_bytes + m->entry.size_bytes <= WORKER_BYTES_MAX;
+}
+
+static struct worker *least_busy(const struct pool *p, const struct msg *m)
+{
+	struct worker *best = NULL;
+
+	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n; i++) {
+		struct worker *w = &p->current->workers[i];
+
+		if (can_take(w, m) && (best == NULL || w->busy_n < best->busy_n))
+			best = w;
+	}
+	return best;
+}
+
+static void hand_over(struct worker *w, struct msg *m)
+{
+	unsigned slot;
+	int r = post(w, m, &slot);
+
+	if (r < 0) {
+		life_scan_failed(m, r != -EAGAIN);
+		return;
+	}
+	metrics_observe_us(w->pool->gate->metrics, METRIC_QUEUE_WAIT_US,
+			   (loop_now_ns(w->pool->gate->loop) - m->queued_ns) / 1000);
+	m->worker = w;
+	m->slot = slot;
+	w->slots[slot] = m;
+	w->slot_seq[slot] = ++w->seq;
+	w->slots_alone = m->alone;
+	w->busy_n++;
+	w->busy_bytes += m->entry.size_bytes;
+	w->dirty = true;
+	life_enter(m, MSG_SCANNING);
+}
+
+static void flush(struct pool *p)
+{
+	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n; i++) {
+		struct worker *w = &p->current->workers[i];
+		struct err err;
+
+		if (!w->dirty)
+			continue;
+		w->dirty = false;
+		/* A dead worker is reported by its zygote, which also gives the jobs back. */
+		if (jobs_flush(w->jobs, w->sock, &err) < 0)
+			log_warning("scan worker %u: %s", w->index, err.text);
+	}
+}
+
+static void hand_out(struct task *t)
+{
+	struct pool *p = CONTAINER_OF(t, struct pool, task);
+	struct msg **at = &p->waiting;
+
+	while (*at != NULL) {
+		struct msg *m = *at;
+		struct worker *w = least_busy(p, m);
+
+		if (w == NULL) {
+			if (!m->alone)
+				break; /* no room for anybody */
+			at = &m->next; /* others may still fit */
+			continue;
+		}
+		*at = m->next;
+		if (*at == NULL)
+			p->waiting_tail = at;
+		hand_over(w, m);
+	}
+	flush(p);
+	intake_wake(&p->gate->intake);
+}
+
+void pool_scan(struct pool *p, struct msg *m)
+{
+	m->next = NULL;
+	*p->waiting_tail = m;
+	p->waiting_tail = &m->next;
+	loop_make_ready(p->gate->loop, &p->task);
+}
+
+bool pool_wants_more(const struct pool *p)
+{
+	return p->current != NULL;
+}
+
+void pool_release_waiting(struct pool *p)
+{
+	struct msg *m = TAKE(p->waiting);
+
+	p->waiting_tail = &p->waiting;
+	while (m != NULL) {
+		struct msg *next = m->next;
+
+		(void)err_set(&m->why, ERR_TEMP, -ESHUTDOWN, "stopping");
+		life_scan_failed(m, false);
+		m = next;
+	}
+}
+
+/* --- taking results --- */
+
+static void give_back(struct worker *w, struct msg *m)
+{
+	w->slots[m->slot] = NULL;
+	w->busy_n--;
+	w->busy_bytes -= m->entry.size_bytes;
+	m->worker = NULL;
+}
+
+static void learn(struct worker *w, const struct facts *f)
+{
+	for (size_t i = 0; w->pool->cache != NULL && i < f->verdicts_n; i++)
+		verdict_cache_put(w->pool->cache, w->zygote->engine_generation, &f->verdicts[i],
+				  w->teller);
+}
+
+static void kill_worker(struct worker *w)
+{
+	struct zygote_msg z = { .type = ZYGOTE_KILL, .worker = w->index };
+	struct err err;
+
+	if (w->state == WORKER_ENDING)
+		return;
+	w->state = WORKER_ENDING;
+	if (zygote_send(w->zygote->sock, &z, NULL, 0, &err) < 0)
+		log_warning("scan worker %u: %s", w->index, err.text);
+}
+
+/* A result that makes no sense is a worker in the hands of somebody else. */
+static void distrust(struct worker *w, const struct err *err)
+{
+	log_err("scan worker %u (pid %d) answers nonsense, ending it: %s", w->index, (int)w->pid,
+		err->text);
+	kill_worker(w);
+}
+
+static int take_one(struct worker *w)
+{
+	AUTO(arena_free) struct arena *a = arena_new(2 * MIB);
+	struct bytes result;
+	struct facts facts;
+	struct err err;
+	unsigned slot;
+	struct msg *m;
+	int r;
+
+	if (a == NULL)
+		return -EAGAIN;
+	r = jobs_reap(w->jobs, a, &slot, &result, &err);
+	if (r < 0) {
+		if (r != -EAGAIN)
+			distrust(w, &err);
+		return r;
+	}
+	m = slot < JOBS_SLOTS ? w->slots[slot] : NULL;
+	if (m == NULL) {
+		(void)err_set(&err, ERR_BUG, -EBADMSG, "slot %u was not given to it", slot);
+		distrust(w, &err);
+		return -EBADMSG;
+	}
+	r = wire_get_facts(result, m->arena, &facts, &err);
+	give_back(w, m);
+	if (r < 0) {
+		m->why = err;
+		life_scan_failed(m, true);
+		distrust(w, &err);
+		return r;
+	}
+	learn(w, &facts);
+	life_scanned(m, &facts);
+	return 0;
+}
+
+static void reap(struct worker *w)
+{
+	bool any = false;
+
+	while (w->state == WORKER_UP && take_one(w) == 0)
+		any = true;
+	if (any)
+		loop_make_ready(w->pool->gate->loop, &w->pool->task);
+}
+
+static void result_event(struct op *op, int result, bool more)
+{
+	struct worker *w = CONTAINER_OF(op, struct worker, event_op);
+	uint64_t count;
+
+	w->polling = more;
+	if (w->state == WORKER_NONE)
+		return;
+	if (result >= 0)
+		(void)!read(w->event_fd, &count, sizeof(count));
+	if (!more && w->state == WORKER_UP) {
+		w->polling = true;
+		loop_poll(w->pool->gate->loop, &w->event_op, w->event_fd);
+	}
+	reap(w);
+}
+
+/* Say that we sleep; what was finished just before is taken now. */
+bool pool_before_wait(void *arg)
+{
+	struct pool *p = arg;
+	bool work = false;
+
+	for (struct zygote *z = p->zygotes; z != NULL; z = z->next)
+		for (unsigned i = 0; i < z->workers_n; i++) {
+			struct worker *w = &z->workers[i];
+
+			if (w->state != WORKER_UP || w->busy_n == 0 || jobs_prepare_sleep(w->jobs))
+				continue;
+			reap(w);
+			work = true;
+		}
+	return work;
+}
+
+/* --- workers come and go --- */
+
+static void drop_worker(struct worker *w)
+{
+	if (w->polling)
+		loop_cancel(w->pool->gate->loop, &w->event_op);
+	jobs_free(&w->jobs);
+	fd_close(&w->sock);
+	fd_close(&w->event_fd);
+	w->state = WORKER_NONE;
+	w->busy_bytes = 0;
+	w->busy_n = 0;
+	w->timed_out = w->dirty = w->slots_alone = false;
+	w->running_seen = 0;
+}
+
+static int send_spawn(struct worker *w, int jobs_fd, int worker_sock, struct err *err)
+{
+	struct zygote_msg z = { .type = ZYGOTE_SPAWN,
+				.worker = w->index,
+				.core = cores_pick(w->zygote->site->conf, w->index) };
+	int fds[4] = { jobs_fd, worker_sock, w->event_fd, w->pool->cache_fd };
+
+	return zygote_send(w->zygote->sock, &z, fds, w->pool->cache == NULL ? 3 : 4, err);
+}
+
+static int spawn(struct worker *w, struct err *err)
+{
+	AUTO(fd_close) int jobs_fd = -1;
+	AUTO(fd_close) int worker_sock = -1;
+	int pair[2], r;
+
+	r = jobs_new(&w->jobs, &jobs_fd, err);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "socket for scan worker %u", w->index);
+	w->sock = pair[0];
+	worker_sock = pair[1];
+	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->event_fd < 0)
+		return err_errno(err, "eventfd for scan worker %u", w->index);
+	r = send_spawn(w, jobs_fd, worker_sock, err);
+	if (r < 0)
+		return r;
+	w->state = WORKER_STARTING;
+	w->started_ns = loop_now_ns(w->pool->gate->loop);
+	return 0;
+}
+
+static void start_worker(struct worker *w)
+{
+	struct err err;
+
+	/* Its old poll must have come back before the operation is used again. */
+	if (w->polling || w->state != WORKER_NONE)
+		return;
+	if (spawn(w, &err) < 0) {
+		log_err("scan worker %u cannot be started: %s", w->index, err.text);
+		drop_worker(w);
+	}
+}
+
+static void worker_up(struct worker *w, pid_t pid)
+{
+	w->state = WORKER_UP;
+	w->pid = pid;
+	w->polling = true;
+	loop_poll(w->pool->gate->loop, &w->event_op, w->event_fd);
+	loop_make_ready(w->pool->gate->loop, &w->pool->task);
+	intake_wake(&w->pool->gate->intake);
+}
+
+/* Back to the queue of those that wait; next time with a worker of its own. */
+static void wait_again(struct msg *m)
+{
+	m->alone = true;
+	life_enter(m, MSG_WAITING);
+}
+
+/*
+ * What the dead worker had: the job it was working on is blamed; the others were only near. One
+ * that was handed over alone and never begun is blamed too, or it could go round for ever.
+ */
+static void return_jobs(struct worker *w, bool blame, const char *why)
+{
+	uint32_t posted = 0, running = 0;
+
+	jobs_leftover(w->jobs, &posted, &running);
+	for (unsigned i = 0; i < JOBS_SLOTS; i++) {
+		struct msg *m = w->slots[i];
+
+		if (m == NULL)
+			continue;
+		give_back(w, m);
+		if (blame && ((running & (1u << i)) != 0 || m->alone)) {
+			(void)err_set(&m->why, ERR_TEMP, -ECONNABORTED, "%s", why);
+			life_scan_failed(m, true);
+		} else {
+			wait_again(m);
+		}
+	}
+}
+
+static void describe_end(const struct worker *w, int status, const char *text, char *out,
+			 size_t size)
+{
+	if (text[0] != '\0')
+		(void)snprintf(out, size, "the scan worker could not start: %s", text);
+	else if (w->timed_out)
+		(void)snprintf(out, size, "its scan took longer than Message Time Limit = %d s",
+			       (int)conf_num(w->zygote->site->conf, OPT_MESSAGE_TIME_LIMIT, NULL));
+	else if (WIFSIGNALED(status))
+		(void)snprintf(out, size, "the scan worker died of signal %d (%s)",
+			       WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		(void)snprintf(out, size, "the scan worker ended with status %d",
+			       WEXITSTATUS(status));
+}
+
+static void worker_gone(struct worker *w, int status, const char *text)
+{
+	struct gate *g = w->pool->gate;
+	char why[ZYGOTE_TEXT_MAX + 64];
+
+	if (w->state == WORKER_NONE)
+		return;
+	while (w->state == WORKER_UP && take_one(w) == 0)
+		; /* what it had finished counts */
+	describe_end(w, status, text, why, sizeof(why));
+	if (!w->zygote->retiring || w->busy_n > 0) {
+		log_warning("scan worker %u (pid %d): %s; %u messages go back", w->index,
+			    (int)w->pid, why, w->busy_n);
+		metrics_add(g->metrics,
+			    w->timed_out ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS, 1);
+	}
+	if (w->pool->cache != NULL)
+		verdict_cache_take_back(w->pool->cache, w->teller);
+	return_jobs(w, true, why);
+	w->respawn_ns = loop_now_ns(g->loop);
+	/* One that dies at once would keep the machine busy with nothing but dying. */
+	if (w->respawn_ns - w->started_ns < RESPAWN_PAUSE_NS && w->seq == w->seq_at_start)
+		w->respawn_ns += RESPAWN_PAUSE_NS;
+	w->seq_at_start = w->seq;
+	drop_worker(w);
+	if (!w->zygote->retiring && w->respawn_ns <= loop_now_ns(g->loop))
+		start_worker(w);
+}
+
+/* --- zygotes --- */
+
+static unsigned workers_wanted(const struct conf *c)
+{
+	int64_t children = conf_num(c, OPT_MAX_CHILDREN, NULL);
+	unsigned cores = cores_count(c);
+
+	/* More workers than cores only take each other's cache. */
+	if (children <= 0 || children > (int64_t)cores)
+		return cores;
+	return (unsigned)children;
+}
+
+static void retire(struct zygote *z)
+{
+	struct zygote_msg quit = { .type = ZYGOTE_QUIT };
+	struct err err;
+
+	for (unsigned i = 0; i < z->workers_n; i++)
+		if (z->workers[i].busy_n > 0)
+			return;
+	if (z->gone || z->quit_sent)
+		return;
+	z->quit_sent = true;
+	if (zygote_send(z->sock, &quit, NULL, 0, &err) < 0)
+		log_warning("zygote: %s", err.text);
+}
+
+static void take_over(struct zygote *z, const struct zygote_msg *msg)
+{
+	struct pool *p = z->pool;
+
+	z->ready = true;
+	z->engine_generation = msg->generation;
+	memcpy(z->engine, msg->text, sizeof(z->engine));
+	log_info("Scan engine ready: %s", z->engine);
+	for (struct zygote *old = z->next; old != NULL; old = old->next) {
+		old->retiring = true;
+		retire(old);
+	}
+	p->current = z;
+	for (unsigned i = 0; i < z->workers_n; i++)
+		start_worker(&z->workers[i]);
+	if (p->gate->site != z->site)
+		gate_switch_site(p->gate, z->site);
+	gate_event(p->gate, GATE_ZYGOTE_READY, z->engine);
+}
+
+static struct worker *worker_of(struct zygote *z, uint32_t index)
+{
+	return index < z->workers_n ? &z->workers[index] : NULL;
+}
+
+static void handle(struct zygote *z, const struct zygote_msg *msg)
+{
+	struct worker *w = worker_of(z, msg->worker);
+
+	switch (msg->type) {
+	case ZYGOTE_READY:
+		take_over(z, msg);
+		break;
+	case ZYGOTE_FAILED:
+		gate_event(z->pool->gate, GATE_ZYGOTE_FAILED, msg->text);
+		break;
+	case ZYGOTE_SPAWNED:
+		if (w != NULL && w->state == WORKER_STARTING)
+			worker_up(w, (pid_t)msg->pid);
+		break;
+	case ZYGOTE_EXITED:
+		if (w != NULL)
+			worker_gone(w, msg->status, msg->text);
+		break;
+	default:
+		log_warning("zygote: message of type %u makes no sense", msg->type);
+	}
+}
+
+/* Its workers died with it, through no fault of any message. */
+static void zygote_lost(struct zygote *z)
+{
+	struct pool *p = z->pool;
+
+	z->gone = true;
+	fd_close(&z->sock);
+	if (p->current == z)
+		p->current = NULL;
+	for (unsigned i = 0; i < z->workers_n; i++) {
+		struct worker *w = &z->workers[i];
+
+		if (w->state == WORKER_NONE)
+			continue;
+		while (w->state == WORKER_UP && take_one(w) == 0)
+			;
+		return_jobs(w, false, "");
+		drop_worker(w);
+	}
+	if (!z->retiring)
+		gate_event(p->gate, GATE_ZYGOTE_LOST, "the zygote is gone");
+}
+
+static void close_fds(int fds[ZYGOTE_FDS_MAX])
+{
+	for (int i = 0; i < ZYGOTE_FDS_MAX; i++)
+		fd_close(&fds[i]);
+}
+
+static void zygote_event(struct op *op, int result, bool more)
+{
+	struct zygote *z = CONTAINER_OF(op, struct zygote, op);
+	struct zygote_msg msg;
+	int fds[ZYGOTE_FDS_MAX], r = result < 0 ? result : 1;
+	struct err err;
+
+	z->polling = more;
+	if (z->gone)
+		return;
+	while (r == 1 && !z->gone) {
+		r = zygote_recv(z->sock, &msg, fds, &err);
+		if (r == 1) {
+			close_fds(fds);
+			handle(z, &msg);
+		}
+	}
+	if (r < 0)
+		zygote_lost(z);
+	else if (!more) {
+		z->polling = true;
+		loop_poll(z->pool->gate->loop, &z->op, z->sock);
+	}
+}
+
+static bool still_used(const struct zygote *z)
+{
+	for (unsigned i = 0; i < z->workers_n; i++)
+		if (z->workers[i].polling || z->workers[i].state != WORKER_NONE)
+			return true;
+	return z->polling || !z->gone;
+}
+
+static void free_zygote(struct zygote *z)
+{
+	for (unsigned i = 0; i < z->workers_n; i++)
+		drop_worker(&z->workers[i]);
+	fd_close(&z->sock);
+	site_unref(&z->site);
+	free(z->workers);
+	free(z);
+}
+
+static void sweep(struct pool *p)
+{
+	struct zygote **at = &p->zygotes;
+
+	while (*at != NULL) {
+		struct zygote *z = *at;
+
+		if (!z->gone || still_used(z)) {
+			at = &z->next;
+			continue;
+		}
+		*at = z->next;
+		free_zygote(z);
+	}
+}
+
+/* The part of the verdict cache's tellers that this zygote's workers use: two live side by side. */
+static unsigned free_side(const struct pool *p)
+{
+	unsigned used = 0;
+
+	for (const struct zygote *z = p->zygotes; z != NULL; z = z->next)
+		used |= 1u << (z->side & 31);
+	return (unsigned)__builtin_ctz(~used);
+}
+
+static int make_workers(struct zygote *z, struct err *err)
+{
+	z->workers_n = workers_wanted(z->site->conf);
+	z->workers = calloc(z->workers_n, sizeof(*z->workers));
+	if (z->workers == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "scan workers: out of memory");
+	for (unsigned i = 0; i < z->workers_n; i++)
+		z->workers[i] =
+			(struct worker){ .pool = z->pool,
+					 .zygote = z,
+					 .index = i,
+					 .teller = (uint16_t)(z->side * ZYGOTE_WORKERS_MAX + i),
+					 .sock = -1,
+					 .event_fd = -1,
+					 .event_op.done = result_event };
+	return 0;
+}
+
+static int send_config(struct zygote *z, const char *path, int bundle_fd, struct err *err)
+{
+	struct zygote_msg msg = { .type = ZYGOTE_CONFIG };
+
+	(void)snprintf(msg.text, sizeof(msg.text), "%s", path);
+	return zygote_send(z->sock, &msg, &bundle_fd, 1, err);
+}
+
+int pool_add_zygote(struct pool *p, int sock, struct site *site, const char *conf_path,
+		    int bundle_fd, struct err *err)
+{
+	struct zygote *z = calloc(1, sizeof(*z));
+	int r;
+
+	if (z == NULL) {
+		(void)close(sock);
+		return err_set(err, ERR_TEMP, -ENOMEM, "zygote: out of memory");
+	}
+	z->pool = p;
+	z->sock = sock;
+	z->site = site_ref(site);
+	z->side = free_side(p);
+	z->op.done = zygote_event;
+	r = make_workers(z, err);
+	if (r == 0)
+		r = send_config(z, conf_path, bundle_fd, err);
+	if (r < 0) {
+		free_zygote(z);
+		return r;
+	}
+	z->next = p->zygotes;
+	p->zygotes = z;
+	z->polling = true;
+	loop_poll(p->gate->loop, &z->op, z->sock);
+	return 0;
+}
+
+/* --- time limits --- */
+
+static void look_at(struct worker *w, uint64_t now)
+{
+	uint32_t posted, running;
+	uint64_t seq = 0, limit_ns;
+
+	jobs_leftover(w->jobs, &posted, &running);
+	for (unsigned i = 0; i < JOBS_SLOTS; i++)
+		if ((running & (1u << i)) != 0)
+			seq = MAX_OF(seq, w->slot_seq[i]);
+	/* Busy without a running job: it is reading; the same limit holds. */
+	if (running != w->running_seen || seq != w->running_seq || w->busy_n == 0) {
+		w->running_seen = running;
+		w->running_seq = seq;
+		w->running_since_ns = now;
+		return;
+	}
+	limit_ns = (uint64_t)conf_num(w->zygote->site->conf, OPT_MESSAGE_TIME_LIMIT, NULL) *
+		   1000000000u;
+	if (limit_ns == 0 || now - w->running_since_ns < limit_ns)
+		return;
+	w->timed_out = true;
+	kill_worker(w);
+}
+
+static void tick(struct timer *t)
+{
+	struct pool *p = CONTAINER_OF(t, struct pool, tick);
+	uint64_t now = loop_now_ns(p->gate->loop);
+
+	for (struct zygote *z = p->zygotes; z != NULL; z = z->next) {
+		for (unsigned i = 0; i < z->workers_n; i++) {
+			struct worker *w = &z->workers[i];
+
+			if (w->state == WORKER_UP)
+				look_at(w, now);
+			else if (w->state == WORKER_NONE && z->ready && !z->retiring && !z->gone &&
+				 now >= w->respawn_ns)
+				start_worker(w);
+		}
+		if (z->retiring)
+			retire(z);
+	}
+	sweep(p);
+	(void)!loop_timer_set(p->gate->loop, t, now + TICK_NS);
+}
+
+unsigned pool_up_n(const struct pool *p)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n; i++)
+		n += p->current->workers[i].state == WORKER_UP;
+	return n;
+}
+
+int pool_init(struct pool *p, struct gate *g, struct err *err)
+{
+	int64_t entries = conf_num(g->site->conf, OPT_VERDICT_CACHE_ENTRIES, NULL);
+
+	p->gate = g;
+	p->waiting_tail = &p->waiting;
+	p->tick.fire = tick;
+	p->task.run = hand_out;
+	(void)!loop_timer_set(g->loop, &p->tick, loop_now_ns(g->loop) + TICK_NS);
+	if (entries <= 0)
+		return 0;
+	return verdict_cache_new(&p->cache, (size_t)entries, &p->cache_fd, err);
+}
+
+void pool_fini(struct pool *p)
+{
+	loop_timer_clear(p->gate->loop, &p->tick);
+	while (p->zygotes != NULL) {
+		struct zygote *z = p->zygotes;
+
+		p->zygotes = z->next;
+		free_zygote(z);
+	}
+	verdict_cache_free(&p->cache);
+	fd_close(&p->cache_fd);
+}

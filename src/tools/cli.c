@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tools/cli.c - what the commands share. */
+#include "tools/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+const char *cli_default_conf(void)
+{
+	if (access(CLI_CONF_DEFAULT, F_OK) < 0 && access(CLI_CONF_MAILSCANNER, F_OK) == 0)
+		return CLI_CONF_MAILSCANNER;
+	return CLI_CONF_DEFAULT;
+}
+
+int cli_common(struct cli *cli, int option, const char *arg, const char *usage)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	cli->colour = isatty(STDOUT_FILENO) && (no_color == NULL || no_color[0] == '\0');
+	switch (option) {
+	case 'c':
+		cli->conf_path = arg;
+		return 0;
+	case 'j':
+		cli->json = true;
+		return 0;
+	case 'h':
+		(void)fputs(usage, stdout);
+		return 1;
+	default:
+		return -1;
+	}
+}
+
+int cli_usage(const char *usage)
+{
+	(void)fputs(usage, stderr);
+	return EX_USAGE;
+}
+
+int cli_fail(const struct err *err)
+{
+	(void)fprintf(stderr, "sallyport: %s\n", err->text);
+	switch (err->kind) {
+	case ERR_CONFIG:
+		return EX_CONFIG;
+	case ERR_BUG:
+		return EX_SOFTWARE;
+	default:
+		return EX_TEMPFAIL;
+	}
+}
+
+/* Includes and %conf-dir% want an absolute path. */
+static char *absolute(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real != NULL ? real : strdup(path);
+}
+
+int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
+	     struct conf_report *report)
+{
+	AUTO(conf_source_close) struct conf_source *s = NULL;
+	AUTO(conf_report_free) struct conf_report *own = NULL;
+	char *path = absolute(cli->conf_path);
+	struct conf *c = NULL;
+	struct err err = { .kind = ERR_TEMP, .text = "out of memory" };
+	int r = -1;
+
+	if (report == NULL)
+		report = own = conf_report_new();
+	if (path != NULL && report != NULL)
+		r = conf_source_disk(&s, &err);
+	if (r == 0)
+		r = conf_load(&c, s, path, report, &err);
+	free(path);
+	if (r == 0 && ret_bundle_fd != NULL) {
+		r = conf_source_write_bundle(s, &err);
+		*ret_bundle_fd = r;
+	}
+	if (r < 0) {
+		conf_unref(&c);
+		return cli_fail(&err);
+	}
+	*ret_c = c;
+	return 0;
+}
+
+const char *cli_red(const struct cli *cli)
+{
+	return cli->colour ? "\033[31m" : "";
+}
+
+const char *cli_green(const struct cli *cli)
+{
+	return cli->colour ? "\033[32m" : "";
+}
+
+const char *cli_yellow(const struct cli *cli)
+{
+	return cli->colour ? "\033[33m" : "";
+}
+
+const char *cli_dim(const struct cli *cli)
+{
+	return cli->colour ? "\033[2m" : "";
+}
+
+const char *cli_plain(const struct cli *cli)
+{
+	return cli->colour ? "\033[0m" : "";
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tools/cli.h - the commands of `sallyport`, one file each, and what they share. */
+#ifndef TOOLS_CLI_H
+#define TOOLS_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "conf/conf.h"
+#include "core/err.h"
+
+#define CLI_CONF_DEFAULT     "/etc/sallyport/sallyport.conf"
+#define CLI_CONF_MAILSCANNER "/etc/MailScanner/MailScanner.conf"
+
+/* The first of the two that exists; the first when none does. */
+const char *cli_default_conf(void);
+
+/* Options that every command has. */
+struct cli {
+	const char *conf_path;
+	bool json;
+	bool colour; /* standard output is a terminal and NO_COLOR is not set */
+};
+
+/* What getopt_long() should know beside a command's own options; 'c', 'j', 'h' in its answer. */
+#define CLI_LONG_OPTIONS                                                                           \
+	{ "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },            \
+	{                                                                                          \
+		"help", no_argument, NULL, 'h'                                                     \
+	}
+/* Take one of those three: -1 not one of them; otherwise 0, or 1 when help was printed. */
+int cli_common(struct cli *cli, int option, const char *arg, const char *usage);
+/* Print @usage to standard error; EX_USAGE. */
+int cli_usage(const char *usage);
+
+/* Load the configuration from disk. Problems go into @report (may be NULL). On failure the reason
+ * has been printed and the exit code is returned; 0 otherwise. */
+int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
+	     struct conf_report *report);
+/* "sallyport: reason" on standard error; exit code for its kind. */
+int cli_fail(const struct err *err);
+
+/* Escape sequences, or "" without colour. */
+const char *cli_red(const struct cli *cli);
+const char *cli_green(const struct cli *cli);
+const char *cli_yellow(const struct cli *cli);
+const char *cli_dim(const struct cli *cli);
+const char *cli_plain(const struct cli *cli);
+
+/* Each prints its own --help; argv[0] is the command's name. Exit code of sysexits.h. */
+int cmd_scan(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_config(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_queue(int argc, char **argv);
+int cmd_stats(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
+int cmd_quarantine(int argc, char **argv);
+
+/* MailScanner's own switches (spec a9), for sallyportd under whatever name. */
+bool cli_is_mailscanner_switch(int argc, char **argv);
+int cli_mailscanner(int argc, char **argv);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tools/cmd_config.c - sallyport config: options, their values, and where these come from. */
+#include <getopt.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "core/jout.h"
+#include "tools/cli.h"
+
+#define TO_MAX 100
+
+static const char usage[] =
+	"Usage: sallyport config --dump | --changed | --value OPTION [-c FILE] [--json]\n"
+	"                        [--from ADDRESS] [--to ADDRESS]... [--ip ADDRESS] [--virus TEXT]\n"
+	"\n"
+	"  --dump           every option as it is in force\n"
+	"  --changed        only those that differ from their defaults\n"
+	"  --value OPTION   one option (either of its names), with the file and line that decide;\n"
+	"                   --from, --to, --ip and --virus choose the message it is asked for\n"
+	"\n"
+	"Exit: 0, 64 usage or unknown option, 78 configuration.\n";
+
+enum { ASK_NOTHING, ASK_DUMP, ASK_CHANGED, ASK_VALUE };
+
+struct ask {
+	struct cli cli;
+	int what;
+	const char *option, *to[TO_MAX], *virus;
+	struct conf_who who;
+	bool about_message;
+};
+
+static void add_value(struct jout *j, const struct conf *c, enum opt_id id,
+		      const struct conf_who *who)
+{
+	jout_object(j, NULL);
+	jout_member_str(j, "option", bytes_str(opt_rows[id].name));
+	jout_member_str(j, "value", bytes_str(conf_written(c, id, who)));
+	jout_member_str(j, "source", bytes_str(conf_where(c, id, who)));
+	jout_end(j);
+}
+
+static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
+{
+	const struct conf_who *who = a->about_message ? &a->who : NULL;
+	AUTO(str_fini) struct str text;
+	struct jout j;
+
+	if (a->cli.json) {
+		str_init(&text, MIB);
+		jout_begin(&j, &text);
+		add_value(&j, c, id, who);
+		(void)printf("%s\n", str_view(&text));
+		return;
+	}
+	(void)printf("%s = %s\n", opt_rows[id].name, conf_written(c, id, who));
+	if (a->what == ASK_VALUE)
+		(void)printf("%sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, who),
+			     cli_plain(&a->cli));
+}
+
+static bool wanted(const struct ask *a, const struct conf *c, enum opt_id id)
+{
+	return a->what == ASK_DUMP || strcmp(conf_where(c, id, NULL), "default") != 0;
+}
+
+static int answer(const struct ask *a, const struct conf *c)
+{
+	enum opt_id id;
+
+	if (a->what != ASK_VALUE) {
+		for (id = 0; id < OPT_ROWS; id++)
+			if (wanted(a, c, id))
+				print_one(a, c, id);
+		return EX_OK;
+	}
+	id = opt_find(bytes_str(a->option));
+	if (id == OPT_ROWS) {
+		const char *near = opt_nearest(bytes_str(a->option));
+
+		(void)fprintf(stderr, "sallyport: there is no option '%s'%s%s%s\n", a->option,
+			      near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
+			      near == NULL ? "" : "'?");
+		return EX_USAGE;
+	}
+	print_one(a, c, id);
+	return EX_OK;
+}
+
+/* Envelope addresses are compared in lower case. */
+static const char *lower(char *s)
+{
+	for (char *p = s; *p != '\0'; p++)
+		*p = (char)ascii_lower((uint8_t)*p);
+	return s;
+}
+
+static int take(struct ask *a, int option, char *arg)
+{
+	switch (option) {
+	case 'd':
+		a->what = ASK_DUMP;
+		return 0;
+	case 'C':
+		a->what = ASK_CHANGED;
+		return 0;
+	case 'v':
+		a->what = ASK_VALUE;
+		a->option = arg;
+		return 0;
+	case 'f':
+		a->who.from = lower(arg);
+		break;
+	case 't':
+		if (a->who.to_n < TO_MAX)
+			a->to[a->who.to_n++] = lower(arg);
+		break;
+	case 'i':
+		a->who.client_ip = arg;
+		break;
+	case 'V':
+		a->virus = arg;
+		a->who.reports_n = 1;
+		break;
+	default:
+		return -1;
+	}
+	a->about_message = true;
+	return 0;
+}
+
+int cmd_config(int argc, char **argv)
+{
+	static const struct option options[] = {
+		CLI_LONG_OPTIONS,
+		{ "dump", no_argument, NULL, 'd' },
+		{ "changed", no_argument, NULL, 'C' },
+		{ "value", required_argument, NULL, 'v' },
+		{ "from", required_argument, NULL, 'f' },
+		{ "to", required_argument, NULL, 't' },
+		{ "ip", required_argument, NULL, 'i' },
+		{ "virus", required_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct ask a = { .cli.conf_path = cli_default_conf(), .who.from = "" };
+	AUTO(conf_unref) struct conf *c = NULL;
+	int o, r;
+
+	(void)cli_common(&a.cli, 0, NULL, usage);
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		r = cli_common(&a.cli, o, optarg, usage);
+		if (r > 0)
+			return EX_OK;
+		if (r < 0 && take(&a, o, optarg) < 0)
+			return cli_usage(usage);
+	}
+	if (a.what == ASK_NOTHING || optind < argc)
+		return cli_usage(usage);
+	a.who.to = a.to;
+	a.who.reports = &a.virus;
+	r = cli_load(&a.cli, &c, NULL, NULL);
+	return r != 0 ? r : answer(&a, c);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tools/cmd_quarantine.c - sallyport quarantine list | show ID. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "core/jout.h"
+#include "core/text.h"
+#include "store/quarantine.h"
+#include "tools/cli.h"
+
+static const char usage[] =
+	"Usage: sallyport quarantine list [-c FILE] [--json]\n"
+	"       sallyport quarantine show ID [-c FILE] [--json] [--message]\n"
+	"\n"
+	"  list       every withheld message, newest day first\n"
+	"  show ID    what was found in it and where it lies\n"
+	"  --message  print the stored message itself, byte for byte\n"
+	"\n"
+	"Exit: 0, 1 no such message, 64 usage, 75 the quarantine cannot be read.\n";
+
+struct view {
+	struct cli cli;
+	bool message;
+	unsigned n;
+};
+
+static void time_text(int64_t unix_s, char out[32])
+{
+	time_t t = (time_t)unix_s;
+	struct tm tm;
+
+	if (localtime_r(&t, &tm) == NULL || strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		memcpy(out, "?", 2);
+}
+
+/* A member of the note beside the message, made safe for a terminal. */
+static const char *noted(const json_t *facts, const char *name, char *out, size_t size)
+{
+	const char *v = json_string_value(json_object_get(facts, name));
+
+	return text_escape(out, size, bytes_str(v == NULL ? "" : v));
+}
+
+static void add_item(struct jout *j, const struct quarantine_item *i)
+{
+	jout_object(j, NULL);
+	jout_member_str(j, "id", bytes_str(i->id));
+	jout_member_str(j, "day", bytes_str(i->day));
+	jout_member_str(j, "kind", bytes_str(i->kind));
+	jout_member_str(j, "path", bytes_str(i->path));
+	jout_member_num(j, "size", i->size_bytes);
+	jout_member_int(j, "stored", i->stored_s);
+	jout_member_raw(j, "facts", i->facts == NULL ? "null" : i->facts);
+	jout_end(j);
+}
+
+static int print_json(const struct quarantine_item *i)
+{
+	AUTO(str_fini) struct str text;
+	struct jout j;
+
+	str_init(&text, 16 * MIB);
+	jout_begin(&j, &text);
+	add_item(&j, i);
+	(void)printf("%s\n", str_view(&text));
+	return 0;
+}
+
+static int list_one(const struct quarantine_item *i, void *arg)
+{
+	struct view *v = arg;
+	json_t *facts = i->facts == NULL ? NULL : json_loads(i->facts, 0, NULL);
+	char when[32], from[128], why[256];
+
+	v->n++;
+	if (v->cli.json) {
+		(void)print_json(i);
+	} else {
+		time_text(i->stored_s, when);
+		(void)printf("%s  %-18s %9" PRIu64 " bytes  <%s>  %s%s%s\n", when, i->id,
+			     i->size_bytes, noted(facts, "from", from, sizeof(from)),
+			     cli_red(&v->cli), noted(facts, "why", why, sizeof(why)),
+			     cli_plain(&v->cli));
+	}
+	json_decref(facts);
+	return 0;
+}
+
+static int run_list(struct view *v, const char *dir)
+{
+	struct err err;
+
+	if (quarantine_list(dir, list_one, v, &err) < 0)
+		return cli_fail(&err);
+	if (v->n == 0 && !v->cli.json)
+		(void)printf("the quarantine %s is empty\n", dir);
+	return EX_OK;
+}
+
+static int print_message(const struct quarantine_item *i)
+{
+	char path[600], buf[64 * 1024];
+	struct err err;
+	ssize_t n = 0;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/message", i->path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0)
+		while ((n = read(fd, buf, sizeof(buf))) > 0)
+			if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
+				break;
+	if (fd < 0 || n != 0) {
+		(void)err_errno(&err, "%s", path);
+		if (fd >= 0)
+			(void)close(fd);
+		return cli_fail(&err);
+	}
+	(void)close(fd);
+	return EX_OK;
+}
+
+static void print_findings(const struct cli *cli, const json_t *facts)
+{
+	const json_t *findings = json_object_get(facts, "findings"), *f;
+	char kind[32], report[512], rule[256];
+	size_t i;
+
+	json_array_foreach(findings, i, f)(void)
+		printf("  %s%-10s%s %s%s%s\n", cli_red(cli), noted(f, "kind", kind, sizeof(kind)),
+		       cli_plain(cli), noted(f, "report", report, sizeof(report)),
+		       noted(f, "rule", rule, sizeof(rule))[0] == '\0' ? "" : "  by ", rule);
+}
+
+static int print_item(const struct view *v, const struct quarantine_item *i)
+{
+	json_t *facts = i->facts == NULL ? NULL : json_loads(i->facts, 0, NULL);
+	static const char *const names[] = { "from", "client_ip", "subject", "why" };
+	char when[32], text[512];
+
+	time_text(i->stored_s, when);
+	(void)printf("%s  (%s)\n  stored     %s, %" PRIu64 " bytes, in %s\n", i->id, i->kind, when,
+		     i->size_bytes, i->path);
+	for (size_t k = 0; facts != NULL && k < ARRAY_LEN(names); k++)
+		(void)printf("  %-10s %s\n", names[k], noted(facts, names[k], text, sizeof(text)));
+	print_findings(&v->cli, facts);
+	json_decref(facts);
+	return EX_OK;
+}
+
+static int run_show(const struct view *v, const char *dir, const char *id)
+{
+	AUTO(arena_free) struct arena *a = arena_new(16 * MIB);
+	struct quarantine_item item;
+	struct err err = { .kind = ERR_TEMP, .text = "out of memory" };
+	int r = a == NULL ? -ENOMEM : quarantine_find(dir, id, a, &item, &err);
+
+	if (r == -ENOENT) {
+		(void)fprintf(stderr, "sallyport: %s holds no message %s\n", dir, id);
+		return 1;
+	}
+	if (r < 0)
+		return cli_fail(&err);
+	if (v->message)
+		return print_message(&item);
+	return v->cli.json ? print_json(&item) : print_item(v, &item);
+}
+
+int cmd_quarantine(int argc, char **argv)
+{
+	static const struct option options[] = {
+		CLI_LONG_OPTIONS,
+		{ "message", no_argument, NULL, 'm' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct view v = { .cli.conf_path = cli_default_conf() };
+	AUTO(conf_unref) struct conf *c = NULL;
+	const char *dir;
+	int o, r;
+
+	(void)cli_common(&v.cli, 0, NULL, usage);
+	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		r = cli_common(&v.cli, o, optarg, usage);
+		if (r > 0)
+			return EX_OK;
+		if (r < 0 && o != 'm')
+			return cli_usage(usage);
+		v.message |= o == 'm';
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc < 1)
+		return cli_usage(usage);
+	r = cli_load(&v.cli, &c, NULL, NULL);
+	if (r != 0)
+		return r;
+	dir = conf_str(c, OPT_QUARANTINE_DIR, NULL);
+	if (strcmp(argv[0], "list") == 0 && argc == 1)
+		return run_list(&v, dir);
+	if (strcmp(argv[0], "show") == 0 && argc == 2)
+		return run_show(&v, dir, argv[1]);
+	return cli_usage(usage);
+}

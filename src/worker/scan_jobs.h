@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* worker/scan_jobs.h - take jobs, read the messages, scan them, answer: the loop of a worker. */
+#ifndef WORKER_SCAN_JOBS_H
+#define WORKER_SCAN_JOBS_H
+
+#include "loop/jobs.h"
+#include "loop/reader.h"
+#include "worker/ops.h"
+
+struct scan_jobs {
+	const struct worker_ops *ops;
+	struct jobs *jobs;
+	struct reader *reader;
+	struct scanner *scanner;
+	int sock, event_fd;
+	int tmp_fd;             /* its private directory, emptied after each message */
+	uint64_t free_inodes;   /* there, while it is empty */
+	struct arena *requests; /* decoded requests of one batch */
+	struct arena *arena;    /* of the message being scanned */
+	uint8_t *hot;           /* small messages of one turn, reused: it stays in the cache */
+};
+
+/* Buffers and arenas. */
+int scan_jobs_init(struct scan_jobs *w, struct err *err) MUST_CHECK;
+void scan_jobs_fini(struct scan_jobs *w);
+
+/* Until the gateway is gone (-EPIPE) or this process can no longer work. */
+int scan_jobs_run(struct scan_jobs *w) MUST_CHECK;
+
+#endif

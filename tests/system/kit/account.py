@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The accounting equation: accepted = delivered + quarantined + queued, no body changed, and nothing
+twice that need not be.
+"""
+
+import fcntl
+import os
+import threading
+
+from kit import queuefile
+from kit.sink import body_hash, case_of, split_message
+
+
+class Account:
+    def __init__(self):
+        self.accepted = {}    # case -> body hash
+        self.wanted = {}      # case -> what must become of it, where a test says so
+        self.delivered = {}   # case -> [body hash]
+        self.quarantined = {}
+        self.queued = {}
+
+    def accept(self, case, body, want=None):
+        self.accepted[case] = body_hash(body)
+        if want is not None:
+            self.wanted[case] = want
+
+    @staticmethod
+    def _add(where, message):
+        case = case_of(message)
+        if case is not None:
+            where.setdefault(case, []).append(body_hash(split_message(message)[1]))
+
+    def add_delivered(self, case, body):
+        self.delivered.setdefault(case, []).append(body_hash(body))
+
+    def read_quarantine(self, folder):
+        for path, names in _files(folder):
+            if "message" in names:
+                with open(os.path.join(path, "message"), "rb") as f:
+                    self._add(self.quarantined, f.read())
+
+    def read_queue(self, where, mta, folder):
+        for message in read_queue(mta, folder):
+            self._add(where, message)
+
+    # --- the answers ---
+
+    def missing(self):
+        found = set(self.delivered) | set(self.quarantined) | set(self.queued)
+        return sorted(set(self.accepted) - found)
+
+    def unknown(self):
+        found = set(self.delivered) | set(self.quarantined) | set(self.queued)
+        return sorted(found - set(self.accepted))
+
+    def changed(self):
+        return sorted(c for c, hashes in self.delivered.items()
+                      if c in self.accepted and any(h != self.accepted[c] for h in hashes))
+
+    def repeats(self):
+        """How many deliveries there were beyond the first of each."""
+        return sum(len(h) - 1 for h in self.delivered.values())
+
+    def let_through(self):
+        """Delivered although they had to be withheld."""
+        return sorted(c for c in self.delivered if self.wanted.get(c) == "quarantine")
+
+    def withheld(self):
+        """Quarantined and not delivered although they were fine."""
+        return sorted(c for c in self.quarantined
+                      if self.wanted.get(c) == "deliver" and c not in self.delivered)
+
+    def summary(self):
+        return (f"accepted {len(self.accepted)} = delivered {len(self.delivered)} + quarantined "
+                f"{len(set(self.quarantined) - set(self.delivered))} + queued "
+                f"{len(set(self.queued) - set(self.delivered) - set(self.quarantined))}, "
+                f"repeats {self.repeats()}")
+
+
+def _files(folder):
+    for path, _, names in os.walk(folder):
+        if not os.path.basename(path).startswith("."):
+            yield path, names
+
+
+def _sendmail_message(qf, df):
+    head, keep = [], False
+    for line in qf.split(b"\n"):
+        if line[:1] in (b" ", b"\t"):
+            if keep:
+                head.append(line)
+            continue
+        keep = line[:1] == b"H"
+        if keep:
+            text = line[1:]
+            if text[:1] == b"?":
+                text = text[text.index(b"?", 1) + 1:]
+            head.append(text)
+    return b"\n".join(head) + b"\n\n" + df
+
+
+def _exim_message(header, data):
+    fields, at = [], header.index(b"\n\n") + 2
+    while at < len(header):
+        end = at
+        while header[end:end + 1].isdigit():
+            end += 1
+        size = int(header[at:end])
+        if header[end:end + 1] != b"*":
+            fields.append(header[end + 2:end + 2 + size])
+        at = end + 2 + size
+    return b"".join(fields) + b"\n" + data[data.index(b"\n") + 1:]
+
+
+def _read(*path):
+    with open(os.path.join(*path), "rb") as f:
+        return f.read()
+
+
+def read_message(mta, folder, name):
+    if mta == "exim":
+        return _exim_message(_read(folder, name + "-H"), _read(folder, name + "-D"))
+    return _sendmail_message(_read(folder, "qf" + name), _read(folder, "df" + name))
+
+
+def names_in(mta, folder):
+    names = os.listdir(folder)
+    if mta == "exim":
+        return sorted(n[:-2] for n in names if n.endswith("-H"))
+    return sorted(n[2:] for n in names if n.startswith("qf"))
+
+
+def read_queue(mta, folder):
+    for name in names_in(mta, folder):
+        yield read_message(mta, folder, name)
+
+
+class Drain:
+    """
+    Plays the outgoing server: takes each message out of the outgoing queue as soon as it is there,
+    so that a message released twice is seen twice.
+    """
+
+    def __init__(self, mta, folder):
+        self._mta, self._folder = mta, folder
+        self.taken = []  # messages
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stop.wait(0.01):
+            self._sweep()
+        self._sweep()
+
+    def _sweep(self):
+        for name in names_in(self._mta, self._folder):
+            self.taken.append(read_message(self._mta, self._folder, name))
+            for gone in ([name + "-H", name + "-D"] if self._mta == "exim" else
+                         ["qf" + name, "df" + name]):
+                os.unlink(os.path.join(self._folder, gone))
+
+    def stop(self, account):
+        """Everything taken so far goes into @account."""
+        self._stop.set()
+        self._thread.join(60)
+        for message in self.taken:
+            account.add_delivered(case_of(message), split_message(message)[1])
+        self.taken = []
+
+
+class Load:
+    """Writes messages into a queue, @backlog at most waiting, until stopped."""
+
+    def __init__(self, account, writer, messages, backlog=100):
+        self._account, self._writer = account, writer
+        self._messages = messages  # endless iterator of (case, message, want)
+        self._backlog = backlog
+        self._stop = threading.Event()
+        self.written = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stop.is_set():
+            if len(os.listdir(self._writer.queue)) > 2 * self._backlog:
+                self._stop.wait(0.02)
+                continue
+            case, message, want = next(self._messages)
+            fields_body = queuefile.split_headers(message)[1]
+            self._account.accept(case, fields_body, want)
+            self._writer.write(message)
+            self.written += 1
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join(60)
+
+
+def locked(path):
+    """Whether somebody holds a POSIX or flock lock on @path."""
+    with open(path, "r+b") as f:
+        for lock in (fcntl.lockf, fcntl.flock):
+            try:
+                lock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return True
+    return False

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What nobody should put into a queue: half files, foreign files, files of other people, messages that
+are far too large, too deep or too long. Each gets one clear line in the log, none is lost, nothing
+else waits for it, and no process grows beyond its bound.
+"""
+
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import account, gateway, queuefile, samples, sink, tap, wait  # noqa: E402
+
+GATEWAY_BYTES = 300 << 20
+WORKER_BYTES = 900 << 20  # a 100 MB message, its decoded parts, the engine
+HEAD = b"From: a@origin.test\nTo: b@dest.test\nSubject: bad input\nMIME-Version: 1.0\n"
+
+
+def _multipart(parts):
+    return (HEAD + b"Content-Type: multipart/mixed; boundary=b\n\n" +
+            b"--b\nContent-Type: text/plain\n\nx\n" * parts + b"--b--\n")
+
+
+def _deep(levels):
+    out = [HEAD]
+    out += [b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(levels)]
+    return b"".join(out) + b"\nend\n"
+
+
+def hard_messages():
+    """(name, message, may it be delivered)"""
+    line = b"0123456789abcde" * 4 + b"\n"
+    return [
+        ("100 MB", HEAD + b"\n" + line * ((100 << 20) // len(line)), True),
+        ("10,000 parts", _multipart(10_000), False),
+        ("5,000 nested multiparts", _deep(5_000), False),
+        ("50,000 headers", HEAD + b"X-Filler: some words to fill the line\n" * 50_000 + b"\nbody\n", False),
+        ("one header of 2 MB", HEAD + b"X-Long: " + b"a" * (2 << 20) + b"\n\nbody\n", False),
+        ("NULs in headers and body", HEAD.replace(b"bad", b"b\0d") + b"\nbo\0dy\0\n", True),
+        ("no final newline", HEAD + b"\nthe end", True),
+        ("empty body", HEAD + b"\n", True),
+        ("no headers at all", b"\nonly a body\n", True),
+        ("address groups", HEAD + b"Cc: " + b"a:" * 40_000 + b";\n\nx\n", True),
+        ("a line of 20 MB", HEAD + b"\n" + b"y" * (20 << 20) + b"\n", True),
+    ]
+
+
+class Bad:
+    """Files that are no good messages; they must stay where they are."""
+
+    def __init__(self, gate):
+        self.gate = gate
+        self.writer = queuefile.SendmailWriter(gate.in_queue)
+        self.staying = {}  # id -> what it is
+
+    def _qf(self, text=None, body=b"body\n"):
+        name = self.writer.new_id()
+        fields = queuefile.split_headers(HEAD + b"\n")[0]
+        good = self.writer.header_text(fields, "a@origin.test", ["b@dest.test"], "192.0.2.9")
+        if body is not None:
+            self.writer.put("df" + name, body)
+        self.writer.put("qf" + name, good if text is None else text(good))
+        return name
+
+    def make(self):
+        path = self.writer.path
+        self.staying[self._qf(lambda good: good[:len(good) // 2])] = "half a header file"
+        self.staying[self._qf(lambda good: b"")] = "an empty header file"
+        self.staying[self._qf(lambda good: os.urandom(4000))] = "noise as header file"
+        self.staying[self._qf(body=None)] = "no body file"
+        self.staying[self._qf(lambda g: b"\n".join(x for x in g.split(b"\n") if not x.startswith(b"R")))] = \
+            "no recipients"
+        name = self._qf()
+        os.chown(path("qf" + name), 65534, 65534)
+        os.chown(path("df" + name), 65534, 65534)
+        self.staying[name] = "another owner"
+        name = self._qf()
+        os.rename(path("df" + name), self.gate.path("elsewhere"))
+        os.symlink(self.gate.path("elsewhere"), path("df" + name))
+        self.staying[name] = "body is a symbolic link"
+        name = self.writer.new_id()
+        os.symlink("/etc/passwd", path("qf" + name))
+        self.staying[name] = "header file is a symbolic link"
+        name = self.writer.new_id()
+        os.mkfifo(path("qf" + name))
+        self.staying[name] = "header file is a FIFO"
+        name = self.writer.new_id()
+        os.mkdir(path("qf" + name))
+        self.staying[name] = "header file is a directory"
+        for foreign in ("README", "core", ".hidden", "tf123", "xfABC", "qf", "qf..", "qf" + "A" * 200):
+            with open(path(foreign), "w", encoding="ascii") as f:
+                f.write("what is this\n")
+
+
+def snapshot(folder):
+    found = {}
+    for name in os.listdir(folder):
+        st = os.lstat(os.path.join(folder, name))
+        found[name] = (st.st_ino, st.st_size, st.st_mode, st.st_mtime_ns)
+    return found
+
+
+def bad_files(gate):
+    bad = Bad(gate)
+    bad.make()
+    before = snapshot(gate.in_queue)
+    name = bad.writer.write(sink.with_case(bytes(samples.letter("A good one among them")), "good"))
+    wait.until(lambda: name not in gate.queue_ids(), 30, "the good message among the bad files")
+    tap.ok(True, "a good message passes them")
+    wait.until(lambda: any("invalid" in x or bad_id in x for bad_id in bad.staying
+                           for x in gate.log_text().splitlines()), 10, "a line in the log")
+    rescans = gate.log_text().count("\n")
+    tap.equal(snapshot(gate.in_queue), before, "all bad files are as they were")
+    lines = gate.log_text().splitlines()
+    for bad_id, what in bad.staying.items():
+        said = [x for x in lines if bad_id in x]
+        tap.ok(0 < len(said) <= 3, f"{what}: {len(said)} line(s) in the log")
+        if said:
+            tap.note(said[0][-160:])
+    tap.ok(rescans < 500, f"the log does not flood ({rescans} lines)")
+    return set(bad.staying) | {n[2:] for n in before if n.startswith("qf")}
+
+
+def hard(gate, acc, besides):
+    writer = queuefile.SendmailWriter(gate.in_queue)
+    for n, (what, message, _) in enumerate(hard_messages()):
+        case = f"hard-{n}"
+        message = sink.with_case(message, case) if not message.startswith(b"\n") else message
+        if not message.startswith(b"\n"):
+            acc.accept(case, queuefile.split_headers(message)[1])
+        writer.write(message)
+        writer.write(sink.with_case(bytes(samples.letter(f"After {what}")), f"after-{n}"))
+        acc.accept(f"after-{n}", queuefile.split_headers(bytes(samples.letter(f"After {what}")))[1])
+        try:
+            gate.wait_empty(90, besides)
+            tap.ok(True, f"{what}: dealt with")
+        except wait.Late as late:
+            tap.ok(False, f"{what}: still in the queue after 90 s")
+            tap.note(late)
+            besides = set(gate.queue_ids())
+    acc.read_queue(acc.delivered, "sendmail", gate.out_queue)
+    acc.read_queue(acc.queued, "sendmail", gate.in_queue)
+    acc.read_quarantine(gate.quarantine)
+    tap.equal(acc.missing(), [], f"none is missing ({acc.summary()})")
+    for n, (what, message, may) in enumerate(hard_messages()):
+        if message.startswith(b"\n"):
+            continue
+        where = "delivered" if f"hard-{n}" in acc.delivered else \
+            "quarantined" if f"hard-{n}" in acc.quarantined else "queued"
+        tap.ok(where != "delivered" or may, f"{what}: {where}")
+        tap.ok(f"after-{n}" in acc.delivered, f"the message after {what} is delivered")
+    tap.equal(acc.changed(), [], "no body changed")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root: files of other owners")
+    if not gateway.have_programs():
+        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+        os.chmod(folder, 0o755)
+        gate = gateway.Gateway(folder, options={"Rescan Interval": 1, "Maximum Processing Attempts": 2})
+        acc = account.Account()
+        try:
+            gate.start()
+            gateway_pid = gate.pid("gateway")
+            hard(gate, acc, bad_files(gate))
+            tap.equal(gate.pid("gateway"), gateway_pid, "the gateway is the same process")
+            peak = gate.peak_memory()
+            tap.ok(peak.get("gateway", 0) < GATEWAY_BYTES, f"gateway: {peak.get('gateway', 0) >> 20} MB at most")
+            tap.ok(peak.get("worker", 0) < WORKER_BYTES, f"worker: {peak.get('worker', 0) >> 20} MB at most")
+        except wait.Late as late:
+            tap.ok(False, str(late).splitlines()[0])
+            tap.note(late)
+        finally:
+            gate.stop()
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()

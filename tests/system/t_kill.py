@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+No loss (promise P1): processes are killed at every state change and at random moments, and system
+calls made to fail at every fault point, under load. Afterwards every accepted message must be
+delivered or quarantined, no body changed, and repeats at most what was in flight at a kill.
+
+SALLYPORT_KILLS=N    random kills (300)        SALLYPORT_SEED=N    another order of them
+"""
+
+import os
+import random
+import re
+import signal
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import account, gateway, load, queuefile, tap, wait  # noqa: E402
+
+KILLS = int(os.environ.get("SALLYPORT_KILLS", "300"))
+SEED = int(os.environ.get("SALLYPORT_SEED", "1"))
+IN_FLIGHT = 32
+OPTIONS = {"Max Messages In Flight": IN_FLIGHT, "Maximum Processing Attempts": 0, "Processing Retry Delay": 1,
+           "Rescan Interval": 1}
+# A message must survive this without being left out for ever.
+SETTLE_SECONDS = 120
+
+
+def fault_points():
+    """(states, other points) as the source has them, so that none is forgotten."""
+    points = set()
+    for folder, _, names in os.walk(os.path.join(gateway.TOP, "src")):
+        for name in names:
+            if name.endswith(".c"):
+                with open(os.path.join(folder, name), encoding="utf-8") as f:
+                    text = f.read()
+                points |= set(re.findall(r'fault_at\(\s*"([a-z0-9._-]+)"', text))
+                points |= set(re.findall(r'"(msg\.state\.[a-z]+)"', text))
+                points |= set(re.findall(r'\?\s*"([a-z]+\.[a-z.]+)"\s*:\s*"[a-z.]+"\s*,', text))
+                points |= set(re.findall(r'\?\s*"[a-z]+\.[a-z.]+"\s*:\s*"([a-z]+\.[a-z.]+)"\s*,', text))
+    states = sorted(p for p in points if p.startswith("msg.state."))
+    return states, sorted(points - set(states))
+
+
+class Sweep:
+    """One daemon under load, and what happens to it."""
+
+    def __init__(self, folder, role="gateway"):
+        self.gate = gateway.Gateway(folder, options=OPTIONS)
+        self.fault_file = self.gate.path("fault")
+        self.fault("")
+        self.gate.environment = {"SALLYPORT_FAULT_FILE": self.fault_file, "SALLYPORT_FAULT_ROLE": role}
+        self.account = account.Account()
+        self.kills = self.fruitless = 0
+        self.gate.start()
+        self.last_tree = self.gate.tree()
+        self.drain = account.Drain("sendmail", self.gate.out_queue)
+        self.load = account.Load(self.account, queuefile.SendmailWriter(self.gate.in_queue), load.mixed(SEED))
+
+    def fault(self, text):
+        with open(self.fault_file + ".new", "w", encoding="ascii") as f:
+            f.write(text)
+        os.rename(self.fault_file + ".new", self.fault_file)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """However it ended: nothing of ours goes on."""
+        self.load.stop()
+        self.drain.stop(account.Account())
+        self.gate.stop()
+
+    def ensure_up(self):
+        """Start it again if the supervisor itself is gone; its children must have gone with it."""
+        if not self.gate.running():
+            try:
+                wait.until(lambda: not gateway.alive(self.last_tree), 20, "end of the killed supervisor's children")
+            except wait.Late as late:
+                raise wait.Late(f"{late}: {[(p, self.last_tree[p]) for p in gateway.alive(self.last_tree)]}") from None
+            self.gate.start(wait_ready=False)
+        self.gate.wait_ready(60)
+        self.last_tree = self.gate.tree()
+
+    def kill(self, pid):
+        self.last_tree = self.gate.tree()
+        try:
+            os.kill(pid, signal.SIGKILL)
+            self.kills += 1
+        except ProcessLookupError:
+            self.fruitless += 1
+        wait.until(lambda: not gateway.alive([pid]), 20, "end of a killed process")
+
+    def finish(self, what):
+        """Let everything settle, then the equation."""
+        self.fault("")
+        self.load.stop()
+        self.ensure_up()
+        self.gate.wait_empty(SETTLE_SECONDS)
+        self.drain.stop(self.account)
+        code = self.gate.stop()
+        acc = self.account
+        acc.read_quarantine(self.gate.quarantine)
+        acc.read_queue(acc.queued, "sendmail", self.gate.in_queue)
+        tap.equal(acc.missing(), [], f"{what}: none of {len(acc.accepted)} is missing ({acc.summary()})")
+        tap.equal(acc.unknown(), [], f"{what}: nothing came from nowhere")
+        tap.equal(acc.changed(), [], f"{what}: no body changed")
+        tap.equal(acc.let_through(), [], f"{what}: nothing bad was let through")
+        tap.equal(acc.withheld(), [], f"{what}: nothing clean was withheld")
+        tap.ok(acc.repeats() <= max(self.kills, 1) * IN_FLIGHT, f"{what}: {acc.repeats()} repeats in {self.kills} kills, "
+               f"at most {IN_FLIGHT} each")
+        tap.equal(code, 0, f"{what}: stops cleanly on TERM")
+        hidden = [n for n in os.listdir(self.gate.out_queue)]
+        tap.equal(hidden, [], f"{what}: no left-over in the outgoing queue")
+
+
+def at_states(folder, states):
+    with Sweep(folder) as sweep:
+        for state in states:
+            for nth in (1, 7):
+                sweep.ensure_up()
+                pid = sweep.gate.pid("gateway")
+                sweep.fault(f"{state}=KILL@{nth}")
+                try:
+                    wait.until(lambda p=pid: not gateway.alive([p]), 15, state)
+                    sweep.kills += 1
+                except wait.Late:
+                    sweep.fruitless += 1
+                    if state not in ("msg.state.released",):  # nothing need be released in a good run
+                        tap.ok(False, f"the gateway came to {state} {nth} times")
+                sweep.fault("")
+            tap.progress(f"{state}: {sweep.kills} kills, {sweep.load.written} messages")
+        sweep.finish(f"{len(states)} states")
+
+
+def at_random(folder):
+    with Sweep(folder) as sweep:
+        rng = random.Random(SEED)
+        roles, since_supervisor = {}, 0
+        for n in range(KILLS):
+            sweep.ensure_up()
+            # The supervisor waits longer after each quick death of a child; killed itself, it begins anew.
+            role = "supervisor" if since_supervisor >= 4 else rng.choice(gateway.ROLES)
+            since_supervisor = 0 if role == "supervisor" else since_supervisor + 1
+            pid = sweep.gate.pid(role)
+            if pid is None:
+                sweep.fruitless += 1
+                continue
+            # A moment measured in messages that came out; now and then at once, into the start-up.
+            target = len(sweep.drain.taken) + (rng.randrange(1, 12) if rng.random() < 0.8 else 0)
+            wait.until(lambda t=target: len(sweep.drain.taken) >= t, 30, "messages coming out", every=rng.random() / 200)
+            sweep.kill(pid)
+            roles[role] = roles.get(role, 0) + 1
+            if n % 25 == 24:
+                tap.progress(f"{n + 1} of {KILLS} kills, {sweep.load.written} messages")
+        tap.note(f"killed: {roles}, not found: {sweep.fruitless}")
+        tap.ok(sweep.kills >= KILLS * 9 // 10, f"{sweep.kills} processes were killed")
+        sweep.finish(f"{sweep.kills} random kills")
+
+
+def with_errors(folder, points):
+    with Sweep(folder) as sweep:
+        for point in points:
+            for error in ("EIO", "ENOSPC", "SHORT"):
+                sweep.ensure_up()
+                start = sweep.load.written
+                sweep.fault(f"{point}={error}@3,{point}={error}@4")
+                wait.until(lambda s=start: sweep.load.written >= s + 40, 60, f"load during {point}={error}")
+                sweep.fault(f"{point}={error}")
+                wait.until(lambda s=start: sweep.load.written >= s + 60 or
+                           len(os.listdir(sweep.gate.in_queue)) > 150, 60, f"load during {point}={error}")
+                sweep.fault("")
+                if not sweep.gate.running():
+                    tap.ok(False, f"{point}={error} ended the daemon")
+            tap.progress(f"{point}: {sweep.load.written} messages")
+        sweep.kills = len(points) * 3  # a failed sync may repeat what was in flight, as a kill may
+        sweep.finish(f"{len(points)} points failing three ways")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root: processes change users")
+    if not gateway.have_programs():
+        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    states, points = fault_points()
+    tap.ok(len(states) >= 8, f"{len(states)} states have fault points")
+    parts = {"states": lambda f: at_states(f, states), "random": at_random, "errors": lambda f: with_errors(f, points)}
+    wanted = sys.argv[1:] or list(parts)
+    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+        os.chmod(folder, 0o755)
+        for name in wanted:
+            try:
+                parts[name](os.path.join(folder, name))
+            except wait.Late as late:
+                tap.ok(False, f"{name}: {str(late).splitlines()[0]}")
+                tap.note(late)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
