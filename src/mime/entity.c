@@ -170,7 +170,7 @@ static int add_readings(struct mime_ctx *c, struct entity *e)
 		for (unsigned t = 0; r == 0 && t < e->types_n; t++)
 			for (unsigned i = MIME_7BIT; r == 0 && i < MIME_ENCODINGS; i++)
 				if ((mask & 1u << i) != 0 &&
-				    !(i == MIME_7BIT && mime_is_multipart(e->types[t])))
+				    !(i == MIME_7BIT && s == 0 && mime_is_multipart(e->types[t])))
 					r = add_reading(c, e, body, e->types[t],
 							(enum mime_encoding)i);
 		if (r < 0)

@@ -75,7 +75,7 @@ static struct bytes skip_to_value(struct bytes rest)
 {
 	size_t i = 0;
 
-	while (i < rest.n && (ascii_is_space(rest.p[i]) || rest.p[i] == ':'))
+	while (i < rest.n && (ascii_is_space(rest.p[i]) || rest.p[i] == ':' || rest.p[i] == '\0'))
 		i++;
 	return bytes_from(rest, i);
 }
@@ -96,7 +96,7 @@ static bool content_field(struct mime_headers *h, struct bytes field)
 		gap = (size_t)colon;
 		if (gap > 0 || (rest.n > 1 && rest.p[1] == ':'))
 			h->defects |= MIME_BAD_HEADER;
-		if (gap > 0 && rest.p[0] != '(' && !ascii_is_space(rest.p[0]))
+		if (gap > 0 && rest.p[0] != '(' && rest.p[0] != '\0' && !ascii_is_space(rest.p[0]))
 			return false; /* a longer name */
 		keep((struct mime_values *)((char *)h + content_fields[i].offset),
 		     skip_to_value(bytes_from(rest, gap)));

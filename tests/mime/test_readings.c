@@ -109,6 +109,20 @@ struct found {
 	unsigned defects, alternates, parts;
 };
 
+/* The same with NULs, which a string constant in the table could not hold. */
+static const char nul_in_name[] = TOP "Con\0tent-Transfer-Encoding: base64\n\nQUJDRA==\n";
+static const char nul_behind_name[] = TOP "Content-Transfer-Encoding\0: base64\n\nQUJDRA==\n";
+static const char nul_in_value[] = TOP "Content-Transfer-Encoding: ba\0se64\n\nQUJDRA==\n";
+static const char nul_in_boundary[] =
+	TOP "Content-Type: multipart/mixed; boundary=x\0y\n\n--x\0y\n" PART "--x\0y--\n";
+
+static const struct bytes with_nul[] = {
+	BYTES(nul_in_name),
+	BYTES(nul_behind_name),
+	BYTES(nul_in_value),
+	BYTES(nul_in_boundary),
+};
+
 static struct found look(struct bytes msg, const char *type, const char *content, struct arena *a)
 {
 	struct found f = { 0 };
@@ -146,6 +160,17 @@ static void every_reading(void)
 	}
 }
 
+static void readings_without_nul(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(with_nul); i++) {
+		struct arena *a = arena_new(16 * MIB);
+		struct found f = look(with_nul[i], NULL, "ABCD", a);
+
+		T_OK(f.content && (f.defects & MIME_NUL) != 0, "NULs, case %zu", i);
+		arena_free(&a);
+	}
+}
+
 static const char *const plain[] = {
 	TOP "\nhello\n",
 	TOP "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nhello\n",
@@ -176,6 +201,7 @@ int main(void)
 {
 	mime_init();
 	every_reading();
+	readings_without_nul();
 	one_reading_only();
 	return t_done();
 }
