@@ -9,6 +9,7 @@ static struct opened o;
 
 static void fresh(void)
 {
+	opened_reset(&o);
 	opened_fini(&o);
 	opened_init(&o);
 }
