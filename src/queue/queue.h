@@ -73,7 +73,8 @@ const char *queue_dir_watch_path(const struct queue_dir *d, size_t i);
  *   queue_list_begin(); while (queue_list_next() == 1) ...
  * queue_list_next() answers 1 with *@ret_id, 0 at the end, -EAGAIN after about @slice directory
  * entries (call again from the loop), or an error (of one directory: calling again goes on with the
- * next). Order is the directory's. Links, FIFOs, directories and foreign names are left out.
+ * next). Order is the directory's. Foreign names are left out; a link, FIFO or directory under a
+ * message's name is told by queue_claim().
  */
 int queue_list_begin(struct queue_dir *d, struct err *err) MUST_CHECK;
 int queue_list_next(struct queue_dir *d, unsigned slice, char ret_id[QUEUE_ID_MAX],

@@ -39,6 +39,8 @@ static inline void made_add(struct made *m, const void *p, size_t n)
 	m->n += n;
 }
 
+#define MADE_ADD(m, literal) made_add((m), (literal), sizeof(literal) - 1)
+
 static inline void made_le(struct made *m, uint64_t v, size_t n)
 {
 	uint8_t b[8];

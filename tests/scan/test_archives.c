@@ -9,6 +9,7 @@ static struct opened o;
 
 static void fresh(void)
 {
+	opened_reset(&o);
 	opened_fini(&o);
 	opened_init(&o);
 }
@@ -109,7 +110,7 @@ static void trap_t11_rar(void)
 	T_OK(leaf_named("evil.exe") != NULL && leaves_with(files[0].content) == 1 &&
 		     leaves_with(files[1].content) == 1 && o.s.leaves->next->origin == 'r',
 	     "T11: members of a rar archive are seen");
-	made_add(&sfx, "MZ and then a program, and then", 31);
+	MADE_ADD(&sfx, "MZ and then a program, and then");
 	made_add(&sfx, m.p, m.n);
 	open_it("setup.exe", &sfx);
 	T_OK(leaf_named("evil.exe") != NULL, "T11: also behind a program");
@@ -137,7 +138,7 @@ static void zip_readings(void)
 	open_it("a.zip", &m);
 	T_OK(leaf_named("good.txt") != NULL && leaf_named("good.txt") == leaf_named("evil.exe"),
 	     "a file with two names has both");
-	made_add(&more, "MZ some program", 15);
+	MADE_ADD(&more, "MZ some program");
 	made_add(&more, m.p, m.n);
 	open_it("setup.exe", &more);
 	T_OK(leaf_named("evil.exe") != NULL, "behind a program");
@@ -353,14 +354,14 @@ static void unreadable(void)
 		     leaf_named("a.tar")->unread,
 	     "half an archive: %s", o.facts.findings_n > 0 ? o.facts.findings[0].report : "");
 	made_free(&m);
-	made_add(&m, "PK\3\4 this is none, though it begins like one: nothing follows that is", 70);
+	MADE_ADD(&m, "PK\3\4 this is none, though it begins like one: nothing follows that is");
 	open_it("a.zip", &m);
 	T_OK(found("unreadablearchive"), "only the first bytes of a zip");
 	made_free(&m);
-	made_add(&m, "MZ\x90 text 7z\xbc\xaf\x27\x1c and no archive behind it", 45);
+	MADE_ADD(&m, "MZ\x90 text 7z\xbc\xaf\x27\x1c and no archive behind it");
 	open_it("a.exe", &m);
 	T_OK(o.facts.findings_n == 0, "a program that only mentions one is left alone");
-	made_add(&other, "\x60\xea\x2c\0\x22\x0b\1\x0b\x10\0\2", 11);
+	MADE_ADD(&other, "\x60\xea\x2c\0\x22\x0b\1\x0b\x10\0\2");
 	made_add(&other, big.content.p, 100);
 	open_it("a.arj", &other);
 	T_OK(found("unreadablearchive"), "a format that nothing here reads");
@@ -394,7 +395,7 @@ static void options(void)
 	open_it("a.docx", &docx);
 	T_OK(leaf_named("word/document.xml") == NULL && o.facts.findings_n == 0, "or is not");
 	fresh();
-	made_add(&uu, "text\nbegin 644 hello.exe\n#0V%T\n`\nend\nmore\n", 43);
+	MADE_ADD(&uu, "text\nbegin 644 hello.exe\n#0V%T\n`\nend\nmore\n");
 	open_it("a.bin", &uu);
 	T_OK(o.s.leaves->next == NULL, "uuencoded files only where asked for");
 	o.request.find_uu = true;
@@ -421,7 +422,7 @@ static void tnef(void)
 {
 	struct made m = { .p = NULL };
 
-	made_add(&m, "\x78\x9f\x3e\x22\1\0", 6);
+	MADE_ADD(&m, "\x78\x9f\x3e\x22\1\0");
 	attribute(&m, 2, 0x00069002, "rendering data", 14);
 	attribute(&m, 2, 0x00018010, "EVIL.EXE", 9);
 	attribute(&m, 2, 0x0006800f, "MZ attached", 11);
