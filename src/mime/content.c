@@ -111,6 +111,7 @@ static int add_reading(struct mime_ctx *c, struct mime_part *below, struct bytes
 	if (p == NULL)
 		return mime_failed(c);
 	p->type = below->type;
+	p->charset = below->charset;
 	p->names = below->names;
 	p->headers = below->headers;
 	p->raw = below->raw;

@@ -182,7 +182,7 @@ class Gateway:
     def running(self):
         return self._process is not None and self._process.poll() is None
 
-    def stop(self, seconds=30):
+    def stop(self, seconds=75):
         """TERM; returns the exit code, or None when it had to be killed."""
         if self._process is None:
             return None
