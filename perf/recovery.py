@@ -105,7 +105,7 @@ def run(folder, a):
 
 
 def main():
-    a = bench.arguments(__doc__, signatures=300000, kills=10, messages=150)
+    a = bench.arguments(__doc__, signatures=300000, kills=10, messages=1500)
     if os.geteuid() != 0:
         sys.exit("needs root")
     with bench.scratch(a.folder) as folder:

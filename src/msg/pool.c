@@ -400,6 +400,8 @@ static void worker_up(struct worker *w, pid_t pid)
 {
 	w->state = WORKER_UP;
 	w->pid = pid;
+	w->running_since_ns = loop_now_ns(w->pool->gate->loop);
+	w->running_seq = 0;
 	w->polling = true;
 	loop_poll(w->pool->gate->loop, &w->event_op, w->event_fd);
 	loop_make_ready(w->pool->gate->loop, &w->pool->task);
