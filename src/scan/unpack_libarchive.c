@@ -33,11 +33,7 @@ static const char *reason(struct archive *a)
 }
 
 /* Not every reader of libarchive says it in a way a program can ask for. */
-<<<<<<< HEAD
-static bool says_encryption(struct archive *a)
-=======
 static bool speaks_of_encryption(struct archive *a)
->>>>>>> content
 {
 	const char *text = archive_error_string(a);
 
@@ -46,18 +42,10 @@ static bool speaks_of_encryption(struct archive *a)
 		strcasestr(text, "passphrase") != NULL);
 }
 
-<<<<<<< HEAD
-/* Only of an archive that could be opened: libarchive 3.6.2 jumps to a heap address when it is
- * asked this after a failed open of an LHA file. */
-static bool is_about_encryption(struct archive *a)
-{
-	return archive_read_has_encrypted_entries(a) == 1 || says_encryption(a);
-=======
 /* Only for an archive that was opened: libarchive 3.6.2 crashes when asked about another. */
 static bool is_about_encryption(struct archive *a)
 {
 	return archive_read_has_encrypted_entries(a) == 1 || speaks_of_encryption(a);
->>>>>>> content
 }
 
 static bool add_zeros(struct unpack *u, int64_t n)
@@ -173,11 +161,7 @@ static void open_archive(struct unpack *u, struct archive *a)
 {
 	if (archive_read_open_memory(a, u->content.p, u->content.n) == ARCHIVE_OK)
 		take_entries(u, a);
-<<<<<<< HEAD
-	else if (says_encryption(a))
-=======
 	else if (speaks_of_encryption(a))
->>>>>>> content
 		u->encrypted = true;
 	else
 		unpack_broken(u, "%s", reason(a));
