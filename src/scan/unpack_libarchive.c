@@ -10,6 +10,7 @@
  */
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <strings.h>
@@ -99,11 +100,16 @@ static int read_data(struct unpack *u, struct archive *a, struct archive_entry *
 	}
 }
 
+/* libarchive ends the process when a name cannot be converted and errno happens to say ENOMEM,
+ * which it may still do from long ago. */
 static void set_names(struct member *m, struct archive_entry *e)
 {
-	const char *utf8 = archive_entry_pathname_utf8(e);
-	const char *raw = archive_entry_pathname(e);
+	const char *utf8, *raw;
 
+	errno = 0;
+	utf8 = archive_entry_pathname_utf8(e);
+	errno = 0;
+	raw = archive_entry_pathname(e);
 	if (utf8 != NULL)
 		m->names[m->names_n++] = bytes_str(utf8);
 	if (raw != NULL && (utf8 == NULL || strcmp(raw, utf8) != 0))
