@@ -213,7 +213,7 @@ struct bench {
 	bool full;
 	struct conf *conf;
 	struct scan_engine *engine;
-	struct arena *arena;
+	struct arena *arena, *kept; /* of the message; of the request */
 	struct verdict_cache *cache; /* the gateway's side */
 	struct scan_request request;
 	struct cl_engine *bare_clamav;
@@ -288,7 +288,9 @@ static void load(struct bench *b)
 	load_conf(b);
 	if (scan_engine_new(&b->engine, b->conf, &err) < 0)
 		die("engine", &err);
-	policy_request(b->conf, &who, &b->request);
+	b->kept = arena_new(1 << 20);
+	if (b->kept == NULL || policy_request(b->conf, &who, b->kept, &b->request, &err) < 0)
+		die("request", NULL);
 	if (verdict_cache_new(&b->cache, CACHE_ENTRIES, &fd, &err) < 0)
 		die("verdict cache", &err);
 	(void)close(fd);
