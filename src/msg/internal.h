@@ -196,7 +196,8 @@ struct worker {
 	uint64_t slot_seq[JOBS_SLOTS];
 	uint64_t respawn_ns, seq_at_start;
 	bool timed_out, dirty; /* killed for the time limit; has jobs to flush */
-	bool slots_alone;      /* its one job shares with nobody */
+	unsigned flush_failures;
+	bool slots_alone; /* its one job shares with nobody */
 };
 
 struct zygote {
