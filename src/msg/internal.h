@@ -104,8 +104,8 @@ struct site_out { /* an outgoing directory; a ruleset can name several */
 	struct queue_dir *dir;
 	char *path;
 	struct site_out *next;
-	char ids[QUEUE_KICK_MAX][QUEUE_ID_MAX]; /* wait for the next kick */
-	unsigned ids_n;
+	char (*ids)[QUEUE_ID_MAX]; /* wait for a kick, oldest first; at most KICK_WAITING_MAX */
+	unsigned ids_n, ids_cap;
 };
 
 struct site {
@@ -282,6 +282,8 @@ void commit_init(struct commit *c, struct gate *g);
 void commit_add(struct commit *c, struct msg *m);
 
 /* --- kick.c --- */
+#define KICK_WAITING_MAX 4096 /* beyond it the MTA's own queue run finds them */
+
 struct kick {
 	struct gate *gate;
 	struct timer timer;
