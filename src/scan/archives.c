@@ -147,9 +147,12 @@ static enum is is_arj(struct bytes *c)
 		       : IS_NOT;
 }
 
+/* Without any of the flags that no version has. */
 static enum is is_gzip(struct bytes *c)
 {
-	return bytes_starts(*c, BYTES("\x1f\x8b\x08")) && c->n >= 18 ? IS_SURE : IS_NOT;
+	return bytes_starts(*c, BYTES("\x1f\x8b\x08")) && c->n >= 18 && (c->p[3] & 0xe0) == 0
+		       ? IS_SURE
+		       : IS_NOT;
 }
 
 static enum is is_bzip2(struct bytes *c)

@@ -268,6 +268,11 @@ static int read_stream(struct unpack *u, struct archive *a)
 		unpack_broken(u, "%s", reason(a));
 		return ARCHIVE_FATAL;
 	}
+	/* It did not like what we took for its magic, and would hand out the bytes as they are. */
+	if (archive_filter_code(a, 0) == ARCHIVE_FILTER_NONE) {
+		unpack_broken(u, "its header is damaged");
+		return ARCHIVE_FATAL;
+	}
 	r = read_data(u, a, e);
 	if (r != ARCHIVE_EOF && !u->stop)
 		unpack_broken(u, "%s", reason(a));

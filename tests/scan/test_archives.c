@@ -366,6 +366,16 @@ static void unreadable(void)
 	open_it("a.arj", &other);
 	T_OK(found("unreadablearchive"), "a format that nothing here reads");
 	made_free(&m);
+	MADE_ADD(&m, "\x1f\x9d\xff which is not what a compressed file looks like at all");
+	open_it("a.bin", &m);
+	T_OK(o.s.leaves->next == NULL && o.facts.findings_n == 0 && o.s.budget.hit == BUDGET_NONE,
+	     "two bytes that look like one are no archive");
+	made_free(&m);
+	MADE_ADD(&m, "\x1f\x8b\x08\x08\0\0\0\0\0\0name without an end, and no data");
+	open_it("a.gz", &m);
+	T_OK(o.s.budget.hit == BUDGET_NONE && found("unreadablearchive"),
+	     "a header alone is not handed on as content: %s", o.s.budget.why);
+	made_free(&m);
 	made_free(&other);
 	free((void *)(uintptr_t)big.content.p);
 }
