@@ -8,9 +8,8 @@
  *
  *   status   "version", "generation", "engine", "in_flight", "in_flight_max", "workers",
  *            "workers_up", "draining", "dirs" [path]
- *   queue    "messages" [{"id", "state", "from", "size", "age_ms", "attempts", "why"}]: in hand now;
- *            "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again;
- *            "dirs" [path]
+ *   queue    "messages" [{"id", "state", "from", "size", "age_ms", "attempts", "why"}]: in hand
+ * now; "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again; "dirs" [path]
  *   stats    "metrics" {name: number, or {"count", "sum_us", "p50_us", "p99_us"}}
  *   rescan   look at all queues now
  *   reload   read the configuration again; the answer says that it was asked for

@@ -49,6 +49,8 @@ struct conf_setting {
 	struct conf_value value; /* simple value, or the default of the ruleset */
 	struct ruleset *rules;   /* NULL: a simple value */
 	const char *where;       /* "FILE:LINE" of the value's line, or "default" */
+	const char *default_written;
+	struct conf_place set_at; /* the line of the configuration, whatever came of it */
 	bool all_matches;
 	bool is_set; /* not the built-in default */
 };
@@ -56,6 +58,14 @@ struct conf_setting {
 struct conf_var {
 	struct conf_var *next;
 	const char *name, *text;
+	bool used; /* since it got this text */
+};
+
+/* Something odd that is no mistake, for conf_explain(). */
+struct conf_note {
+	struct conf_note *next;
+	struct conf_place at;
+	const char *text;
 };
 
 struct conf_kept_file {
@@ -72,6 +82,7 @@ struct conf {
 	struct arena *arena;
 	struct conf_setting settings[OPT_ROWS];
 	struct conf_var *vars;
+	struct conf_note *notes;
 	struct conf_kept_file *files[CONF_FILE_BUCKETS];
 	bool wants_host;
 	bool one_for_many; /* Use Default Rules With Multiple Recipients */
@@ -101,7 +112,7 @@ struct conf_loader {
  * memory. The result is in the snapshot's arena. */
 const char *conf_expand(struct conf_loader *l, struct bytes text, struct conf_place at);
 const char *conf_var_get(const struct conf *c, struct bytes name);
-int conf_var_set(struct conf_loader *l, struct bytes name, const char *text);
+int conf_var_set(struct conf_loader *l, struct bytes name, const char *text, struct conf_place at);
 
 /* value.c: convert @text as the type of @id asks. False: bad, *@ret_why says what was expected.
  * @check: files, directories and commands must exist (defaults are taken as they are). */
@@ -112,6 +123,7 @@ const char *conf_value_expected(struct conf_loader *l, enum opt_id id);
 
 /* load.c */
 void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ...) PRINTF(3, 4);
+void conf_note_add(struct conf_loader *l, struct conf_place at, const char *fmt, ...) PRINTF(3, 4);
 /* Keep the content of @path for conf_file(). Returns 0 or what reading it returned. */
 int conf_keep_file(struct conf_loader *l, const char *path);
 /* A file name that lives as long as the snapshot. */

@@ -23,10 +23,14 @@ const char *conf_var_get(const struct conf *c, struct bytes name)
 	return v == NULL ? NULL : v->text;
 }
 
-int conf_var_set(struct conf_loader *l, struct bytes name, const char *text)
+int conf_var_set(struct conf_loader *l, struct bytes name, const char *text, struct conf_place at)
 {
 	struct conf_var *v = find_var(l->c, name);
 
+	if (v != NULL && v->used && strcmp(v->text, text) != 0)
+		conf_note_add(l, at,
+			      "%%%s%% is changed here, but the lines above that use it keep '%s'",
+			      v->name, SHOWN(bytes_str(v->text)));
 	if (v == NULL) {
 		v = arena_zalloc(l->c->arena, sizeof(*v));
 		if (v == NULL)
@@ -38,6 +42,7 @@ int conf_var_set(struct conf_loader *l, struct bytes name, const char *text)
 		l->c->vars = v;
 	}
 	v->text = text;
+	v->used = false;
 	return 0;
 }
 
@@ -47,9 +52,9 @@ static void expand_vars(struct conf_loader *l, struct bytes in, struct str *out,
 {
 	for (;;) {
 		ptrdiff_t open = bytes_index(in, '%');
+		struct conf_var *v;
 		struct bytes name;
 		ptrdiff_t close;
-		const char *text;
 
 		close = open < 0 ? -1 : bytes_index(bytes_from(in, (size_t)open + 1), '%');
 		if (close < 0)
@@ -62,13 +67,14 @@ static void expand_vars(struct conf_loader *l, struct bytes in, struct str *out,
 		}
 		name = bytes_head(in, (size_t)close);
 		in = bytes_from(in, (size_t)close + 1);
-		text = conf_var_get(l->c, name);
-		if (text != NULL)
-			str_add(out, text);
-		else
-			conf_problem_add(l->report, CONF_WARNING, at,
-					 "%%%s%% is not defined at this line and is left out",
-					 SHOWN(name));
+		v = find_var(l->c, name);
+		if (v != NULL) {
+			str_add(out, v->text);
+			v->used = true;
+			continue;
+		}
+		conf_problem_add(l->report, CONF_WARNING, at,
+				 "%%%s%% is not defined at this line and is left out", SHOWN(name));
 	}
 	str_add_bytes(out, in);
 }
@@ -159,9 +165,9 @@ const char *conf_expand(struct conf_loader *l, struct bytes text, struct conf_pl
 	expand_env(l, str_bytes(&vars), &env);
 	expand_newlines(str_bytes(&env), &out);
 	if (vars.failed || env.failed || out.failed) {
-		conf_problem_add(l->report, CONF_ERROR, at,
-				 "the value is longer than %zu bytes after substitution",
-				 CONF_VALUE_MAX_BYTES);
+		/* or out of memory; in no case may the line count for nothing */
+		conf_fatal(l, at, "the value is longer than %zu bytes after substitution",
+			   CONF_VALUE_MAX_BYTES);
 		return NULL;
 	}
 	return keep(l, bytes_trim(str_bytes(&out)));

@@ -11,9 +11,12 @@
 
 #include "conf/conf_internal.h"
 #include "conf/ruleset.h"
+#include "core/num.h"
+
+#define MAILSCANNER_VERSION "5.5.3"
 
 #define INCLUDE_DEPTH_MAX 20u
-#define SUGGESTIONS_MAX   200u /* a file of another program has thousands of unknown keys */
+#define SUGGESTIONS_MAX   50u /* a file of another program has thousands of unknown keys */
 
 void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ...)
 {
@@ -27,6 +30,26 @@ void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ..
 	if (!l->fatal)
 		(void)err_set(&l->why, ERR_CONFIG, -EINVAL, "%s:%u: %s", at.file, at.line, text);
 	l->fatal = true;
+}
+
+void conf_note_add(struct conf_loader *l, struct conf_place at, const char *fmt, ...)
+{
+	struct conf_note *n = arena_zalloc(l->c->arena, sizeof(*n));
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n != NULL)
+		n->text = arena_str(l->c->arena, bytes_str(text));
+	if (n == NULL || n->text == NULL) {
+		l->no_memory = true;
+		return;
+	}
+	n->at = at;
+	n->next = l->c->notes;
+	l->c->notes = n;
 }
 
 const char *conf_keep_name(struct conf_loader *l, const char *path)
@@ -193,14 +216,20 @@ static void assign(struct conf_loader *l, struct bytes key, struct bytes value,
 	if (text == NULL)
 		return;
 	if (is_variable(key)) {
-		l->no_memory |= conf_var_set(l, bytes_of(key.p + 1, key.n - 2), text) < 0;
+		l->no_memory |= conf_var_set(l, bytes_of(key.p + 1, key.n - 2), text, key_at) < 0;
 		return;
 	}
 	id = opt_index_find(&l->index, key);
-	if (id == OPT_ROWS)
+	if (id == OPT_ROWS) {
 		unknown_key(l, key, key_at);
-	else
-		l->raw[id] = (struct conf_raw){ text, value_at };
+		return;
+	}
+	/* another file may well replace it: that is what conf.d is for */
+	if (l->raw[id].text != NULL && l->raw[id].at.file == value_at.file)
+		conf_note_add(l, l->raw[id].at,
+			      "%s is set again at line %u; this line counts for nothing",
+			      opt_rows[id].name, value_at.line);
+	l->raw[id] = (struct conf_raw){ text, value_at };
 }
 
 static struct bytes without_comment(struct bytes line)
@@ -313,17 +342,28 @@ static bool empty_is_missing(enum opt_type type)
 	return type == OPT_DIR || type == OPT_FILE || type == OPT_NUMBER || type == OPT_COMMAND;
 }
 
+/* Defaults go through the same parser, but need not exist on this host. */
+static void take_default(struct conf_loader *l, enum opt_id id)
+{
+	struct conf_setting *set = &l->c->settings[id];
+	const struct conf_place at = { .file = "default" };
+	const char *text = conf_expand(l, bytes_str(opt_rows[id].def), at), *why;
+
+	if (text == NULL)
+		return;
+	if (!conf_value_parse(l, id, text, false, (struct conf_place){ 0 }, &set->value, &why) &&
+	    !l->no_memory)
+		conf_fatal(l, at, "%s: bad default", opt_rows[id].name);
+	set->default_written = text;
+}
+
 static void convert(struct conf_loader *l, enum opt_id id)
 {
 	struct conf_setting *set = &l->c->settings[id];
 	const struct conf_raw *raw = &l->raw[id];
-	const char *why;
 
-	if (!conf_value_parse(l, id, opt_rows[id].def, false, (struct conf_place){ 0 }, &set->value,
-			      &why) &&
-	    !l->no_memory)
-		conf_fatal(l, (struct conf_place){ .file = "default" }, "%s: bad default",
-			   opt_rows[id].name);
+	take_default(l, id);
+	set->set_at = raw->at;
 	if (raw->text == NULL || (*raw->text == '\0' && empty_is_missing(opt_rows[id].type)))
 		return;
 	if (is_function(raw->text))
@@ -347,14 +387,43 @@ static void note_where(struct conf_loader *l, enum opt_id id)
 	l->no_memory |= set->where == NULL;
 }
 
+/* -1, 0, 1 as strcmp(), number by number; what is no number counts as 0. */
+static int version_compare(struct bytes a, struct bytes b)
+{
+	while (a.n > 0 || b.n > 0) {
+		uint64_t x = 0, y = 0;
+
+		if (num_take(&a, UINT32_MAX, &x) < 0 || num_take(&b, UINT32_MAX, &y) < 0)
+			break;
+		if (x != y)
+			return x < y ? -1 : 1;
+		a = bytes_from(a, 1);
+		b = bytes_from(b, 1);
+	}
+	return (a.n > 0) - (b.n > 0);
+}
+
+static void check_version(struct conf_loader *l)
+{
+	const struct conf_raw *raw = &l->raw[OPT_MAILSCANNER_VERSION_NUMBER];
+
+	if (raw->text != NULL &&
+	    version_compare(bytes_str(raw->text), bytes_str(MAILSCANNER_VERSION)) > 0)
+		conf_problem_add(l->report, CONF_WARNING, raw->at,
+				 "the file was written for MailScanner %s; this program follows %s",
+				 SHOWN(bytes_str(raw->text)), MAILSCANNER_VERSION);
+}
+
 static void predefine(struct conf_loader *l, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	struct bytes dir = bytes_of(path, slash == NULL ? 0 : (size_t)(slash - path));
+	const struct conf_place nowhere = { 0 };
 	const char *kept = slash == NULL ? "." : arena_str(l->c->arena, dir);
 
-	l->no_memory |= kept == NULL || conf_var_set(l, BYTES("version"), SALLYPORT_VERSION) < 0 ||
-			conf_var_set(l, BYTES("conf-dir"), kept) < 0;
+	l->no_memory |= kept == NULL ||
+			conf_var_set(l, BYTES("version"), SALLYPORT_VERSION, nowhere) < 0 ||
+			conf_var_set(l, BYTES("conf-dir"), kept, nowhere) < 0;
 }
 
 static void load_all(struct conf_loader *l, const char *path, struct bytes content)
@@ -369,6 +438,7 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 		convert(l, id);
 		note_where(l, id);
 	}
+	check_version(l);
 	if (!l->no_memory)
 		l->c->one_for_many =
 			conf_bool(l->c, OPT_USE_DEFAULT_RULES_WITH_MULTIPLE_RECIPIENTS, NULL);

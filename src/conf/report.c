@@ -14,8 +14,8 @@
 
 struct conf_report {
 	struct arena *arena;
-	struct conf_problem *list; /* PROBLEMS_MAX + 1 for the one that says so */
-	size_t n;
+	struct conf_problem *list;
+	size_t n, cap;
 	const char *last_file; /* most problems of a row come from one file */
 };
 
@@ -26,8 +26,7 @@ struct conf_report *conf_report_new(void)
 	if (r == NULL)
 		return NULL;
 	r->arena = arena_new(REPORT_MAX_BYTES);
-	r->list = calloc(PROBLEMS_MAX + 1, sizeof(*r->list));
-	if (r->arena == NULL || r->list == NULL)
+	if (r->arena == NULL)
 		conf_report_free(&r);
 	return r;
 }
@@ -59,6 +58,22 @@ static const char *keep_file(struct conf_report *r, const char *file)
 	return r->last_file == NULL ? "" : r->last_file;
 }
 
+/* Room for one more; PROBLEMS_MAX of them and the one that says so. */
+static bool grow(struct conf_report *r)
+{
+	size_t want = r->cap == 0 ? 16 : r->cap * 2;
+	struct conf_problem *bigger;
+
+	if (r->n < r->cap)
+		return true;
+	bigger = reallocarray(r->list, want, sizeof(*bigger));
+	if (bigger == NULL)
+		return false;
+	r->list = bigger;
+	r->cap = want;
+	return true;
+}
+
 void conf_problem_add(struct conf_report *r, enum conf_severity severity, struct conf_place at,
 		      const char *fmt, ...)
 {
@@ -66,7 +81,7 @@ void conf_problem_add(struct conf_report *r, enum conf_severity severity, struct
 	struct conf_problem *p;
 	va_list ap;
 
-	if (r == NULL || r->n > PROBLEMS_MAX)
+	if (r == NULL || r->n > PROBLEMS_MAX || !grow(r))
 		return;
 	if (r->n == PROBLEMS_MAX) {
 		(void)snprintf(text, sizeof(text), "more than %u problems; the rest is not shown",

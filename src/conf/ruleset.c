@@ -22,7 +22,7 @@ struct value_slot {
 	uint32_t value, next;
 };
 
-#define VALUE_BUCKETS 65536u
+#define VALUE_BUCKETS 16384u
 
 struct reader {
 	struct conf_loader *l;

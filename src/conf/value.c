@@ -101,6 +101,7 @@ static bool parse_words(struct parse *p)
 			str_add_char(&out, ' ');
 		str_add_bytes(&out, value);
 	}
+	p->l->no_memory |= out.failed;
 	if (out.n == 0 || out.failed)
 		return bad(p, conf_value_expected(p->l, p->id));
 	p->v->text = arena_str(p->l->c->arena, str_bytes(&out));

@@ -73,6 +73,8 @@ static void queue(struct ctl *c, struct jout *j)
 
 static void stats(struct ctl *c, struct jout *j)
 {
+	if (c->gate != NULL)
+		gate_measure(c->gate);
 	metrics_json(c->metrics, j, "metrics");
 }
 

@@ -86,6 +86,7 @@ static int load_bundle(struct gateway *g, const struct channel_msg *m, int fd, s
 		return r;
 	conf_unref(&g->conf);
 	g->conf = c;
+	log_from_conf(c);
 	g->serial = m->serial;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "core/log.h"
+#include "core/num.h"
 #include "daemon/roles.h"
 
 /* A broken file of a million lines must not drown the log. */
@@ -22,6 +23,15 @@ static void log_problems(const struct conf_report *r)
 	}
 	if (n > PROBLEMS_LOGGED)
 		log_warning("and %zu more: see sallyport check", n - PROBLEMS_LOGGED);
+}
+
+void log_from_conf(const struct conf *c)
+{
+	uint64_t level = LOG_LEVEL_INFO;
+
+	(void)!num_parse(bytes_str(conf_words(c, OPT_LOG_LEVEL, NULL)), 10, LOG_LEVEL_DEBUG,
+			 &level);
+	log_set_level((enum log_level)level);
 }
 
 int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd, struct err *err)
@@ -43,6 +53,7 @@ int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd, st
 	if (r < 0)
 		return r;
 	*ret_bundle_fd = r;
+	log_from_conf(c);
 	*ret_c = TAKE(c);
 	return 0;
 }

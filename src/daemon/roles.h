@@ -21,4 +21,7 @@ int gateway_main(const struct daemon_options *o);
 int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd,
 		   struct err *err) MUST_CHECK;
 
+/* Option Log Level. */
+void log_from_conf(const struct conf *c);
+
 #endif

@@ -236,7 +236,7 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 {
 	uint64_t lived = clock_now_ns() - c->started_ns;
 
-	if (!s->stopping || status != 0)
+	if (status != 0 || (!s->stopping && c->role == CHILD_GATEWAY))
 		log_warning("%s (pid %d) ended: %s", child_name(c->role), (int)c->pid,
 			    child_end(status));
 	if (c->role == CHILD_GATEWAY) {

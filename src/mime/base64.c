@@ -37,12 +37,8 @@ static const uint8_t table[256] = {
 #undef X
 
 #if defined(__x86_64__)
-/*
- * 32 characters to 24 bytes while all are of the alphabet. The high nibble of a character selects
- * its class; two look-ups whose bits meet mean a foreign character, a third gives the distance to
- * its value ('/' shares its class with '+' and is told apart by comparison).
- */
-__attribute__((target("avx2"))) static size_t run_avx2(uint8_t *out, const uint8_t *in, size_t n)
+/* Bytes that are not zero stand where a character is foreign to the alphabet. */
+__attribute__((target("avx2"))) static inline __m256i foreign(__m256i v)
 {
 	const __m256i low_bad =
 		_mm256_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13,
@@ -52,6 +48,20 @@ __attribute__((target("avx2"))) static size_t run_avx2(uint8_t *out, const uint8
 		_mm256_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10,
 				 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x01, 0x02, 0x04, 0x08,
 				 0x04, 0x08, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10);
+	const __m256i nibble = _mm256_set1_epi8(0x0f);
+	__m256i high = _mm256_and_si256(_mm256_srli_epi32(v, 4), nibble);
+	__m256i low = _mm256_and_si256(v, nibble);
+
+	return _mm256_and_si256(_mm256_shuffle_epi8(low_bad, low),
+				_mm256_shuffle_epi8(high_bad, high));
+}
+
+/*
+ * 32 characters of the alphabet to 24 bytes; 32 are written. The high nibble of a character
+ * selects its distance to its value; '/' shares a nibble with '+' and is told apart by comparison.
+ */
+__attribute__((target("avx2"))) static inline void store(uint8_t *out, __m256i v)
+{
 	const __m256i distance =
 		_mm256_setr_epi8(0, 16, 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16,
 				 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0);
@@ -60,45 +70,82 @@ __attribute__((target("avx2"))) static size_t run_avx2(uint8_t *out, const uint8
 				 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1);
 	const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 7, 7);
 	const __m256i slash = _mm256_set1_epi8(0x2f);
-	size_t i = 0;
+	__m256i high = _mm256_and_si256(_mm256_srli_epi32(v, 4), slash);
+	__m256i nearer = _mm256_add_epi8(_mm256_cmpeq_epi8(v, slash), high);
 
-	for (; n - i >= 32; i += 32, out += 24) {
-		__m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(in + i));
-		__m256i high = _mm256_and_si256(_mm256_srli_epi32(v, 4), slash);
-		__m256i low = _mm256_and_si256(v, slash);
-		__m256i bad = _mm256_and_si256(_mm256_shuffle_epi8(low_bad, low),
-					       _mm256_shuffle_epi8(high_bad, high));
-		__m256i is_slash = _mm256_cmpeq_epi8(v, slash);
+	v = _mm256_add_epi8(v, _mm256_shuffle_epi8(distance, nearer));
+	v = _mm256_maddubs_epi16(v, _mm256_set1_epi32(0x01400140));
+	v = _mm256_madd_epi16(v, _mm256_set1_epi32(0x00011000));
+	v = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(v, order), lanes);
+	_mm256_storeu_si256((__m256i *)(void *)out, v);
+}
 
-		if (!_mm256_testz_si256(bad, bad))
+__attribute__((target("avx2"))) static inline __m256i load(const uint8_t *p)
+{
+	return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+/* Length of the LF or CR LF at the start of @in (two bytes at least are there); 0: neither. */
+static size_t line_end(const uint8_t *in)
+{
+	if (in[0] == '\n')
+		return 1;
+	return in[0] == '\r' && in[1] == '\n' ? 2 : 0;
+}
+
+/*
+ * Lines of whole quanta. The rest of a line, less than a vector, is decoded by a vector that ends
+ * with it and so does a part twice: the same bytes are written to the same place.
+ */
+__attribute__((target("avx2"))) static size_t run_avx2(uint8_t **io_out, const uint8_t *in,
+						       size_t n)
+{
+	uint8_t *out = *io_out;
+	size_t i = 0, line = 0;
+
+	while (n - i > 33) {
+		__m256i v = load(in + i), bad = foreign(v);
+		unsigned good, k;
+
+		if (_mm256_testz_si256(bad, bad)) {
+			store(out, v);
+			i += 32;
+			out += 24;
+			continue;
+		}
+		good = (unsigned)_mm256_movemask_epi8(
+			_mm256_cmpeq_epi8(bad, _mm256_setzero_si256()));
+		k = (unsigned)__builtin_ctz(~good);
+		if (k % 4 != 0 || (k > 0 && i + k - line < 32) || line_end(in + i + k) == 0)
 			break;
-		v = _mm256_add_epi8(v,
-				    _mm256_shuffle_epi8(distance, _mm256_add_epi8(is_slash, high)));
-		v = _mm256_maddubs_epi16(v, _mm256_set1_epi32(0x01400140));
-		v = _mm256_madd_epi16(v, _mm256_set1_epi32(0x00011000));
-		v = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(v, order), lanes);
-		_mm256_storeu_si256((__m256i *)(void *)out, v);
+		if (k > 0)
+			store(out + k / 4 * 3 - 24, load(in + i + k - 32));
+		out += k / 4 * 3;
+		i += k + line_end(in + i + k);
+		line = i;
 	}
+	*io_out = out;
 	return i;
 }
 
-static size_t run_wide(uint8_t *out, const uint8_t *in, size_t n)
+static size_t run_wide(uint8_t **io_out, const uint8_t *in, size_t n)
 {
-	return __builtin_cpu_supports("avx2") ? run_avx2(out, in, n) : 0;
+	return __builtin_cpu_supports("avx2") ? run_avx2(io_out, in, n) : 0;
 }
 #else
-static size_t run_wide(uint8_t *out UNUSED, const uint8_t *in UNUSED, size_t n UNUSED)
+static size_t run_wide(uint8_t **io_out UNUSED, const uint8_t *in UNUSED, size_t n UNUSED)
 {
 	return 0;
 }
 #endif
 
-/* Whole quanta of clean characters; returns the characters used, a multiple of 4. */
-static size_t run_clean(uint8_t *out, const uint8_t *in, size_t n)
+/* Whole quanta of clean characters, and line ends between them; returns the bytes used. */
+static size_t run_clean(uint8_t **io_out, const uint8_t *in, size_t n)
 {
-	size_t i = n >= 32 ? run_wide(out, in, n) : 0;
+	size_t i = n >= 64 ? run_wide(io_out, in, n) : 0;
+	uint8_t *out = *io_out;
 
-	for (out += i / 4 * 3; n - i >= 4; i += 4, out += 3) {
+	for (; n - i >= 4; i += 4, out += 3) {
 		uint8_t a = table[in[i]], b = table[in[i + 1]], c = table[in[i + 2]],
 			d = table[in[i + 3]];
 		uint32_t v = (uint32_t)a << 18 | (uint32_t)b << 12 | (uint32_t)c << 6 | d;
@@ -109,6 +156,7 @@ static size_t run_clean(uint8_t *out, const uint8_t *in, size_t n)
 		out[1] = (uint8_t)(v >> 8);
 		out[2] = (uint8_t)v;
 	}
+	*io_out = out;
 	return i;
 }
 
@@ -159,7 +207,21 @@ static bool is_line_end(struct bytes in, size_t i)
 	return in.p[i] == '\n' || (in.p[i] == '\r' && i + 1 < in.n && in.p[i + 1] == '\n');
 }
 
-size_t base64_decode(uint8_t *out, struct bytes in, bool *ret_clean)
+/*
+ * The last line start at or before @at. All between the two is of the alphabet, and at the line
+ * start no quantum was open, so that what was written tells what had been written there.
+ */
+static void clean_lines(struct base64_clean *c, struct bytes in, size_t at, size_t out_n)
+{
+	size_t start = at;
+
+	while (start > 0 && in.p[start - 1] != '\n')
+		start--;
+	c->in_n = start;
+	c->out_n = out_n - (at - start) / 4 * 3;
+}
+
+size_t base64_decode(uint8_t *out, struct bytes in, struct base64_clean *ret_clean)
 {
 	struct quantum q = { 0, 0 };
 	uint8_t *start = out;
@@ -169,10 +231,7 @@ size_t base64_decode(uint8_t *out, struct bytes in, bool *ret_clean)
 		uint8_t value;
 
 		if (q.n == 0) {
-			size_t used = run_clean(out, in.p + i, in.n - i);
-
-			i += used;
-			out += used / 4 * 3;
+			i += run_clean(&out, in.p + i, in.n - i);
 			if (i == in.n)
 				break;
 		}
@@ -183,10 +242,44 @@ size_t base64_decode(uint8_t *out, struct bytes in, bool *ret_clean)
 			break;
 		i++;
 	}
-	*ret_clean = is_clean_end(bytes_from(in, i), q.n);
-	if (*ret_clean)
+	ret_clean->all = is_clean_end(bytes_from(in, i), q.n);
+	clean_lines(ret_clean, in, i, (size_t)(out - start));
+	if (ret_clean->all)
 		return (size_t)(flush(&q, out) - start);
-	return base64_decode_by(start, in, 0);
+	return ret_clean->out_n +
+	       base64_decode_by(start + ret_clean->out_n, bytes_from(in, ret_clean->in_n), 0);
+}
+
+/* Behind disputed padding the alignment itself is in dispute, and so is what a line holds. */
+#define BEHIND_PAD                                                                                 \
+	(BASE64_STOP_AT_PAD | BASE64_SKIP_PAD | BASE64_PAD_PENDING | BASE64_COUNT_PAD |            \
+	 BASE64_LINE_RESET | BASE64_LINE_DROP | BASE64_BLANK_RESET)
+
+unsigned base64_disputes(struct bytes in)
+{
+	unsigned rules = 0, pending = 0;
+	bool padded = false, line_empty = true;
+
+	for (size_t i = 0; i < in.n; i++) {
+		uint8_t value = table[in.p[i]];
+
+		if (value <= 63) {
+			rules |= padded ? BEHIND_PAD : 0;
+			pending = (pending + 1) % 4;
+			line_empty = false;
+		} else if (value == PAD) {
+			rules |= pending < 2 && !padded ? BEHIND_PAD : 0;
+			padded = true;
+		} else if (in.p[i] == '\n') {
+			rules |= pending > 0 ? BASE64_LINE_RESET | BASE64_LINE_DROP : 0;
+			rules |= pending > 0 && line_empty ? BASE64_BLANK_RESET : 0;
+			line_empty = true;
+		} else if (value == BAD) {
+			rules |= BASE64_STOP_AT_JUNK;
+			rules |= in.p[i] == '-' || in.p[i] == '_' ? BASE64_URL : 0;
+		}
+	}
+	return rules;
 }
 
 static uint8_t value_by(uint8_t c, unsigned rules)
@@ -216,8 +309,6 @@ static void on_pad(struct slow *s, unsigned rules)
 			return;
 		s->stop = (rules & BASE64_STOP_AT_PAD) != 0;
 	}
-	if ((rules & BASE64_CUT_AT_PAD) != 0)
-		s->q = (struct quantum){ 0, 0 };
 	s->out = flush(&s->q, s->out);
 	s->pads = 0;
 }

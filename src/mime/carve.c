@@ -11,6 +11,8 @@
 
 #include "mime/internal.h"
 
+enum { LINES_FIRST = 16 };
+
 struct dash_line {
 	const uint8_t *start, *behind; /* behind: first byte of the next line */
 	struct bytes token;            /* without the dashes and blanks around it */
@@ -31,19 +33,6 @@ struct carve {
 static bool is_eol(uint8_t ch)
 {
 	return ch == '\n' || ch == '\r';
-}
-
-/* Offset of the next line that starts with "--", from @at; buf.n: none. */
-static size_t next_dashes(struct bytes buf, size_t at)
-{
-	while (at < buf.n) {
-		at += mime_find_pair(bytes_from(buf, at), '-', '-');
-		if (at >= buf.n || at == 0 || is_eol(buf.p[at - 1]))
-			break;
-		while (at < buf.n && buf.p[at] == '-')
-			at++;
-	}
-	return MIN_OF(at, buf.n);
 }
 
 static size_t line_end(struct bytes buf, size_t at)
@@ -75,40 +64,45 @@ static struct bytes token_of(struct bytes line)
 	return line;
 }
 
-static size_t count_dash_lines(struct bytes buf)
-{
-	size_t n = 0;
-
-	for (size_t at = next_dashes(buf, 0); at < buf.n; at = next_dashes(buf, line_end(buf, at)))
-		n++;
-	return n;
-}
-
 static bool ends_at_cr(struct bytes buf, size_t at)
 {
 	return at + 1 < buf.n && buf.p[at] == '\r' && buf.p[at + 1] != '\n';
 }
 
+/* Room for one more; an array that is outgrown stays in the arena, all of them below twice it. */
+static struct dash_line *new_line(struct carve *cv)
+{
+	size_t n = cv->lines_n;
+
+	if (n == 0 || (n >= LINES_FIRST && (n & (n - 1)) == 0)) {
+		struct dash_line *more =
+			arena_array(cv->c->a, MAX_OF(n * 2, (size_t)LINES_FIRST), sizeof(*more));
+
+		if (more == NULL)
+			return NULL;
+		if (n > 0)
+			memcpy(more, cv->lines, n * sizeof(*more));
+		cv->lines = more;
+	}
+	return &cv->lines[cv->lines_n++];
+}
+
 static int find_dash_lines(struct carve *cv)
 {
 	struct bytes buf = cv->buf;
-	size_t n = count_dash_lines(buf);
 
-	if (n == 0)
-		return 0;
-	cv->lines = arena_array(cv->c->a, n, sizeof(cv->lines[0]));
-	if (cv->lines == NULL)
-		return mime_no_memory(cv->c);
-	for (size_t at = next_dashes(buf, 0); at < buf.n;) {
-		struct dash_line *d = &cv->lines[cv->lines_n++];
+	for (size_t at = mime_find_dashes(buf, 0); at < buf.n;) {
+		struct dash_line *d = new_line(cv);
 		size_t end = line_end(buf, at);
 
+		if (d == NULL)
+			return mime_no_memory(cv->c);
 		d->start = buf.p + at;
 		d->token = token_of(bytes_of(d->start, end - at));
 		d->next_same = SIZE_MAX;
 		cv->bare_cr =
 			cv->bare_cr || ends_at_cr(buf, end) || (at > 0 && ends_at_cr(buf, at - 1));
-		at = next_dashes(buf, end);
+		at = mime_find_dashes(buf, end);
 		if (end < buf.n)
 			end += end + 1 < buf.n && buf.p[end] == '\r' && buf.p[end + 1] == '\n' ? 2
 											       : 1;

@@ -91,7 +91,8 @@ static int add_reading(struct mime_ctx *c, struct entity *e, struct bytes body, 
 	p->headers = e->block;
 	p->raw = body;
 	p->names = e->shared.names;
-	p->defects = e->shared.defects;
+	p->charset = e->below->charset;
+	p->defects = e->shared.defects | mime_type_defects(type);
 	p->attachment = e->h.disposition.n > 0 &&
 			bytes_starts_nocase(e->h.disposition.v[0], BYTES("attachment"));
 	return 0;
@@ -169,7 +170,7 @@ static int add_readings(struct mime_ctx *c, struct entity *e)
 		for (unsigned t = 0; r == 0 && t < e->types_n; t++)
 			for (unsigned i = MIME_7BIT; r == 0 && i < MIME_ENCODINGS; i++)
 				if ((mask & 1u << i) != 0 &&
-				    !(i == MIME_7BIT && mime_is_multipart(e->types[t])))
+				    !(i == MIME_7BIT && s == 0 && mime_is_multipart(e->types[t])))
 					r = add_reading(c, e, body, e->types[t],
 							(enum mime_encoding)i);
 		if (r < 0)

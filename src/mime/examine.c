@@ -72,7 +72,7 @@ static const struct mime_part *last_part(const struct mime_part *p)
 	return last;
 }
 
-/* Behind the closing line, which follows the last byte of the last part. */
+/* Behind the closing line, which follows the last byte of the last part; p NULL: there is none. */
 static struct bytes behind_last_part(const struct mime_part *p)
 {
 	const struct mime_part *last = p, *deeper;
@@ -83,16 +83,19 @@ static struct bytes behind_last_part(const struct mime_part *p)
 	rest = bytes_from(p->raw, (size_t)(last->raw.p - p->raw.p) + last->raw.n);
 	while (bytes_next_line(&rest, &line))
 		if (bytes_starts(line, BYTES("--")))
-			return rest;
-	return rest;
+			return rest.p == NULL ? bytes_of(line.p, 0) : rest;
+	return bytes_of(NULL, 0);
 }
 
 static int examine_multipart(struct mime_ctx *c, struct mime_part *p)
 {
+	struct bytes behind = behind_last_part(p);
 	int r = add_face(c, p, before_first_part(p));
 
-	if (r == 0)
-		r = add_face(c, p, behind_last_part(p));
+	if (behind.p == NULL)
+		p->defects |= MIME_BAD_BOUNDARY; /* never closed */
+	else if (r == 0)
+		r = add_face(c, p, behind);
 	if (r == 0 && (p->defects & FACE_DEFECTS) != 0)
 		r = other_readings(c, p);
 	return r;
@@ -127,39 +130,59 @@ int mime_examine(struct mime_ctx *c, struct mime_part *top)
 	return r;
 }
 
-/* Lone CRs as the ends of lines, as old Macintosh mail has them: a copy where they are LFs. */
-static int read_with_lf(struct mime_ctx *c, struct bytes buf, struct mime_part *top)
+/* Lone CRs as LFs, as old Macintosh mail has them, and without NULs. */
+static struct bytes cleaned_copy(struct mime_ctx *c, struct bytes buf)
+{
+	uint8_t *copy = arena_alloc(c->a, buf.n);
+	size_t n = 0;
+
+	for (size_t i = 0; copy != NULL && i < buf.n; i++) {
+		bool lone_cr = buf.p[i] == '\r' && (i + 1 == buf.n || buf.p[i + 1] != '\n');
+
+		if (buf.p[i] != '\0')
+			copy[n++] = lone_cr ? '\n' : buf.p[i];
+	}
+	return bytes_of(copy, n);
+}
+
+static int read_cleaned(struct mime_ctx *c, struct bytes buf, struct mime_part *top)
 {
 	struct mime_part *again;
-	uint8_t *copy;
 	bool bare_cr;
 	int r;
 
-	if (!budget_charge(c->b, BUDGET_EXPANDED_BYTES, buf.n, BYTES("lone CRs")))
+	if (!budget_charge(c->b, BUDGET_EXPANDED_BYTES, buf.n, BYTES("lone CRs or NULs")))
 		return mime_limit(c);
-	copy = arena_dup(c->a, buf);
-	if (copy == NULL)
+	buf = cleaned_copy(c, buf);
+	if (buf.p == NULL)
 		return mime_no_memory(c);
-	for (size_t i = 0; i < buf.n; i++)
-		if (copy[i] == '\r' && (i + 1 == buf.n || copy[i + 1] != '\n'))
-			copy[i] = '\n';
-	buf.p = copy;
 	r = mime_prelimits(buf, c->b, c->err);
 	if (r == 0)
-		r = mime_read(c, buf, top, true, &again);
+		r = mime_read(c, buf, top, MIME_AS_READING, &again);
 	if (r == 0)
 		r = mime_examine(c, again);
 	return r < 0 ? r : mime_carve(c, buf, again, &bare_cr);
 }
 
+/* Lone CRs in the header of the whole, or NULs in any header. */
+static bool has_odd_headers(struct mime_part *top)
+{
+	unsigned defects = top->defects & MIME_BARE_CR;
+
+	for (struct mime_part *p = top; p != NULL; p = mime_next_below(p, top))
+		defects |= p->structural ? p->defects & MIME_NUL : 0;
+	return defects != 0;
+}
+
 int mime_complete(struct mime_ctx *c, struct bytes buf, struct mime_part *top)
 {
-	bool bare_cr;
+	bool bare_cr, odd;
 	int r = mime_examine(c, top);
 
+	odd = r == 0 && has_odd_headers(top);
 	if (r == 0)
 		r = mime_carve(c, buf, top, &bare_cr);
-	if (r < 0 || !(bare_cr || (top->defects & MIME_BARE_CR) != 0))
+	if (r < 0 || !(bare_cr || odd))
 		return r;
-	return read_with_lf(c, buf, top);
+	return read_cleaned(c, buf, top);
 }

@@ -75,7 +75,7 @@ static struct bytes skip_to_value(struct bytes rest)
 {
 	size_t i = 0;
 
-	while (i < rest.n && (ascii_is_space(rest.p[i]) || rest.p[i] == ':'))
+	while (i < rest.n && (ascii_is_space(rest.p[i]) || rest.p[i] == ':' || rest.p[i] == '\0'))
 		i++;
 	return bytes_from(rest, i);
 }
@@ -96,7 +96,7 @@ static bool content_field(struct mime_headers *h, struct bytes field)
 		gap = (size_t)colon;
 		if (gap > 0 || (rest.n > 1 && rest.p[1] == ':'))
 			h->defects |= MIME_BAD_HEADER;
-		if (gap > 0 && rest.p[0] != '(' && !ascii_is_space(rest.p[0]))
+		if (gap > 0 && rest.p[0] != '(' && rest.p[0] != '\0' && !ascii_is_space(rest.p[0]))
 			return false; /* a longer name */
 		keep((struct mime_values *)((char *)h + content_fields[i].offset),
 		     skip_to_value(bytes_from(rest, gap)));
@@ -115,10 +115,28 @@ static void other_field(struct mime_headers *h, struct bytes field)
 		h->message_id = bytes_trim(bytes_from(field, id.n));
 }
 
+/*
+ * A list of field names, as DKIM signatures have them in their folds, is no field: a value that
+ * has a colon before its first ';', or a type without '/'.
+ */
+static bool is_name_list(struct bytes line)
+{
+	bool type = bytes_starts_nocase(line, BYTES("content-type"));
+	ptrdiff_t n = bytes_index(line, ':');
+
+	if (n < 0)
+		return true;
+	line = skip_to_value(bytes_from(line, (size_t)n));
+	n = bytes_index(line, ';');
+	if (n >= 0)
+		line = bytes_head(line, (size_t)n);
+	return bytes_index(line, ':') >= 0 || (type && bytes_index(line, '/') < 0);
+}
+
 static bool hidden_field(struct mime_headers *h, struct bytes field, struct bytes line)
 {
 	line = bytes_trim(line);
-	return bytes_starts_nocase(line, BYTES("content-")) &&
+	return bytes_starts_nocase(line, BYTES("content-")) && !is_name_list(line) &&
 	       content_field(h, bytes_from(field, (size_t)(line.p - field.p)));
 }
 

@@ -34,8 +34,10 @@ static int add_block(struct mime_ctx *c, struct mime_part *below, const struct b
 	if (name == NULL)
 		return mime_no_memory(c);
 	name->text = arena_str(c->a, b->name);
-	p->names = name;
-	return name->text == NULL ? mime_no_memory(c) : 0;
+	if (name->text == NULL)
+		return mime_no_memory(c);
+	p->names = name->text[0] != '\0' ? name : NULL;
+	return 0;
 }
 
 /* "begin" at the start of a line or behind "=y". The pair "gi" is rarer than its neighbours. */
@@ -143,7 +145,7 @@ static bool find_message(struct bytes text, struct bytes *ret_message)
 
 /* Reading bytes again costs as much as expanding them: that is what bounds nested readings. */
 static int read_message(struct mime_ctx *c, struct mime_part *p, struct bytes message,
-			bool alternate)
+			enum mime_as as)
 {
 	struct mime_part *top;
 	int r;
@@ -151,7 +153,7 @@ static int read_message(struct mime_ctx *c, struct mime_part *p, struct bytes me
 	if (!budget_charge(c->b, BUDGET_EXPANDED_BYTES, message.n, bytes_str(p->id)))
 		return mime_limit(c);
 	r = mime_prelimits(message, c->b, c->err);
-	return r < 0 ? r : mime_read(c, message, p, alternate || p->alternate, &top);
+	return r < 0 ? r : mime_read(c, message, p, as, &top);
 }
 
 static bool is_text(const char *type)
@@ -170,7 +172,7 @@ int mime_look_inside(struct mime_ctx *c, struct mime_part *p, struct bytes conte
 		return 0;
 	if (mime_is_message(p->type)) {
 		*ret_parsed = true;
-		return read_message(c, p, content, false);
+		return read_message(c, p, content, MIME_AS_CHILD);
 	}
 	if (mime_is_multipart(p->type)) {
 		*ret_parsed = true; /* its parts are found by carving */
@@ -180,7 +182,7 @@ int mime_look_inside(struct mime_ctx *c, struct mime_part *p, struct bytes conte
 		return 0;
 	if (find_message(content, &message)) {
 		*ret_parsed = true;
-		return read_message(c, p, message, true);
+		return read_message(c, p, message, MIME_AS_READING);
 	}
 	return add_blocks(c, p, content);
 }

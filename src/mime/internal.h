@@ -30,6 +30,14 @@ static inline bool mime_is_message(const char *type)
 	       strcmp(type, "message/news") == 0;
 }
 
+/* What is odd about a type whatever the part looks like. */
+static inline unsigned mime_type_defects(const char *type)
+{
+	if (strcmp(type, "message/partial") == 0)
+		return MIME_PARTIAL;
+	return strcmp(type, "message/external-body") == 0 ? MIME_EXTERNAL : 0;
+}
+
 /* tree.c */
 
 /* Charge and make a part below @parent (NULL: the root), not yet linked. NULL: a limit. */
@@ -45,6 +53,8 @@ struct mime_part *mime_next_below(struct mime_part *p, const struct mime_part *t
 
 /* pair.c: offset of @first directly followed by @second; b.n: nowhere. */
 size_t mime_find_pair(struct bytes b, uint8_t first, uint8_t second);
+/* Offset, from @at on, of a line that starts with "--" (behind LF, CR or nothing); b.n: none. */
+size_t mime_find_dashes(struct bytes b, size_t at);
 
 /* headers.c */
 
@@ -102,8 +112,10 @@ char *mime_words_decode(struct arena *a, struct bytes in) MUST_CHECK;
 int mime_encodings(struct mime_ctx *c, struct mime_headers *h, struct bytes body,
 		   unsigned *ret_mask) MUST_CHECK;
 
-/* parse.c: GMime's tree of @buf below @parent, or as the root. No other readings yet. */
-int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, bool alternate,
+enum mime_as { MIME_AS_ROOT, MIME_AS_CHILD, MIME_AS_READING };
+
+/* parse.c: GMime's tree of @buf below @parent (NULL for the root). No other readings yet. */
+int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, enum mime_as as,
 	      struct mime_part **ret_top) MUST_CHECK;
 
 /*

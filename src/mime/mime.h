@@ -51,20 +51,30 @@ struct mime_name {
 	struct mime_name *next; /* other readings: raw, RFC 2047, RFC 2231, joined, ... */
 };
 
+/*
+ * Where another reading hangs: below the part of the first reading that holds its bytes, which may
+ * be a leaf. So a leaf can have children: files between its lines of text (@uu_member), a message
+ * that it holds, other ways to decode or to cut it (@alternate). mime_next() visits them.
+ *
+ * Ids: "0" is a message with parts, "1" one without; "1", "1.2", "1.2.1" are IMAP's numbers; "2.0"
+ * is the multipart that the message in part 2 consists of; other readings of part 1.2 are "1.2a",
+ * "1.2b" ... "1.2aa". No two parts have the same id.
+ */
 struct mime_part {
-	const char *id; /* "1", "1.2", "1.2.1": IMAP numbering; alternates "1.2a", "1.2b" */
+	const char *id;
 	struct mime_part *parent, *children, *next;
 	const char *type;        /* "text/html", lower case, as declared; "text/plain" if none */
+	const char *charset;     /* as declared; NULL: none. See mime/charset.h */
 	struct mime_name *names; /* NULL: unnamed; first is what most readers show */
 	struct bytes headers;    /* raw header block of the part */
 	struct bytes raw;        /* raw body of the part */
 	enum mime_encoding encoding;
-	bool multipart, message; /* has children instead of content */
+	bool multipart, message; /* consists of children instead of content */
 	bool attachment;         /* Content-Disposition: attachment */
 	bool alternate;          /* another reading of bytes that an earlier part holds too */
-	bool uu_member;          /* found as begin/end data inside a text part */
+	bool uu_member;          /* found as begin/end, yEnc or BinHex data inside a text part */
 	bool encrypted; /* multipart/encrypted, application/pkcs7-mime enveloped, PGP MIME */
-	unsigned depth; /* 0: the message itself */
+	unsigned depth; /* 0: the message itself; a reading is as deep as what it is a reading of */
 	unsigned defects;
 	struct bytes content; /* decoded, set by mime_decode(); points into @raw for 7bit */
 	bool decoded;
@@ -75,9 +85,11 @@ struct mime_part {
 
 struct mime_tree {
 	struct mime_part *root;
-	unsigned parts_n, defects; /* defects: all parts' bits or-ed */
-	const char *subject;       /* decoded UTF-8, NULL: none */
-	const char *message_id;    /* without blanks; NULL: none */
+	/* As mime_parse() left them: mime_decode() may add parts and defects. Defects: all or-ed.
+	 */
+	unsigned parts_n, defects;
+	const char *subject;    /* decoded UTF-8, NULL: none */
+	const char *message_id; /* without blanks; NULL: none */
 };
 
 /* Once per process, before threads and forks. */
@@ -86,7 +98,8 @@ void mime_init(void);
 /*
  * Limits that are cheap to ask on the raw bytes, before any parser sees them: header bytes and
  * lines of each header block, address-group nesting (':' in address headers), lines that start
- * with "--", nested multipart types. 0, or -EFBIG (ERR_LIMIT) with the limit in @b.
+ * with "--", multipart types. Charges BUDGET_MEMORY with an estimate of the parser's heap, which
+ * is not in the arena. 0, or -EFBIG (ERR_LIMIT) with the limit in @b.
  */
 int mime_prelimits(struct bytes message, struct budget *b, struct err *err) MUST_CHECK;
 
@@ -97,7 +110,11 @@ int mime_prelimits(struct bytes message, struct budget *b, struct err *err) MUST
 int mime_parse(struct mime_tree *ret_t, struct bytes message, struct arena *a, struct budget *b,
 	       struct err *err) MUST_CHECK;
 
-/* Decode the content of a leaf into the arena, once. Charges EXPANDED_BYTES. */
+/*
+ * Decode the content of a leaf into the arena, once. Charges EXPANDED_BYTES; alternates charge it
+ * for undecoded bytes too, since somebody has to look at them again. May add children to @p: walk
+ * with mime_next(@p) after it, never before. 0 or -EFBIG (ERR_LIMIT).
+ */
 int mime_decode(struct mime_part *p, struct arena *a, struct budget *b, struct err *err) MUST_CHECK;
 
 /* Depth-first walk: the part after @p, NULL at the end. Start with tree->root. */

@@ -43,15 +43,48 @@ static void add_text(struct names *ns, char *text)
 	ns->n++;
 }
 
-/* The name decoded by RFC 2047, then as it stands. NULs are cut out by both. */
+enum { NESTED_WORDS_MAX = 3 };
+
+/* Encoded words, and what is an encoded word again once it is decoded. */
+static void add_words(struct names *ns, struct bytes b)
+{
+	for (unsigned i = 0; i < NESTED_WORDS_MAX && !ns->failed; i++) {
+		char *text = mime_words_decode(ns->c->a, b);
+
+		add_text(ns, text);
+		b = bytes_str(text);
+		if (bytes_find(b, BYTES("=?")) < 0)
+			return;
+	}
+}
+
+/* A C reader stops at a NUL, others leave it out. */
+static void add_without_nul(struct names *ns, struct bytes b)
+{
+	char *out = arena_alloc(ns->c->a, b.n + 1);
+	size_t n = 0;
+
+	if (out == NULL) {
+		ns->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < b.n; i++)
+		if (b.p[i] != '\0')
+			out[n++] = (char)b.p[i];
+	out[n] = '\0';
+	add_text(ns, out);
+}
+
+/* The name decoded by RFC 2047, then as it stands. */
 static void add_name(struct names *ns, struct bytes b)
 {
-	bool words = bytes_find(b, BYTES("=?")) >= 0;
-
 	b = bytes_trim(b);
-	if (words || bytes_index(b, '\n') >= 0 || bytes_index(b, '\r') >= 0)
-		add_text(ns, mime_words_decode(ns->c->a, b));
+	if (bytes_find(b, BYTES("=?")) >= 0 || bytes_index(b, '\n') >= 0 ||
+	    bytes_index(b, '\r') >= 0)
+		add_words(ns, b);
 	add_text(ns, arena_str(ns->c->a, b));
+	if (bytes_index(b, '\0') >= 0)
+		add_without_nul(ns, b);
 }
 
 /* %XX undone, into the arena. */

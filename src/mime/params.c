@@ -91,6 +91,9 @@ static struct bytes take_value(struct scan *s, uint8_t *out)
 		       !(s->quoting == MIME_QUOTED && s->rest.p[n] == '('))
 			n++;
 		value = bytes_trim(bytes_head(s->rest, n));
+		if (s->quoting == MIME_UNQUOTED && value.n >= 2 && value.p[0] == '"' &&
+		    value.p[value.n - 1] == '"')
+			value = bytes_head(bytes_from(value, 1), value.n - 2);
 		s->odd = s->odd || (n < s->rest.n && s->rest.p[n] == '(');
 		if (value.n > 0 &&
 		    (memchr(value.p, '"', value.n) || memchr(value.p, '\\', value.n)))

@@ -138,14 +138,44 @@ static int read_headers(struct mime_ctx *c, struct mime_part *p)
 	return mime_names_read(c, &h, p);
 }
 
-static void set_kind(struct mime_part *p)
+enum { BOUNDARY_LONG = 80, BOUNDARY_MAX = 1000 };
+
+/* The boundary as GMime reads it; what it ends in or consists of decides whether readers agree. */
+static unsigned boundary_defects(GMimeObject *o)
 {
-	if (strcmp(p->type, "message/partial") == 0)
-		p->defects |= MIME_PARTIAL;
-	if (strcmp(p->type, "message/external-body") == 0)
-		p->defects |= MIME_EXTERNAL;
+	const char *b = g_mime_object_get_content_type_parameter(o, "boundary");
+	size_t n = b == NULL ? 0 : strlen(b), quotes = 0;
+	unsigned defects = 0;
+
+	while (quotes < n && b[quotes] == '"')
+		quotes++;
+	if (n == quotes || n > BOUNDARY_MAX || ascii_is_space((uint8_t)b[n - 1]))
+		defects |= MIME_BAD_BOUNDARY;
+	if (n >= BOUNDARY_LONG)
+		defects |= MIME_LONG_BOUNDARY;
+	return defects;
+}
+
+/* S/MIME: "enveloped-data" is encrypted; so is, until it is looked at, what does not say. */
+static bool is_enveloped(GMimeObject *o, const char *type)
+{
+	const char *kind = g_mime_object_get_content_type_parameter(o, "smime-type");
+
+	if (strcmp(type, "application/pkcs7-mime") != 0 &&
+	    strcmp(type, "application/x-pkcs7-mime") != 0)
+		return false;
+	return kind == NULL || g_ascii_strcasecmp(kind, "enveloped-data") == 0 ||
+	       g_ascii_strcasecmp(kind, "authenveloped-data") == 0;
+}
+
+static void set_kind(struct mime_part *p, GMimeObject *o)
+{
+	if (GMIME_IS_MULTIPART(o))
+		p->defects |= boundary_defects(o);
+	p->defects |= mime_type_defects(p->type);
 	p->encrypted = strcmp(p->type, "multipart/encrypted") == 0 ||
-		       strcmp(p->type, "application/pgp-encrypted") == 0;
+		       strcmp(p->type, "application/pgp-encrypted") == 0 ||
+		       is_enveloped(o, p->type);
 }
 
 struct work {
@@ -153,6 +183,16 @@ struct work {
 	struct mime_part *part;
 	size_t start, end; /* of the entity, header included; start may be unknown (SIZE_MAX) */
 };
+
+static int set_charset(struct mime_ctx *c, struct mime_part *p, GMimeObject *o)
+{
+	const char *charset = g_mime_object_get_content_type_parameter(o, "charset");
+
+	if (charset == NULL)
+		return 0;
+	p->charset = arena_str(c->a, bytes_str(charset));
+	return p->charset == NULL ? mime_no_memory(c) : 0;
+}
 
 static int fill(const struct reader *rd, struct work *w)
 {
@@ -170,8 +210,10 @@ static int fill(const struct reader *rd, struct work *w)
 	if (GMIME_IS_MULTIPART(w->o) && !p->multipart)
 		p->defects |= MIME_BAD_BOUNDARY;
 	p->message = GMIME_IS_MESSAGE_PART(w->o);
+	if (set_charset(rd->c, p, w->o) < 0)
+		return -EFBIG;
 	set_ranges(rd, p, w->o, w->start, w->end);
-	set_kind(p);
+	set_kind(p, w->o);
 	return read_headers(rd->c, p);
 }
 
@@ -337,10 +379,23 @@ static int read_top(struct mime_ctx *c, struct bytes buf, bool alternate, struct
 	return r;
 }
 
-int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, bool alternate,
+static struct mime_part *new_top(struct mime_ctx *c, struct mime_part *parent, enum mime_as as)
+{
+	struct mime_part *top;
+
+	if (as != MIME_AS_READING)
+		return mime_new_part(c, parent);
+	top = mime_new_reading(c, parent);
+	if (top != NULL)
+		top->depth = parent->depth + 1; /* what bounds messages in messages */
+	return top;
+}
+
+int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, enum mime_as as,
 	      struct mime_part **ret_top)
 {
-	struct mime_part *top = mime_new_part(c, parent);
+	struct mime_part *top = new_top(c, parent, as);
+	bool alternate = as == MIME_AS_READING || (parent != NULL && parent->alternate);
 	int r;
 
 	if (top == NULL)
@@ -348,9 +403,9 @@ int mime_read(struct mime_ctx *c, struct bytes buf, struct mime_part *parent, bo
 	r = read_top(c, buf, alternate, top);
 	if (r < 0)
 		return r;
-	if (parent == NULL)
+	if (as == MIME_AS_ROOT)
 		top->id = top->multipart ? "0" : "1";
-	else
+	else if (as == MIME_AS_CHILD)
 		mime_link(top);
 	r = mime_number(c, parent == NULL ? top : parent);
 	if (r == 0)
@@ -384,7 +439,7 @@ int mime_parse(struct mime_tree *ret_t, struct bytes message, struct arena *a, s
 
 	if (message.n == 0)
 		return err_set(err, ERR_INPUT, -EBADMSG, "the message is empty");
-	r = mime_read(&c, message, NULL, false, &t.root);
+	r = mime_read(&c, message, NULL, MIME_AS_ROOT, &t.root);
 	if (r == 0)
 		r = mime_complete(&c, message, t.root);
 	if (r == 0)

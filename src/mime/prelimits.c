@@ -158,14 +158,25 @@ static void check_sums(struct pre *p)
 		p->why = "parsing takes too much memory";
 }
 
+/* To the next line of dashes; @rest is the end of @message. */
+static void skip_body(struct bytes message, struct bytes *rest)
+{
+	size_t at = message.n - rest->n;
+
+	*rest = bytes_from(message, mime_find_dashes(message, at));
+}
+
 int mime_prelimits(struct bytes message, struct budget *b, struct err *err)
 {
 	struct pre p = { .b = b };
 	struct bytes rest = message, line;
 
 	start_block(&p, true);
-	while (p.why == NULL && bytes_next_line(&rest, &line))
+	while (p.why == NULL && bytes_next_line(&rest, &line)) {
 		one_line(&p, line);
+		if (!p.in_header)
+			skip_body(message, &rest);
+	}
 	if (p.why == NULL)
 		check_sums(&p);
 	if (p.why != NULL)

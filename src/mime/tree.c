@@ -87,11 +87,12 @@ static int number_children(struct mime_ctx *c, struct mime_part *p)
 
 	for (struct mime_part *child = p->children; child != NULL; child = child->next) {
 		bool whole = !p->multipart && child->multipart;
-		bool lettered = child->alternate && !child->structural && !child->uu_member;
 
-		n += !whole && !lettered;
-		if (child->id != NULL)
+		if (child->id != NULL) {
+			n += !whole && ascii_is_digit((uint8_t)child->id[strlen(child->id) - 1]);
 			continue;
+		}
+		n += !whole;
 		child->id = arena_printf(c->a, "%.*s%s%u", len, p->id, len > 0 ? "." : "",
 					 whole ? 0 : n);
 		if (child->id == NULL)

@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "msg/internal.h"
+#include "store/msglog.h"
 
 void gate_event(struct gate *g, enum gate_event e, const char *text)
 {
@@ -56,6 +57,15 @@ static int open_attempts(struct gate *g, const struct conf *c, int64_t now_s, st
 	return r;
 }
 
+/* Closed and opened anew at each reload: whoever rotates the file sends HUP. */
+static int open_msglog(struct gate *g, const struct conf *c, struct err *err)
+{
+	const char *path = conf_str(c, OPT_MESSAGE_LOG, NULL);
+
+	msglog_close(&g->msglog);
+	return path[0] == '\0' ? 0 : msglog_open(&g->msglog, path, err);
+}
+
 int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf *c, int64_t now_s,
 	     struct err *err)
 {
@@ -72,6 +82,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 	r = site_new(&g->site, c, err);
 	if (r == 0)
 		r = open_attempts(g, c, now_s, err);
+	if (r == 0)
+		r = open_msglog(g, c, err);
 	if (r == 0)
 		r = pool_init(&g->pool, g, err);
 	if (r == 0)
@@ -95,6 +107,7 @@ void gate_free(struct gate **g)
 		intake_fini(&(*g)->intake);
 	kick_fini(&(*g)->kick);
 	pool_fini(&(*g)->pool);
+	msglog_close(&(*g)->msglog);
 	attempts_close(&(*g)->attempts);
 	site_unref(&(*g)->site);
 	free(*g);
@@ -120,6 +133,10 @@ int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_p
 
 void gate_switch_site(struct gate *g, struct site *s)
 {
+	struct err err;
+
+	if (open_msglog(g, s->conf, &err) < 0)
+		log_err("Message Log: %s; nothing is written until the next reload", err.text);
 	intake_stop(&g->intake);
 	site_unref(&g->site);
 	g->site = site_ref(s);
@@ -161,6 +178,12 @@ void gate_status(const struct gate *g, struct gate_status *ret_s)
 		.dirs = (unsigned)g->site->in_n,
 		.draining = g->draining,
 	};
+}
+
+void gate_measure(const struct gate *g)
+{
+	metrics_set(g->metrics, METRIC_IN_FLIGHT, g->in_flight);
+	metrics_set(g->metrics, METRIC_WORKERS_UP, pool_up_n(&g->pool));
 }
 
 void gate_each_message(const struct gate *g, void (*each)(void *arg, const struct gate_message *m),

@@ -53,6 +53,9 @@ struct gate_status {
 };
 void gate_status(const struct gate *g, struct gate_status *ret_s);
 
+/* Write the present values of the gauges. */
+void gate_measure(const struct gate *g);
+
 struct gate_message {
 	const char *id, *state, *from, *why; /* why: of the last failed attempt, "" */
 	uint64_t size_bytes, age_ms;

@@ -137,30 +137,48 @@ static void retries_due(struct timer *t)
 	intake_wake(in);
 }
 
-void intake_retry(struct intake *in, size_t dir_i, const char *id)
+/* The place of this name, or one for it; NULL: all are in use. */
+static struct intake_retry *retry_place(struct intake *in, size_t dir_i, const char *id)
 {
-	struct intake_retry *free_one = NULL, *r = NULL;
+	struct intake_retry *free_one = NULL;
 
 	for (size_t i = 0; i < INTAKE_RETRIES; i++) {
-		struct intake_retry *at = &in->retries[i];
+		struct intake_retry *r = &in->retries[i];
 
-		if (at->tries > 0 && at->name.dir_i == dir_i && strcmp(at->name.id, id) == 0)
-			r = at;
+		if (r->tries > 0 && r->name.dir_i == dir_i && strcmp(r->name.id, id) == 0)
+			return r;
 		/* One whose time has passed unasked is done with. */
-		if (at->tries == 0 || at->due_ns == UINT64_MAX)
-			free_one = at;
+		if (r->tries == 0 || r->due_ns == UINT64_MAX)
+			free_one = r;
 	}
-	if (r == NULL) {
-		if (free_one == NULL) { /* more than we remember: the rescan finds it */
-			in->gate->site->in[dir_i].dirty = true;
-			return;
-		}
-		r = free_one;
-		*r = (struct intake_retry){ .name.dir_i = dir_i };
-		memcpy(r->name.id, id, QUEUE_ID_MAX);
+	if (free_one != NULL) {
+		*free_one = (struct intake_retry){ .name.dir_i = dir_i };
+		memcpy(free_one->name.id, id, QUEUE_ID_MAX);
+	}
+	return free_one;
+}
+
+void intake_retry(struct intake *in, size_t dir_i, const char *id)
+{
+	struct intake_retry *r = retry_place(in, dir_i, id);
+
+	if (r == NULL) { /* more than we remember: the rescan finds it */
+		in->gate->site->in[dir_i].dirty = true;
+		return;
 	}
 	r->due_ns = loop_now_ns(in->gate->loop) + (RETRY_FIRST_NS << r->tries);
 	r->tries++;
+	arm_retries(in);
+}
+
+void intake_retry_at(struct intake *in, size_t dir_i, const char *id, uint64_t due_ns)
+{
+	struct intake_retry *r = retry_place(in, dir_i, id);
+
+	if (r == NULL) /* the rescan finds it */
+		return;
+	r->due_ns = due_ns;
+	r->tries = RETRY_TRIES; /* once */
 	arm_retries(in);
 }
 

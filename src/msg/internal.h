@@ -57,11 +57,12 @@ struct msg {
 	struct conf_who who;
 	struct scan_request request;
 	struct decision decision;
-	struct facts *facts;      /* NULL: not scanned */
-	size_t dir_i;             /* of site->in */
-	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
-	bool alone;               /* is retried: shares no worker */
-	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	struct timespec body_mtime; /* when it was claimed */
+	struct facts *facts;        /* NULL: not scanned */
+	size_t dir_i;               /* of site->in */
+	unsigned place, attempts;   /* in the attempts ledger; attempts made, this one included */
+	bool alone;                 /* is retried: shares no worker */
+	bool failed_attempt;        /* ends in RELEASED as a failed attempt */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
 	struct err why; /* set when it ends in RELEASED */
 
@@ -169,6 +170,8 @@ void intake_wake(struct intake *in);
 void intake_rescan(struct intake *in);
 /* Try @id again in a moment: it was locked. */
 void intake_retry(struct intake *in, size_t dir_i, const char *id);
+/* Try @id again at @due_ns: it failed an attempt. */
+void intake_retry_at(struct intake *in, size_t dir_i, const char *id, uint64_t due_ns);
 
 /* --- pool.c --- */
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_UP, WORKER_ENDING };
@@ -300,6 +303,7 @@ struct gate {
 	struct metrics *metrics;
 	struct site *site; /* for new messages */
 	struct attempts *attempts;
+	struct msglog *msglog; /* NULL: none wanted */
 	struct intake intake;
 	struct pool pool;
 	struct commit commit;

@@ -16,12 +16,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
 #include "msg/internal.h"
+#include "msg/report.h"
 
 static void run_waiting(struct msg *m);
 static void run_judged(struct msg *m);
@@ -175,6 +176,7 @@ static void fill_who(struct msg *m)
 /* Tried too often: set aside without another look. */
 static void give_up(struct msg *m)
 {
+	metrics_add(m->gate->metrics, METRIC_ATTEMPTS_EXCEEDED, 1);
 	log_warning("Warning: skipping message %s as it has been attempted too many times",
 		    m->entry.id);
 	m->decision = (struct decision){ .outcome = OUTCOME_QUARANTINE,
@@ -182,6 +184,34 @@ static void give_up(struct msg *m)
 					 .why = "attempted too many times" };
 	m->holding = true;
 	life_enter(m, MSG_JUDGED);
+}
+
+/*
+ * What was scanned must be what is delivered: the worker sees a body that became shorter, this
+ * sees one that was written to. Our lock keeps the MTA out; it does not keep out everybody.
+ */
+static int note_body(struct msg *m, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(m->entry.body_fd, &st) < 0)
+		return err_errno(err, "%s: body", m->entry.id);
+	m->body_mtime = st.st_mtim;
+	return 0;
+}
+
+static int check_body(const struct msg *m, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(m->entry.body_fd, &st) < 0)
+		return err_errno(err, "body");
+	if ((uint64_t)st.st_size != m->entry.body_offset + m->entry.body_bytes ||
+	    st.st_mtim.tv_sec != m->body_mtime.tv_sec ||
+	    st.st_mtim.tv_nsec != m->body_mtime.tv_nsec)
+		return err_set(err, ERR_TEMP, -ESTALE,
+			       "its body file was changed while it was scanned");
+	return 0;
 }
 
 static int begin_attempt(struct msg *m, struct err *err)
@@ -203,7 +233,11 @@ static void start(struct msg *m)
 		life_enter(m, MSG_JUDGED);
 		return;
 	}
-	policy_request(m->site->conf, &m->who, &m->request);
+	if (policy_request(m->site->conf, &m->who, m->arena, &m->request, &m->why) < 0) {
+		m->failed_attempt = true;
+		life_enter(m, MSG_RELEASED);
+		return;
+	}
 	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
@@ -231,6 +265,8 @@ int life_claim(struct gate *g, size_t dir_i, const char *id)
 	if (r == 0)
 		r = queue_claim(g->site->in[dir_i].dir, gate_distrusts(g, id) ? NULL : out->dir, id,
 				m->arena, &m->entry, &err);
+	if (r == 0)
+		r = note_body(m, &err);
 	if (r < 0) {
 		attempts_release(g->attempts, m->place);
 		r = claim_refused(g, dir_i, id, r, &err);
@@ -271,20 +307,15 @@ static const char *text_with_id(struct msg *m, const char *template)
 	return text == NULL ? template : text;
 }
 
+/* The rows of metrics.h stand in the order of the two enumerations. */
 static enum metric finding_metric(enum finding_kind kind)
 {
-	switch (kind) {
-	case FINDING_VIRUS:
-		return METRIC_FOUND_VIRUS;
-	case FINDING_FILENAME:
-		return METRIC_FOUND_FILENAME;
-	case FINDING_FILETYPE:
-		return METRIC_FOUND_FILETYPE;
-	case FINDING_CONTENT:
-		return METRIC_FOUND_CONTENT;
-	default:
-		return METRIC_FOUND_OTHER;
-	}
+	return (enum metric)(METRIC_FOUND_VIRUS + (int)kind);
+}
+
+static enum metric unfinished_metric(enum check_id id)
+{
+	return (enum metric)(METRIC_UNFINISHED_LIMITS + (int)id);
 }
 
 static enum metric outcome_metric(enum outcome o)
@@ -327,10 +358,12 @@ static void log_unfinished(struct msg *m)
 	for (int i = 0; i < CHECK_COUNT; i++) {
 		const struct check_result *c = &m->facts->checks[i];
 
-		if (c->state == CHECK_FAILED || c->state == CHECK_TIMEOUT)
-			log_warning("Message %s: check %s %s: %s", m->entry.id,
-				    check_name((enum check_id)i), check_state_name(c->state),
-				    c->why == NULL ? "no reason given" : c->why);
+		if (c->state != CHECK_FAILED && c->state != CHECK_TIMEOUT)
+			continue;
+		metrics_add(m->gate->metrics, unfinished_metric((enum check_id)i), 1);
+		log_warning("Message %s: check %s %s: %s", m->entry.id,
+			    check_name((enum check_id)i), check_state_name(c->state),
+			    c->why == NULL ? "no reason given" : c->why);
 	}
 }
 
@@ -347,6 +380,8 @@ void life_scanned(struct msg *m, const struct facts *f)
 	m->scan_ns = now - m->queued_ns;
 	metrics_observe_us(m->gate->metrics, METRIC_SCAN_US, m->scan_ns / 1000);
 	metrics_add(m->gate->metrics, METRIC_SCAN_CPU_US, f->cpu_us);
+	metrics_add(m->gate->metrics, METRIC_EXPANDED_BYTES, f->expanded_bytes);
+	metrics_add(m->gate->metrics, METRIC_CACHE_HITS, f->cache_hits);
 	policy_decide(m->site->conf, &m->who, &m->request, m->facts, m->arena, &m->decision);
 	log_findings(m);
 	log_unfinished(m);
@@ -368,7 +403,9 @@ static int stage_delivery(struct msg *m, struct err *err)
 	struct edit edit = { .list = &m->entry.headers, .arena = m->arena };
 	int r;
 
-	r = site_out_dir(m->site, &m->who, &m->out, err);
+	r = check_body(m, err);
+	if (r == 0)
+		r = site_out_dir(m->site, &m->who, &m->out, err);
 	if (r == 0)
 		r = edit_for_delivery(&edit, m->site->conf, &m->who, &m->entry, mark_of(m), err);
 	if (r == 0)
@@ -419,6 +456,15 @@ static void close_up(struct msg *m)
 	forget(m);
 }
 
+/* The line of the message log. What cannot be written there is only said: the mail is safe. */
+static void write_record(const struct msg *m)
+{
+	struct err err;
+
+	if (m->gate->msglog != NULL && report_record(m, &err) < 0)
+		log_warning("Message Log: %s: %s", m->entry.id, err.text);
+}
+
 static void run_done(struct msg *m)
 {
 	struct gate *g = m->gate;
@@ -431,6 +477,7 @@ static void run_done(struct msg *m)
 		r = attempts_done(g->attempts, m->place, &err);
 	if (r < 0)
 		log_warning("Message %s: %s", m->entry.id, err.text);
+	write_record(m);
 	metrics_add(g->metrics, outcome_metric(m->decision.outcome), 1);
 	metrics_add(g->metrics, METRIC_BYTES, m->entry.size_bytes);
 	metrics_observe_us(g->metrics, METRIC_TOTAL_US,
@@ -446,18 +493,30 @@ static unsigned retry_delay_s(const struct msg *m)
 	return s > 0 ? (unsigned)s : 120 + (unsigned)(loop_now_ns(m->gate->loop) / 1000 % 240);
 }
 
+static void retry_later(struct msg *m)
+{
+	struct gate *g = m->gate;
+	unsigned delay_s = retry_delay_s(m);
+	struct err err;
+
+	if (attempts_failed(g->attempts, m->place, (int64_t)clock_unix_s(), delay_s, &err) < 0)
+		log_err("Message %s: %s", m->entry.id, err.text);
+	/* A moment later than the table says, so that it is not found too early. */
+	if (m->site == g->site && !g->draining)
+		intake_retry_at(&g->intake, m->dir_i, m->entry.id,
+				loop_now_ns(g->loop) + (delay_s + UINT64_C(1)) * 1000000000);
+}
+
 static void run_released(struct msg *m)
 {
 	struct gate *g = m->gate;
-	struct err err;
 
 	if (m->failed_attempt) {
 		log_warning("Message %s stays in the queue (attempt %u): %s", m->entry.id,
 			    m->attempts, m->why.text);
 		metrics_add(g->metrics, METRIC_DEFERRED, 1);
-		if (attempts_failed(g->attempts, m->place, (int64_t)clock_unix_s(),
-				    retry_delay_s(m), &err) < 0)
-			log_err("Message %s: %s", m->entry.id, err.text);
+		metrics_add(g->metrics, METRIC_ATTEMPTS_FAILED, 1);
+		retry_later(m);
 	} else {
 		attempts_release(g->attempts, m->place);
 	}

@@ -226,7 +226,7 @@ static void give_back(struct worker *w, struct msg *m)
 
 static void learn(struct worker *w, const struct facts *f)
 {
-	for (size_t i = 0; i < f->verdicts_n; i++)
+	for (size_t i = 0; w->pool->cache != NULL && i < f->verdicts_n; i++)
 		verdict_cache_put(w->pool->cache, w->zygote->engine_generation, &f->verdicts[i],
 				  w->teller);
 }
@@ -356,7 +356,7 @@ static int send_spawn(struct worker *w, int jobs_fd, int worker_sock, struct err
 				.core = cores_pick(w->zygote->site->conf, w->index) };
 	int fds[4] = { jobs_fd, worker_sock, w->event_fd, w->pool->cache_fd };
 
-	return zygote_send(w->zygote->sock, &z, fds, 4, err);
+	return zygote_send(w->zygote->sock, &z, fds, w->pool->cache == NULL ? 3 : 4, err);
 }
 
 static int spawn(struct worker *w, struct err *err)
@@ -400,6 +400,8 @@ static void worker_up(struct worker *w, pid_t pid)
 {
 	w->state = WORKER_UP;
 	w->pid = pid;
+	w->running_since_ns = loop_now_ns(w->pool->gate->loop);
+	w->running_seq = 0;
 	w->polling = true;
 	loop_poll(w->pool->gate->loop, &w->event_op, w->event_fd);
 	loop_make_ready(w->pool->gate->loop, &w->pool->task);
@@ -469,7 +471,8 @@ static void worker_gone(struct worker *w, int status, const char *text)
 		metrics_add(g->metrics,
 			    w->timed_out ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS, 1);
 	}
-	verdict_cache_take_back(w->pool->cache, w->teller);
+	if (w->pool->cache != NULL)
+		verdict_cache_take_back(w->pool->cache, w->teller);
 	return_jobs(w, true, why);
 	w->respawn_ns = loop_now_ns(g->loop);
 	/* One that dies at once would keep the machine busy with nothing but dying. */
@@ -777,7 +780,9 @@ int pool_init(struct pool *p, struct gate *g, struct err *err)
 	p->tick.fire = tick;
 	p->task.run = hand_out;
 	(void)!loop_timer_set(g->loop, &p->tick, loop_now_ns(g->loop) + TICK_NS);
-	return verdict_cache_new(&p->cache, (size_t)MAX_OF(entries, 1024), &p->cache_fd, err);
+	if (entries <= 0)
+		return 0;
+	return verdict_cache_new(&p->cache, (size_t)entries, &p->cache_fd, err);
 }
 
 void pool_fini(struct pool *p)

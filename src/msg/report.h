@@ -8,4 +8,7 @@
 /* Write the facts of @m beside its quarantined copy. On failure m->why says so. */
 int report_note(struct msg *m, struct quarantine_put *put) MUST_CHECK;
 
+/* Append the finished message @m to the gate's message log. */
+int report_record(const struct msg *m, struct err *err) MUST_CHECK;
+
 #endif

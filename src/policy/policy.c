@@ -2,6 +2,8 @@
 /* policy/policy.c - what may pass. */
 #include "policy/policy.h"
 
+#include <errno.h>
+
 #include "core/text.h"
 
 #define ATTACHMENTS_WHEN_ZERO 200 /* MailScanner's meaning of Maximum Attachments... = 0 */
@@ -114,21 +116,29 @@ static const struct rule_options rule_options[SCAN_RULES_SETS] = {
 				  OPT_ARCHIVES_DENY_FILE_MIME_TYPES },
 };
 
-static void ask_rules(const struct conf *c, const struct conf_who *who, struct scan_request *r)
+static bool ask_rule_set(const struct conf *c, const struct conf_who *who, struct arena *a,
+			 const struct rule_options *o, struct scan_rules *rules)
 {
-	for (size_t i = 0; i < SCAN_RULES_SETS; i++) {
-		const struct rule_options *o = &rule_options[i];
-		struct scan_rules *rules = &r->rules[i];
+	const struct {
+		enum opt_id option;
+		const char **ret;
+	} fields[] = {
+		{ o->allow_names, &rules->allow_names },
+		{ o->deny_names, &rules->deny_names },
+		{ o->name_rules, &rules->name_rules },
+		{ o->allow_types, &rules->allow_types },
+		{ o->deny_types, &rules->deny_types },
+		{ o->type_rules, &rules->type_rules },
+		{ o->allow_mime_types, &rules->allow_mime_types },
+		{ o->deny_mime_types, &rules->deny_mime_types },
+	};
 
-		rules->allow_names = conf_str(c, o->allow_names, who);
-		rules->deny_names = conf_str(c, o->deny_names, who);
-		rules->name_rules = conf_str(c, o->name_rules, who);
-		rules->allow_types = conf_str(c, o->allow_types, who);
-		rules->deny_types = conf_str(c, o->deny_types, who);
-		rules->type_rules = conf_str(c, o->type_rules, who);
-		rules->allow_mime_types = conf_str(c, o->allow_mime_types, who);
-		rules->deny_mime_types = conf_str(c, o->deny_mime_types, who);
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		*fields[i].ret = arena_str(a, bytes_str(conf_str(c, fields[i].option, who)));
+		if (*fields[i].ret == NULL)
+			return false;
 	}
+	return true;
 }
 
 /* In the unit of the budget; the rows' bounds keep 0, "off", out. */
@@ -164,21 +174,28 @@ static void ask_limits(const struct conf *c, const struct conf_who *who, struct 
 		r->limits.max[BUDGET_ARCHIVE_DEPTH] = (uint64_t)depth;
 }
 
-void policy_request(const struct conf *c, const struct conf_who *who, struct scan_request *ret_r)
+int policy_request(const struct conf *c, const struct conf_who *who, struct arena *a,
+		   struct scan_request *ret_r, struct err *err)
 {
-	*ret_r = (struct scan_request){ .client_ip = "", .id = "" };
+	struct scan_request r = { .client_ip = "", .id = "" };
+
 	if (who != NULL && who->client_ip != NULL)
-		ret_r->client_ip = who->client_ip;
-	ret_r->virus_scanning = conf_bool(c, OPT_VIRUS_SCANNING, who);
-	ret_r->full_message_scan = conf_bool(c, OPT_CLAMAV_FULL_MESSAGE_SCAN, who);
+		r.client_ip = who->client_ip;
+	r.virus_scanning = conf_bool(c, OPT_VIRUS_SCANNING, who);
+	r.full_message_scan = conf_bool(c, OPT_CLAMAV_FULL_MESSAGE_SCAN, who);
 	if (scan_mode(c, who) == SCAN_VIRUS_ONLY)
-		ask_no_content(ret_r);
+		ask_no_content(&r);
 	else
-		ask_content(c, who, ret_r);
-	ask_unpacking(c, who, ret_r);
-	ask_archives_are(c, who, ret_r);
-	ask_rules(c, who, ret_r);
-	ask_limits(c, who, ret_r);
+		ask_content(c, who, &r);
+	ask_unpacking(c, who, &r);
+	ask_archives_are(c, who, &r);
+	ask_limits(c, who, &r);
+	for (size_t i = 0; i < SCAN_RULES_SETS; i++)
+		if (!ask_rule_set(c, who, a, &rule_options[i], &r.rules[i]))
+			return err_set(err, ERR_LIMIT, -ENOMEM,
+				       "no memory for the filename and filetype rules");
+	*ret_r = r;
+	return 0;
 }
 
 /* --- the decision --- */

@@ -31,9 +31,11 @@ struct decision {
 	const char *why; /* one line: the first finding, or the check that did not finish */
 };
 
-/* What the worker must do for this message, from the options' values for @who. Strings lent by
- * @c. */
-void policy_request(const struct conf *c, const struct conf_who *who, struct scan_request *ret_r);
+/* What the worker must do for this message, from the options' values for @who. The rules are copied
+ * to @a: joined values of @c last only until others are asked for, and a message may wait for its
+ * worker. -ENOMEM (ERR_LIMIT): they do not fit; never a request without its rules. */
+int policy_request(const struct conf *c, const struct conf_who *who, struct arena *a,
+		   struct scan_request *ret_r, struct err *err) MUST_CHECK;
 
 /* False: Scan Messages says no - deliver untouched, do not even ask a worker. */
 bool policy_wants_scan(const struct conf *c, const struct conf_who *who);

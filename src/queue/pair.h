@@ -53,6 +53,7 @@ struct pair_format {
 	struct pair_affix other_heads[PAIR_OTHERS]; /* the MTA may rename a header file to these */
 	bool lock_body;                             /* the MTA locks the body file */
 	const char *body_line; /* first line of a body file: id and this; NULL: none */
+	bool body_needs_lf;    /* the MTA takes it for granted that a body ends with one */
 	bool (*is_id)(struct bytes id);
 	/* False: @id is never in that directory. */
 	bool (*may_hold)(const struct queue_sub *s, const char *id);
@@ -74,6 +75,11 @@ struct pair_format {
 static inline const struct pair_format *pair_of(const struct queue_dir *d)
 {
 	return d->ops->pair;
+}
+
+static inline bool pair_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
 /* pair_claim.c: the functions of struct queue_ops. */

@@ -15,11 +15,6 @@ static void entry_close(void *arg)
 	fd_close(&p->lock_fd);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
-}
-
 /* --- a message that an earlier run has published already --- */
 
 static int sync_dir(int fd, const char *what, struct err *err)
@@ -108,7 +103,7 @@ static int check_same(int dir_fd, const char *name, const struct stat *opened, s
 
 	if (r < 0)
 		return r;
-	if (r == 0 || !same_file(&st, opened))
+	if (r == 0 || !pair_same_file(&st, opened))
 		return err_set(err, ERR_TEMP, -EAGAIN, "%s: replaced while it was claimed", name);
 	return 0;
 }
@@ -201,7 +196,7 @@ static int lock_body(struct queue_entry *e, struct err *err)
 	r = queue_file_open(p->body_dir, name, &e->dir->set, &p->lock_fd, &st, err);
 	if (r < 0)
 		return r;
-	if (!same_file(&st, &p->body_st))
+	if (!pair_same_file(&st, &p->body_st))
 		return err_set(err, ERR_TEMP, -EAGAIN, "%s: replaced while it was claimed", name);
 	r = queue_file_lock(p->lock_fd, e->dir->set.lock, name, err);
 	if (r == 0)

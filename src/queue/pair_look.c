@@ -45,11 +45,6 @@ bool pair_name_to_id(const struct queue_dir *d, const char *name, bool listed,
 	return !listed && f->lock_body && id_in(f, &f->names[PAIR_BODY], name, ret_id);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
-}
-
 void pair_clear(const struct pair_format *f, int head_dir, int body_dir, const char *id,
 		unsigned files)
 {
@@ -97,11 +92,11 @@ int pair_look(const struct pair_format *f, const struct queue_sub *s, const char
 	if (r < 0)
 		return r;
 	look.body = r == 1;
-	look.same_body = look.body && same_file(&st, body_st);
+	look.same_body = look.body && pair_same_file(&st, body_st);
 	r = queue_file_stat(s->body_fd, pair_path(name, &f->names[PAIR_PROOF], id), &st, err);
 	if (r < 0)
 		return r;
-	look.proof = r == 1 && same_file(&st, body_st);
+	look.proof = r == 1 && pair_same_file(&st, body_st);
 	if (look.body || look.proof) {
 		r = is_visible(f, s, id, err);
 		if (r < 0)

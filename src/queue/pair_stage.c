@@ -72,7 +72,7 @@ static int link_body(const struct queue_entry *e, struct pair_staged *t, enum pa
 		return err_code(err, r, "link %s into the outgoing queue", from);
 	/* What was judged is what goes out. */
 	if (fstatat(t->body_dir, to, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_ino != p->body_st.st_ino) {
+	    !pair_same_file(&st, &p->body_st)) {
 		(void)unlinkat(t->body_dir, to, 0);
 		return err_set(err, ERR_TEMP, -EAGAIN, "%s: replaced while it was claimed", from);
 	}
@@ -85,22 +85,28 @@ static int create_temp(const struct queue_entry *e, struct pair_staged *t, enum 
 {
 	const struct pair_entry *p = e->format;
 	const struct stat *like = what == PAIR_TEMP_HEAD ? &p->head_st : &p->body_st;
+	mode_t mode = e->dir->set.file_mode;
 	char name[PAIR_NAME_MAX];
+	struct err first;
 	int r;
 
 	pair_path(name, &t->f->names[what], e->id);
-	r = queue_file_create(dir_fd, name, like, e->dir->set.file_mode, ret_fd, err);
+	r = queue_file_create(dir_fd, name, like, mode, ret_fd, &first);
 	if (r == -EEXIST) {
 		(void)unlinkat(dir_fd, name, 0);
-		r = queue_file_create(dir_fd, name, like, e->dir->set.file_mode, ret_fd, err);
+		return queue_file_create(dir_fd, name, like, mode, ret_fd, err);
 	}
+	if (r < 0 && err != NULL)
+		*err = first;
 	return r;
 }
 
 static int write_body(const struct queue_entry *e, struct pair_staged *t, int new_body_fd,
 		      struct queue_copied *ret_copied, struct err *err)
 {
+	struct queue_copied *c = ret_copied;
 	char line[PAIR_NAME_MAX];
+	bool crlf;
 	int r;
 
 	r = create_temp(e, t, PAIR_TEMP_BODY, t->body_dir, &t->body_fd, err);
@@ -111,7 +117,15 @@ static int write_body(const struct queue_entry *e, struct pair_staged *t, int ne
 		(void)snprintf(line, sizeof(line), "%s%s", e->id, t->f->body_line);
 		r = queue_file_write(t->body_fd, bytes_str(line), "queue.stage.write", err);
 	}
-	return r < 0 ? r : queue_file_copy(new_body_fd, 0, t->body_fd, ret_copied, err);
+	if (r == 0)
+		r = queue_file_copy(new_body_fd, 0, t->body_fd, c, err);
+	if (r < 0 || !c->cut || !t->f->body_needs_lf)
+		return r;
+	crlf = c->lines > 0 && c->lines == c->crlf_lines;
+	c->lines++;
+	c->crlf_lines += crlf;
+	return queue_file_write(t->body_fd, crlf ? BYTES("\r\n") : BYTES("\n"), "queue.stage.write",
+				err);
 }
 
 /*

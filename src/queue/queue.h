@@ -23,8 +23,8 @@
 
 #define QUEUE_ID_MAX 64 /* with NUL; longer names are not queue files */
 
-/* DEFAULT and POSIX: fcntl() and flock(), which keeps out an MTA that uses either and a second
- * gateway; FLOCK: only that. */
+/* All but NONE take both an fcntl() and a flock() lock: this keeps out an MTA that uses either, and
+ * a second gateway. The one named must work; the other may fail where the file system has none. */
 enum queue_lock { QUEUE_LOCK_DEFAULT, QUEUE_LOCK_FLOCK, QUEUE_LOCK_POSIX, QUEUE_LOCK_NONE };
 
 struct queue_settings {
@@ -73,7 +73,8 @@ const char *queue_dir_watch_path(const struct queue_dir *d, size_t i);
  *   queue_list_begin(); while (queue_list_next() == 1) ...
  * queue_list_next() answers 1 with *@ret_id, 0 at the end, -EAGAIN after about @slice directory
  * entries (call again from the loop), or an error (of one directory: calling again goes on with the
- * next). Order is the directory's. Links, FIFOs, directories and foreign names are left out.
+ * next). Order is the directory's. Foreign names are left out; a link, FIFO or directory under a
+ * message's name is told by queue_claim().
  */
 int queue_list_begin(struct queue_dir *d, struct err *err) MUST_CHECK;
 int queue_list_next(struct queue_dir *d, unsigned slice, char ret_id[QUEUE_ID_MAX],

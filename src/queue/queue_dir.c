@@ -234,14 +234,6 @@ static int open_listing(struct queue_dir *d, struct err *err)
 	return 0;
 }
 
-/* Links, FIFOs, directories are not mail; file systems that do not tell are asked at the claim. */
-static bool is_listed(const struct queue_dir *d, const struct dirent *ent,
-		      char ret_id[QUEUE_ID_MAX])
-{
-	return (ent->d_type == DT_REG || ent->d_type == DT_UNKNOWN) &&
-	       d->ops->name_to_id(d, ent->d_name, true, ret_id);
-}
-
 /* From the directory being listed: 1, 0 at its end, -EAGAIN when @slice is used up. */
 static int next_in_sub(struct queue_dir *d, unsigned *slice, char ret_id[QUEUE_ID_MAX],
 		       struct err *err)
@@ -256,7 +248,7 @@ static int next_in_sub(struct queue_dir *d, unsigned *slice, char ret_id[QUEUE_I
 		if (ent == NULL)
 			return 0;
 		--*slice;
-		if (is_listed(d, ent, ret_id))
+		if (d->ops->name_to_id(d, ent->d_name, true, ret_id))
 			return 1;
 	}
 	return -EAGAIN;

@@ -127,6 +127,7 @@ static const struct pair_format format = {
 	},
 	.lock_body = true,
 	.body_line = "-D\n",
+	.body_needs_lf = true, /* without it, the dot that ends DATA stands behind the text */
 	.is_id = is_id,
 	.may_hold = may_hold,
 	.target = target,

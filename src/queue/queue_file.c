@@ -69,31 +69,31 @@ int queue_file_open(int dir_fd, const char *name, const struct queue_settings *s
 }
 
 /*
- * Both kinds of lock unless the site chose one: Debian's sendmail uses flock(), other builds and
- * Exim fcntl(). A shared fcntl() lock is enough to keep the MTA's exclusive one out and needs no
- * descriptor open for writing, whose closing would look like a new message to the queue watch; it
- * belongs to this descriptor, not to the process. flock() then keeps a second gateway out.
+ * Both kinds of lock, whatever the option names, because MTAs of one name differ: Debian's sendmail
+ * uses flock(), other builds of it and Exim fcntl(). A shared fcntl() lock is enough to keep the
+ * MTA's exclusive one out and needs no descriptor open for writing, whose closing would look like a
+ * new message to the queue watch; it belongs to this descriptor, not to the process. flock() keeps
+ * a second gateway out. NFS can do only one of them: the one not named may fail.
  */
 int queue_file_lock(int fd, enum queue_lock how, const char *name, struct err *err)
 {
 	struct flock range = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
-	int r = wanted_fault("queue.claim.lock");
 
 	if (how == QUEUE_LOCK_NONE)
 		return 0;
-	if (r == 0 && how != QUEUE_LOCK_FLOCK)
-		r = fcntl(fd, F_OFD_SETLK, &range);
-	if (r == 0) {
-		r = flock(fd, LOCK_EX | LOCK_NB);
-		/* NFS makes flock() an fcntl() lock that wants to write; the first one must do. */
-		if (r < 0 && errno != EWOULDBLOCK && how != QUEUE_LOCK_FLOCK)
-			r = 0;
+	if (wanted_fault("queue.claim.lock") < 0 || fcntl(fd, F_OFD_SETLK, &range) < 0) {
+		if (errno == EAGAIN || errno == EACCES)
+			return err_set(err, ERR_TEMP, -EAGAIN, "%s: locked", name);
+		if (how != QUEUE_LOCK_FLOCK)
+			return err_errno(err, "lock %s", name);
 	}
-	if (r == 0)
-		return 0;
-	if (errno == EAGAIN || errno == EACCES || errno == EWOULDBLOCK)
-		return err_set(err, ERR_TEMP, -EAGAIN, "%s: locked", name);
-	return err_errno(err, "lock %s", name);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			return err_set(err, ERR_TEMP, -EAGAIN, "%s: locked", name);
+		if (how == QUEUE_LOCK_FLOCK)
+			return err_errno(err, "lock %s", name);
+	}
+	return 0;
 }
 
 int queue_file_read(int fd, const char *name, uint64_t size, struct arena *a, struct bytes *ret_raw,
@@ -193,6 +193,8 @@ static void count(struct queue_copied *c, struct bytes b, uint8_t *before)
 		c->nuls += b.p[i] == '\0';
 		*before = b.p[i];
 	}
+	if (b.n > 0)
+		c->cut = *before != '\n';
 }
 
 int queue_file_copy(int from, uint64_t offset, int to, struct queue_copied *ret, struct err *err)

@@ -100,6 +100,7 @@ int queue_file_write(int fd, struct bytes data, const char *point, struct err *e
 
 struct queue_copied {
 	uint64_t lines, crlf_lines, nuls; /* of the copied bytes */
+	bool cut;                         /* the last line has no LF */
 };
 
 /* Append all of @from, from @offset to its end, to @to. */

@@ -5,15 +5,13 @@
  * A line that begins with a blank continues the one before; the first letter of a line says what it
  * is; a line with a dot ends the file. In values, sendmail writes a byte of its internal range
  * (0x80-0x9f, 0xff) behind a 0xff when it came from outside, and bare when it is its own, such as
- * a macro in "Return-Path: <$g>": texts are decoded here and encoded when they are written.
+ * a macro in "Return-Path: <$g>": texts are decoded here and encoded in sendmail_write.c.
  */
 #include "queue/sendmail_head.h"
 
 #include <errno.h>
 
 #include "core/num.h"
-
-#define QUOTE 0xff
 
 /* What the first pass counts, so that the second one allocates once. */
 struct counts {
@@ -44,35 +42,12 @@ static int too_large(const struct reader *r)
 		       r->e->id);
 }
 
-/* The next line with its continuation lines and last LF. */
-static bool next_record(struct bytes *rest, struct bytes *ret)
-{
-	size_t n = 0;
-
-	if (rest->n == 0)
-		return false;
-	do {
-		ptrdiff_t lf = bytes_index(bytes_from(*rest, n), '\n');
-
-		n = lf < 0 ? rest->n : n + (size_t)lf + 1;
-	} while (n < rest->n && (rest->p[n] == ' ' || rest->p[n] == '\t'));
-	*ret = bytes_head(*rest, n);
-	*rest = bytes_from(*rest, n);
-	return true;
-}
-
-static struct bytes without_lf(struct bytes record)
-{
-	return record.n > 0 && record.p[record.n - 1] == '\n' ? bytes_head(record, record.n - 1)
-							      : record;
-}
-
 static void count(struct bytes raw, struct counts *c)
 {
 	struct bytes rest = raw, record;
 
-	c->quoted = bytes_index(raw, QUOTE) >= 0;
-	while (next_record(&rest, &record) && record.p[0] != '.') {
+	c->quoted = bytes_index(raw, SENDMAIL_QUOTE) >= 0;
+	while (sendmail_next_record(&rest, &record) && record.p[0] != '.') {
 		c->headers += record.p[0] == 'H';
 		c->metas += record.p[0] != 'H';
 		c->rcpts += record.p[0] == 'R';
@@ -88,7 +63,7 @@ static size_t decode(struct bytes in, uint8_t *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < in.n; i++) {
-		if (in.p[i] == QUOTE && i + 1 < in.n)
+		if (in.p[i] == SENDMAIL_QUOTE && i + 1 < in.n)
 			i++;
 		out[n++] = in.p[i];
 	}
@@ -100,59 +75,17 @@ static struct bytes decoded(const struct pair_entry *p, struct bytes text)
 {
 	uint8_t *at;
 
-	if (p->decoded == NULL || bytes_index(text, QUOTE) < 0)
+	if (p->decoded == NULL || bytes_index(text, SENDMAIL_QUOTE) < 0)
 		return text;
 	at = p->decoded + (text.p - p->raw.p);
 	return bytes_of(at, decode(text, at));
-}
-
-static bool inside(struct bytes text, const uint8_t *p, size_t n)
-{
-	return p != NULL && text.p >= p && text.p < p + n;
-}
-
-/* The bytes of the file that @text was read from, if it is one whole header's text. */
-static bool find_verbatim(const struct pair_entry *p, struct bytes text, struct bytes *ret)
-{
-	bool was_decoded = inside(text, p->decoded, p->raw.n);
-	struct bytes rest, record;
-	size_t n;
-
-	if (!was_decoded && !inside(text, p->raw.p, p->raw.n))
-		return false;
-	rest = bytes_from(p->raw, (size_t)(text.p - (was_decoded ? p->decoded : p->raw.p)));
-	if (!next_record(&rest, &record))
-		return false;
-	record = without_lf(record);
-	n = record.n;
-	for (size_t i = 0; was_decoded && i < record.n; i++)
-		if (record.p[i] == QUOTE && i + 1 < record.n) {
-			i++;
-			n--;
-		}
-	*ret = record;
-	return n == text.n;
-}
-
-bool sendmail_head_is_verbatim(const struct pair_entry *p, struct bytes text)
-{
-	struct bytes ignored;
-
-	return find_verbatim(p, text, &ignored);
-}
-
-bool sendmail_head_can_copy(const struct pair_entry *p)
-{
-	const struct sendmail_meta *meta = p->meta;
-
-	return !meta->has_data_dir;
 }
 
 /* --- reading --- */
 
 static int read_header(struct reader *r, struct bytes record)
 {
-	struct bytes text = without_lf(bytes_from(record, 1)), mark = bytes_head(text, 0);
+	struct bytes text = sendmail_without_lf(bytes_from(record, 1)), mark = bytes_head(text, 0);
 	ptrdiff_t end;
 
 	if (text.n > 0 && text.p[0] == '?') {
@@ -321,9 +254,9 @@ static int read_records(struct reader *r)
 	struct bytes rest = r->p->raw, record;
 	int res = 0;
 
-	while (res == 0 && next_record(&rest, &record)) {
+	while (res == 0 && sendmail_next_record(&rest, &record)) {
 		if (record.p[0] == '.') {
-			if (without_lf(record).n > 1 && record.p[1] != '\r')
+			if (sendmail_without_lf(record).n > 1 && record.p[1] != '\r')
 				return invalid(r, "something follows the dot that ends the file");
 			return rest.n == 0 ? 0 : invalid(r, "data behind the end");
 		}
@@ -355,86 +288,4 @@ int sendmail_head_parse(struct queue_entry *e, const struct queue_settings *set,
 	if (set->received_ip_header > 0)
 		envelope_received_ip(&e->env, &e->headers, set->received_ip_header, true, a);
 	return 0;
-}
-
-/* --- writing --- */
-
-static void add_encoded(struct sink *s, struct bytes text)
-{
-	static const uint8_t quote = QUOTE;
-
-	for (size_t from = 0, i = 0; i <= text.n; i++) {
-		bool internal = i < text.n &&
-				((text.p[i] >= 0x80 && text.p[i] <= 0x9f) || text.p[i] == QUOTE);
-
-		if (i < text.n && !internal)
-			continue;
-		sink_add(s, bytes_of(text.p + from, i - from));
-		if (internal)
-			sink_add(s, bytes_of(&quote, 1));
-		from = i;
-	}
-}
-
-static void add_recipients(struct sink *s, const struct queue_change *change)
-{
-	for (size_t i = 0; i < change->add_to_n; i++) {
-		sink_text(s, "RP:<");
-		add_encoded(s, bytes_str(change->add_to[i]));
-		sink_text(s, ">\n");
-	}
-}
-
-/* Lines that say something of the recipient below them. */
-static bool is_of_recipient(const struct sendmail_meta *meta, size_t i)
-{
-	return i >= meta->rcpt_at && strchr("CMQrR", meta->lines[i].p[0]) != NULL;
-}
-
-/* New recipients come before the old ones: behind them a C line would make them its alias. */
-static void add_metas(struct sink *s, const struct sendmail_meta *meta,
-		      const struct queue_change *change)
-{
-	for (size_t i = 0; i < meta->n; i++) {
-		if (i == meta->rcpt_at)
-			add_recipients(s, change);
-		if (change->drop_to && is_of_recipient(meta, i))
-			continue;
-		/* The body is always beside the header file in the outgoing queue. */
-		if (meta->lines[i].p[0] != 'd')
-			sink_add(s, meta->lines[i]);
-	}
-}
-
-static void add_header(struct sink *s, const struct pair_entry *p, const struct header *h)
-{
-	struct bytes verbatim;
-
-	if (h->deleted)
-		return;
-	sink_text(s, "H");
-	if (find_verbatim(p, h->text, &verbatim)) {
-		sink_add(s, h->mark);
-		sink_add(s, verbatim);
-	} else {
-		if (h->mark.n > 0)
-			sink_add(s, h->mark);
-		else
-			sink_text(s, "??");
-		add_encoded(s, h->text);
-	}
-	sink_text(s, "\n");
-}
-
-void sendmail_head_build(const struct pair_build *b, struct sink *s)
-{
-	const struct pair_entry *p = b->e->format;
-	const struct header_list *l = b->change->headers;
-
-	if (l == NULL)
-		l = &b->e->headers;
-	add_metas(s, p->meta, b->change);
-	for (size_t i = 0; i < l->n; i++)
-		add_header(s, p, &l->v[i]);
-	sink_text(s, ".\n");
 }

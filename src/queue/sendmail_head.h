@@ -9,9 +9,16 @@
 struct sendmail_meta {
 	struct bytes *lines; /* all but headers and the end, each with its LF, folded lines whole */
 	size_t n;
-	size_t rcpt_at; /* lines[] from here on belong to recipients, where @is_rcpt says so */
+	size_t rcpt_at; /* the first line of a recipient */
 	bool has_data_dir;
 };
+
+/* Before a byte of sendmail's internal range (0x80-0x9f, 0xff) that came from outside. */
+#define SENDMAIL_QUOTE 0xff
+
+/* Take the next line with its continuation lines and last LF off @rest; false: none left. */
+bool sendmail_next_record(struct bytes *rest, struct bytes *ret);
+struct bytes sendmail_without_lf(struct bytes record);
 
 /* As pair_format's parse(), is_verbatim(), can_copy() and build(). */
 int sendmail_head_parse(struct queue_entry *e, const struct queue_settings *set, struct arena *a,

@@ -14,6 +14,7 @@
 #define SFX_SEARCH_BYTES      MIB /* how far programs look for an archive behind a program */
 #define UU_LINES_MAX          50u
 #define SMALLEST_ARCHIVE      4u
+#define EMPTY_ARCHIVE_BYTES   64u /* no format needs more to say that it holds nothing */
 
 enum is { IS_NOT, IS_MAYBE, IS_SURE };
 
@@ -134,6 +135,18 @@ static enum is is_cpio(struct bytes *c)
 	return IS_NOT;
 }
 
+/* The archive's header: its size, the size of its fixed part, method 2 for "this is a comment". */
+static enum is is_arj(struct bytes *c)
+{
+	enum { HEAD = 30, SIZE_MAX_BYTES = 2600 };
+
+	if (c->n < HEAD || !bytes_starts(*c, BYTES("\x60\xea")))
+		return IS_NOT;
+	return (c->p[2] | c->p[3] << 8) <= SIZE_MAX_BYTES && c->p[4] >= HEAD && c->p[10] == 2
+		       ? IS_SURE
+		       : IS_NOT;
+}
+
 static enum is is_gzip(struct bytes *c)
 {
 	return bytes_starts(*c, BYTES("\x1f\x8b\x08")) && c->n >= 18 ? IS_SURE : IS_NOT;
@@ -189,7 +202,13 @@ static const struct format formats[] = {
 	{ "tar", ARCHIVE, 'r', unpack_tar, is_tar, .magic = NULL },
 	{ "cpio", ARCHIVE, 'r', unpack_cpio, is_cpio, .magic = NULL },
 	{ "iso", ARCHIVE, 'r', unpack_iso, NULL, MAGIC("CD001", 32769) },
-	{ "xar", ARCHIVE, 'r', unpack_xar, NULL, MAGIC("xar!", 0) },
+	{ "xar", ARCHIVE, 'r', unpack_unread, NULL, MAGIC("xar!", 0) },
+	{ "arj", ARCHIVE, 'r', unpack_unread, is_arj, .magic = NULL },
+	{ "ace", ARCHIVE, 'r', unpack_unread, NULL, MAGIC("**ACE**", 7) },
+	{ "alz", ARCHIVE, 'r', unpack_unread, NULL, MAGIC("ALZ\1", 0) },
+	{ "egg", ARCHIVE, 'r', unpack_unread, NULL, MAGIC("EGGA", 0) },
+	{ "wim", ARCHIVE, 'r', unpack_unread, NULL, MAGIC("MSWIM\0\0\0", 0) },
+	{ "squashfs", ARCHIVE, 'r', unpack_unread, NULL, MAGIC("hsqs", 0) },
 	{ "ar", ARCHIVE, 'r', unpack_ar, NULL, MAGIC("!<arch>\n", 0) },
 	{ "gzip", ARCHIVE, 'r', unpack_gzip, is_gzip, .magic = NULL },
 	{ "bzip2", ARCHIVE, 'r', unpack_bzip2, is_bzip2, .magic = NULL },
@@ -362,14 +381,22 @@ static int judge_encryption(struct unpack *u, struct err *err)
 	return 0;
 }
 
-static int judge_damage(struct unpack *u, const struct format *f, enum is sure, struct err *err)
+static bool is_at_start(const struct unpack *u)
+{
+	return u->content.p == u->container->content.p;
+}
+
+static int judge_damage(struct unpack *u, const struct format *f, struct err *err)
 {
 	if (u->why[0] == '\0' || u->stop || f->option == DOCUMENT || f->option == UU)
 		return 0;
 	if (f->option == TNEF)
 		return u->s->request->allow_broken_tnef ? 0 : find_bad_tnef(u, err);
-	/* What only looks like one may be no archive at all. */
-	if ((sure != IS_SURE && u->members_n == 0) || is_program(u->container->content))
+	/* What only looks like one may be no archive at all: an old presentation is full of pieces
+	 * of zip archives. */
+	if (!u->sure && (u->members_n == 0 || f->is == is_zip || !is_at_start(u)))
+		return 0;
+	if (is_program(u->container->content))
 		return 0;
 	return find_unreadable(u, f, err);
 }
@@ -390,11 +417,15 @@ static int open_as(struct scan_state *s, struct leaf *leaf, const struct format 
 
 	if (sure == IS_NOT)
 		return 0;
+	u.sure = sure == IS_SURE;
 	f->open(&u);
+	if (u.entries_n == 0 && !u.encrypted && u.content.n > EMPTY_ARCHIVE_BYTES &&
+	    f->option == ARCHIVE && !(u.document && !s->request->unpack_documents))
+		unpack_broken(&u, "no file could be found in it");
 	leaf->document |= u.document;
 	*ret_stop = u.stop && !u.too_deep;
 	r = judge_encryption(&u, err);
-	return r < 0 ? r : judge_damage(&u, f, sure, err);
+	return r < 0 ? r : judge_damage(&u, f, err);
 }
 
 static int open_leaf(struct scan_state *s, struct leaf *leaf, struct str *buffer, bool *ret_stop,

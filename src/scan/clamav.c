@@ -52,14 +52,18 @@ struct scan {
 	char error[160]; /* what libclamav logged as an error */
 };
 
+/* The one variable that is not reached from a parameter: libclamav has one message callback for a
+ * process, and calls it without a context just when it could not make its directory. */
+static _Thread_local struct scan *current;
+
 /* --- callbacks --- */
 
 static void on_message(enum cl_msg severity, const char *fullmsg UNUSED, const char *msg,
-		       void *context)
+		       void *context UNUSED)
 {
-	struct scan *scan = context;
+	struct scan *scan = current;
 
-	/* Without a context it is loading: cl_load's result says what there is to say. */
+	/* Without a scan it is loading: cl_load's result says what there is to say. */
 	if (severity < CL_MSG_ERROR || scan == NULL || scan->error[0] != '\0')
 		return;
 	(void)snprintf(scan->error, sizeof(scan->error), "%s", msg);
@@ -350,7 +354,9 @@ static int run(struct clam_scanner *s, struct scan *scan, struct err *err)
 	if (map == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "libclamav: cannot map %zu bytes",
 			       content.n);
+	current = scan;
 	rc = cl_scanmap_callback(map, NULL, &name, &scanned, s->engine->cl, &options, scan);
+	current = NULL;
 	cl_fmap_close(map);
 	if (rc == CL_VIRUS && scan->found_n == 0 && name != NULL)
 		on_found(-1, name, scan);

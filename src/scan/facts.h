@@ -108,7 +108,7 @@ struct facts {
 	const char *subject; /* decoded, "" when none */
 	const char *message_id;
 	uint64_t cpu_us, expanded_bytes;
-	uint32_t mime_defects;
+	uint32_t mime_defects, cache_hits;
 	enum budget_limit limit_hit;
 	const char *limit_why; /* "" */
 };

@@ -105,6 +105,7 @@ void scan_find_limit(struct scan_state *s)
 				 .log = "",
 				 .rule = "" };
 	struct finding *list;
+	const char *text;
 
 	(void)snprintf(s->limit_text, SCAN_LIMIT_TEXT_MAX, "limit: %s", s->budget.why);
 	f->limit_hit = s->budget.hit;
@@ -112,6 +113,13 @@ void scan_find_limit(struct scan_state *s)
 	limit.report = s->budget.hit == BUDGET_ARCHIVE_DEPTH
 			       ? "Archives are packed inside each other too deeply to be checked"
 			       : "The message would cost too much to check: it goes beyond a limit";
+	text = arena_printf(s->arena, "%s (%s)", limit.report, s->limit_text);
+	if (text != NULL)
+		limit.report = text;
+	text = arena_printf(s->arena, "Content Checks: %%id%%: Detected and blocked %s",
+			    s->limit_text);
+	if (text != NULL)
+		limit.log = text;
 	list = grown(s->arena, f->findings, f->findings_n, sizeof(*list));
 	if (list == NULL) {
 		f->findings[f->findings_n - 1] = limit;

@@ -24,6 +24,7 @@ struct scan_engine {
 	struct clam_engine *clam; /* NULL: the configuration never asks for viruses */
 	struct rule_engine *rules;
 	struct type_engine *types;
+	locale_t utf8; /* made here, because a worker may not open its files */
 	uint64_t generation;
 };
 
@@ -60,6 +61,7 @@ int scan_engine_new(struct scan_engine **ret_e, const struct conf *c, struct err
 	if (e == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "scan engine: out of memory");
 	mime_init();
+	e->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	r = rule_engine_new(&e->rules, c, err);
 	if (r == 0)
 		r = type_engine_new(&e->types, err);
@@ -81,6 +83,8 @@ void scan_engine_free(struct scan_engine **e)
 	clam_engine_free(&(*e)->clam);
 	type_engine_free(&(*e)->types);
 	rule_engine_free(&(*e)->rules);
+	if ((*e)->utf8 != (locale_t)0)
+		freelocale((*e)->utf8);
 	free(*e);
 	*e = NULL;
 }
@@ -119,6 +123,7 @@ int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_d
 	(void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	s->engine = e;
 	s->types = e->types;
+	s->utf8 = e->utf8;
 	s->cache = cache;
 	r = make_hash(s, err);
 	if (r == 0)
@@ -276,6 +281,8 @@ int scan_message(struct scanner *scanner, const struct scan_request *r, struct b
 	if (s.tree.message_id != NULL)
 		ret_f->message_id = s.tree.message_id;
 	ret_f->mime_defects = s.tree.defects;
+	for (const struct leaf *l = s.leaves; l != NULL; l = l->next)
+		ret_f->cache_hits += l->cached != NULL;
 	ret_f->expanded_bytes = s.budget.used[BUDGET_EXPANDED_BYTES];
 	ret_f->cpu_us = (clock_thread_cpu_ns() - start_ns) / 1000;
 	return 0;

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "core/clock.h"
 #include "core/text.h"
@@ -40,6 +41,7 @@ bool unpack_begin(struct unpack *u, struct bytes name)
 	struct budget *b = &u->s->budget;
 
 	str_reset(u->buffer);
+	u->entries_n++;
 	if (u->stop)
 		return false;
 	if (u->ask_only)
@@ -145,6 +147,27 @@ static void add_readings(struct unpack *u, struct leaf *leaf, struct bytes name)
 	add_name(u, leaf, base_name(name));
 }
 
+struct bytes unpack_stem(struct unpack *u)
+{
+	static const char *const tars[] = {
+		".tgz", ".taz", ".tbz", ".tbz2", ".txz", ".tlz", ".tzst"
+	};
+	const struct leaf *leaf = u->container;
+	struct bytes name = leaf->names_n > 0 ? bytes_str(leaf->names[0]) : BYTES("data");
+	size_t dot = name.n;
+
+	while (dot > 1 && name.p[dot - 1] != '.')
+		dot--;
+	if (dot <= 1)
+		return name;
+	name = bytes_head(name, dot - 1);
+	for (size_t i = 0; i < ARRAY_LEN(tars); i++)
+		if (strcasecmp(leaf->names[0] + name.n, tars[i]) == 0)
+			return bytes_str(
+				arena_printf(u->s->arena, "%.*s.tar", (int)name.n, name.p));
+	return name;
+}
+
 static bool set_path(struct unpack *u, struct leaf *leaf)
 {
 	const struct leaf *up = u->container;
@@ -182,6 +205,8 @@ bool unpack_end(struct unpack *u, struct member *m)
 	leaf.unread = m->unread;
 	for (size_t i = 0; i < m->names_n && i < MEMBER_NAMES_MAX; i++)
 		add_readings(u, &leaf, m->names[i]);
+	if (leaf.names_n == 0)
+		add_readings(u, &leaf, unpack_stem(u));
 	if (!set_path(u, &leaf) || scan_add_leaf(u->s, &leaf) == NULL) {
 		u->stop = true;
 		(void)scan_no_memory(u->s, NULL);

@@ -15,6 +15,7 @@ struct unpack {
 	struct leaf *container;
 	struct bytes content; /* of the container, or from where the archive begins in it */
 	char origin;          /* of the members: leaf.origin */
+	bool sure;            /* the first bytes are no accident */
 	bool ask_only;        /* nothing is unpacked, only encryption is looked for */
 	bool stop;            /* a limit: nothing more may come out of this container */
 	bool too_deep;        /* the limit is the depth, which other containers do not share */
@@ -22,6 +23,7 @@ struct unpack {
 	bool encrypted;       /* something in it needs a password */
 	struct str *buffer;   /* the member in work */
 	size_t charged;       /* of it, to the budget's CPU clock */
+	size_t entries_n;     /* whatever it listed, folders too */
 	size_t members_n;     /* files that came out or have a name at least */
 	char why[128];        /* the first thing that could not be read; "" */
 };
@@ -41,6 +43,9 @@ bool unpack_begin(struct unpack *u, struct bytes name);
 bool unpack_data(struct unpack *u, struct bytes piece);
 /* It is complete (or unread): make it a leaf. False: stop. */
 bool unpack_end(struct unpack *u, struct member *m);
+/* What a program that unpacks a nameless content calls it: the container's name without its last
+ * extension, ".tgz" and its like becoming ".tar". */
+struct bytes unpack_stem(struct unpack *u);
 /* Something could not be read. Only the first reason is kept; hostile bytes allowed. */
 void unpack_broken(struct unpack *u, const char *fmt, ...) PRINTF(2, 3);
 
@@ -53,7 +58,9 @@ typedef void unpack_fn(struct unpack *u);
 unpack_fn unpack_zip, unpack_ole, unpack_tnef, unpack_uu;
 /* libarchive's formats */
 unpack_fn unpack_rar, unpack_7z, unpack_cab, unpack_lha, unpack_tar, unpack_cpio, unpack_iso,
-	unpack_xar, unpack_ar;
+	unpack_ar;
+/* formats that nothing here reads: what they hold stays unknown, and that is reported */
+unpack_fn unpack_unread;
 /* compressed single files */
 unpack_fn unpack_gzip, unpack_bzip2, unpack_xz, unpack_lzma, unpack_lzip, unpack_zstd, unpack_lz4,
 	unpack_compress, unpack_rpm;

@@ -10,6 +10,8 @@
  */
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -32,14 +34,19 @@ static const char *reason(struct archive *a)
 }
 
 /* Not every reader of libarchive says it in a way a program can ask for. */
-static bool is_about_encryption(struct archive *a)
+static bool speaks_of_encryption(struct archive *a)
 {
 	const char *text = archive_error_string(a);
 
-	return archive_read_has_encrypted_entries(a) == 1 ||
-	       (text != NULL &&
-		(strcasestr(text, "encrypt") != NULL || strcasestr(text, "crypto") != NULL ||
-		 strcasestr(text, "passphrase") != NULL));
+	return text != NULL &&
+	       (strcasestr(text, "encrypt") != NULL || strcasestr(text, "crypto") != NULL ||
+		strcasestr(text, "passphrase") != NULL);
+}
+
+/* Only for an archive that was opened: libarchive 3.6.2 crashes when asked about another. */
+static bool is_about_encryption(struct archive *a)
+{
+	return archive_read_has_encrypted_entries(a) == 1 || speaks_of_encryption(a);
 }
 
 static bool add_zeros(struct unpack *u, int64_t n)
@@ -56,8 +63,20 @@ static bool add_zeros(struct unpack *u, int64_t n)
 	return true;
 }
 
+/*
+ * A warning at the end of the data. A checksum or length that does not fit is no reason to call
+ * the file unread; a method that is not supported is, and that too is only a warning.
+ */
+static int end_with_warning(const struct unpack *u, struct archive_entry *e)
+{
+	bool short_of =
+		archive_entry_size_is_set(e) && archive_entry_size(e) > (int64_t)u->buffer->n;
+
+	return short_of ? ARCHIVE_FAILED : ARCHIVE_EOF;
+}
+
 /* ARCHIVE_EOF: whole; otherwise libarchive's code, or ARCHIVE_FATAL when a limit stopped it. */
-static int read_data(struct unpack *u, struct archive *a)
+static int read_data(struct unpack *u, struct archive *a, struct archive_entry *e)
 {
 	const void *block;
 	size_t n;
@@ -69,11 +88,10 @@ static int read_data(struct unpack *u, struct archive *a)
 
 		if (r == ARCHIVE_RETRY && retries++ < RETRIES_MAX)
 			continue;
-		/* A warning with a block: a checksum that does not fit, data others show too. */
 		if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
 			return r;
 		if (r == ARCHIVE_WARN && n == 0)
-			return ARCHIVE_EOF;
+			return end_with_warning(u, e);
 		/* Holes are zeros for whoever unpacks it. */
 		if (offset > (int64_t)u->buffer->n && !add_zeros(u, offset - (int64_t)u->buffer->n))
 			return ARCHIVE_FATAL;
@@ -82,11 +100,16 @@ static int read_data(struct unpack *u, struct archive *a)
 	}
 }
 
+/* libarchive ends the process when a name cannot be converted and errno happens to say ENOMEM,
+ * which it may still do from long ago. */
 static void set_names(struct member *m, struct archive_entry *e)
 {
-	const char *utf8 = archive_entry_pathname_utf8(e);
-	const char *raw = archive_entry_pathname(e);
+	const char *utf8, *raw;
 
+	errno = 0;
+	utf8 = archive_entry_pathname_utf8(e);
+	errno = 0;
+	raw = archive_entry_pathname(e);
 	if (utf8 != NULL)
 		m->names[m->names_n++] = bytes_str(utf8);
 	if (raw != NULL && (utf8 == NULL || strcmp(raw, utf8) != 0))
@@ -106,7 +129,7 @@ static bool take_entry(struct unpack *u, struct archive *a, struct archive_entry
 		return true;
 	m.encrypted = archive_entry_is_encrypted(e) != 0;
 	if (!m.encrypted && !u->ask_only)
-		r = read_data(u, a);
+		r = read_data(u, a, e);
 	if (r != ARCHIVE_EOF && !u->stop) {
 		m.encrypted = is_about_encryption(a);
 		if (!m.encrypted)
@@ -144,7 +167,7 @@ static void open_archive(struct unpack *u, struct archive *a)
 {
 	if (archive_read_open_memory(a, u->content.p, u->content.n) == ARCHIVE_OK)
 		take_entries(u, a);
-	else if (is_about_encryption(a))
+	else if (speaks_of_encryption(a))
 		u->encrypted = true;
 	else
 		unpack_broken(u, "%s", reason(a));
@@ -161,6 +184,19 @@ static struct archive *reader(struct unpack *u)
 	return a;
 }
 
+/* Names reach us through the thread's locale, and the "C" locale loses all but ASCII. */
+static void with_names(struct unpack *u, struct archive *a,
+		       void (*open)(struct unpack *u, struct archive *a))
+{
+	locale_t utf8 = u->s->scanner->utf8, old = (locale_t)0;
+
+	if (utf8 != (locale_t)0)
+		old = uselocale(utf8);
+	open(u, a);
+	if (utf8 != (locale_t)0)
+		(void)uselocale(old);
+}
+
 #define FORMAT(name, ...)                                                                          \
 	void unpack_##name(struct unpack *u)                                                       \
 	{                                                                                          \
@@ -169,7 +205,7 @@ static struct archive *reader(struct unpack *u)
 		if (a == NULL)                                                                     \
 			return;                                                                    \
 		__VA_ARGS__;                                                                       \
-		open_archive(u, a);                                                                \
+		with_names(u, a, open_archive);                                                    \
 	}
 
 FORMAT(rar, (void)archive_read_support_format_rar(a), (void)archive_read_support_format_rar5(a))
@@ -180,7 +216,7 @@ FORMAT(tar, (void)archive_read_support_format_tar(a))
 FORMAT(cpio, (void)archive_read_support_format_cpio(a))
 FORMAT(ar, (void)archive_read_support_format_ar(a))
 
-void unpack_xar(struct unpack *u)
+void unpack_unread(struct unpack *u)
 {
 	unpack_broken(u, "this format is not read");
 }
@@ -198,22 +234,11 @@ void unpack_iso(struct unpack *u)
 		(void)archive_read_support_format_iso9660(a);
 		for (size_t k = 1; k <= i; k++)
 			(void)archive_read_set_option(a, "iso9660", without[k], NULL);
-		open_archive(u, a);
+		with_names(u, a, open_archive);
 	}
 }
 
 /* --- compressed single files --- */
-
-/* What a program that unpacks it calls the result: the name without its last extension. */
-static struct bytes stem(const struct leaf *leaf)
-{
-	struct bytes name = leaf->names_n > 0 ? bytes_str(leaf->names[0]) : BYTES("data");
-
-	for (size_t i = name.n; i > 1; i--)
-		if (name.p[i - 1] == '.')
-			return bytes_head(name, i - 1);
-	return name;
-}
 
 /* RFC 1952: the original name, when there is one. */
 static struct bytes gzip_name(struct bytes content)
@@ -232,28 +257,37 @@ static struct bytes gzip_name(struct bytes content)
 	return end < 0 ? BYTES("") : bytes_head(content, (size_t)end);
 }
 
-static void take_stream(struct unpack *u, struct archive *a)
+/* Returns as read_data(). */
+static int read_stream(struct unpack *u, struct archive *a)
 {
-	struct member m = { .names_n = 0 };
 	struct archive_entry *e;
-	struct bytes header_name = gzip_name(u->content);
 	int r;
 
 	if (archive_read_open_memory(a, u->content.p, u->content.n) != ARCHIVE_OK ||
 	    archive_read_next_header(a, &e) < ARCHIVE_WARN) {
 		unpack_broken(u, "%s", reason(a));
-		return;
+		return ARCHIVE_FATAL;
 	}
-	if (header_name.n > 0)
-		m.names[m.names_n++] = header_name;
-	m.names[m.names_n++] = stem(u->container);
-	if (!unpack_begin(u, m.names[0]) || u->ask_only)
-		return;
-	r = read_data(u, a);
+	r = read_data(u, a, e);
 	if (r != ARCHIVE_EOF && !u->stop)
 		unpack_broken(u, "%s", reason(a));
-	m.unread = r != ARCHIVE_EOF;
-	(void)unpack_end(u, &m);
+	return r;
+}
+
+static void take_stream(struct unpack *u, struct archive *a)
+{
+	struct member m = { .names_n = 0 };
+	struct bytes header_name = gzip_name(u->content);
+
+	if (header_name.n > 0)
+		m.names[m.names_n++] = header_name;
+	m.names[m.names_n++] = unpack_stem(u);
+	if (!unpack_begin(u, m.names[0]) || u->ask_only)
+		return;
+	m.unread = read_stream(u, a) != ARCHIVE_EOF;
+	/* Nothing came out of what may be no such file at all: then it has no member. */
+	if (!m.unread || u->sure || u->buffer->n > 0)
+		(void)unpack_end(u, &m);
 }
 
 #define STREAM(name)                                                                               \
@@ -353,7 +387,7 @@ bool unpack_zip_member(struct unpack *u, const struct zip_packed *p)
 		unpack_broken(u, "%s", reason(a));
 		return false;
 	}
-	r = read_data(u, a);
+	r = read_data(u, a, e);
 	if (r != ARCHIVE_EOF && !u->stop)
 		unpack_broken(u, "%s", reason(a));
 	return r == ARCHIVE_EOF;

@@ -322,6 +322,13 @@ int check_virus(struct scan_state *s, struct check_result *ret_result, struct er
 	}
 	if (s->scanner->clam == NULL)
 		return err_set(err, ERR_CONFIG, -ENODEV, "no virus scanner is loaded");
+	if (s->budget.hit != BUDGET_NONE) {
+		/* libclamav would unpack the bomb once more, and the message is not going to pass.
+		 */
+		ret_result->state = CHECK_LIMIT;
+		ret_result->why = s->budget.why;
+		return 0;
+	}
 	r = collect(&v);
 	if (r == 0)
 		r = scan_whole(&v);

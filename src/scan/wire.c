@@ -188,6 +188,7 @@ static void facts(struct wire_codec *c, struct facts *f)
 	wire_u64(c, &f->cpu_us);
 	wire_u64(c, &f->expanded_bytes);
 	wire_u32(c, &f->mime_defects);
+	wire_u32(c, &f->cache_hits);
 	f->limit_hit = (enum budget_limit)wire_enum(c, f->limit_hit, BUDGET_LIMITS);
 	wire_str(c, &f->limit_why);
 	c->reserve = 2 * COUNT_BYTES;

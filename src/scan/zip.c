@@ -143,6 +143,4 @@ void unpack_zip(struct unpack *u)
 	if (d.cut && !u->stop)
 		scan_limit(s, BUDGET_MEMBERS, "%s %u", budget_limit_name(BUDGET_MEMBERS),
 			   DIRECTORY_ENTRIES_MAX);
-	if (d.n == 0 && u->content.n > 22)
-		unpack_broken(u, "no file could be found in it");
 }

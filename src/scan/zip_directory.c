@@ -234,6 +234,16 @@ static void read_end(struct reader *r, uint64_t end)
 	read_directory_at(r, offset, offset);
 }
 
+/* Where the packed data end, as far as anybody says. */
+static uint64_t end_of(const struct zip_entry *e)
+{
+	uint64_t packed = e->directory.there ? e->directory.packed : e->local.packed, end;
+
+	if (e->data == 0 || __builtin_add_overflow(e->data, packed, &end))
+		return e->offset;
+	return end;
+}
+
 /*
  * The offset of the last end record that begins before @before, as far back as a comment may
  * reach; -1: none. From the last to the first: a comment may hold another archive's.
@@ -257,12 +267,23 @@ static ptrdiff_t end_record(struct bytes content, size_t before)
 	return -1;
 }
 
+/* Inside a file that is known already: an archive that was stored in this one. */
+static bool is_inside(const struct zip_directory *d, uint64_t pos)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->entries[i].data != 0 && pos >= d->entries[i].data &&
+		    pos < end_of(&d->entries[i]))
+			return true;
+	return false;
+}
+
 static void read_ends(struct reader *r)
 {
 	ptrdiff_t pos = end_record(r->content, SIZE_MAX);
 
 	for (unsigned i = 0; i < ENDS_MAX && pos >= 0; i++) {
-		read_end(r, (uint64_t)pos);
+		if (!is_inside(r->d, (uint64_t)pos))
+			read_end(r, (uint64_t)pos);
 		pos = end_record(r->content, (size_t)pos);
 	}
 }
@@ -272,16 +293,6 @@ static int by_offset(const void *a, const void *b)
 	const struct zip_entry *x = a, *y = b;
 
 	return x->offset < y->offset ? -1 : x->offset > y->offset ? 1 : 0;
-}
-
-/* Where the packed data end, as far as anybody says. */
-static uint64_t end_of(const struct zip_entry *e)
-{
-	uint64_t packed = e->directory.there ? e->directory.packed : e->local.packed, end;
-
-	if (e->data == 0 || __builtin_add_overflow(e->data, packed, &end))
-		return e->offset;
-	return end;
 }
 
 /* Sorts the entries; what shares a local header is one file with two names, not an overlap. */

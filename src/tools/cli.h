@@ -51,6 +51,7 @@ const char *cli_plain(const struct cli *cli);
 int cmd_scan(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_queue(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_status(int argc, char **argv);

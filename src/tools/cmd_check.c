@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <sysexits.h>
 
+#include "conf/explain.h"
 #include "core/jout.h"
 #include "tools/cli.h"
 
@@ -74,6 +75,8 @@ int cmd_check(int argc, char **argv)
 	if (optind < argc || report == NULL)
 		return cli_usage(usage);
 	code = cli_load(&cli, &c, NULL, report);
+	if (c != NULL)
+		conf_explain(c, report);
 	if (cli.json)
 		(void)print_json(report, code == 0);
 	else

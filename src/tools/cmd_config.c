@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "conf/explain.h"
 #include "core/jout.h"
 #include "tools/cli.h"
 
@@ -46,14 +47,18 @@ static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
 	AUTO(str_fini) struct str text;
 	struct jout j;
 
+	str_init(&text, MIB);
 	if (a->cli.json) {
-		str_init(&text, MIB);
 		jout_begin(&j, &text);
 		add_value(&j, c, id, who);
 		(void)printf("%s\n", str_view(&text));
 		return;
 	}
-	(void)printf("%s = %s\n", opt_rows[id].name, conf_written(c, id, who));
+	if (who == NULL)
+		conf_describe(c, id, &text);
+	else
+		str_add(&text, conf_written(c, id, who));
+	(void)printf("%s = %s\n", opt_rows[id].name, str_view(&text));
 	if (a->what == ASK_VALUE)
 		(void)printf("%sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, who),
 			     cli_plain(&a->cli));
@@ -61,7 +66,7 @@ static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
 
 static bool wanted(const struct ask *a, const struct conf *c, enum opt_id id)
 {
-	return a->what == ASK_DUMP || strcmp(conf_where(c, id, NULL), "default") != 0;
+	return a->what == ASK_DUMP || conf_is_changed(c, id);
 }
 
 static int answer(const struct ask *a, const struct conf *c)

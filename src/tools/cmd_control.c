@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tools/cmd_control.c - queue, stats, status, reload: questions to the running gateway. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
 #include "core/text.h"
 #include "ctl/client.h"
+#include "queue/queue.h"
 #include "tools/cli.h"
 
 #define ANSWER_BYTES_MAX (8u * 1024 * 1024)
@@ -88,87 +91,185 @@ static void print_reload(const struct cli *cli UNUSED, const json_t *answer UNUS
 	(void)printf("asked for; the outcome is in the log and in sallyport status\n");
 }
 
+/* --- what waits: counted here, since the gateway shall not stop for it --- */
+
+static long long count_waiting(struct queue_dir *d, struct err *err)
+{
+	char id[QUEUE_ID_MAX];
+	long long n = 0;
+	int r = queue_list_begin(d, err);
+
+	while (r >= 0 || r == -EAGAIN) {
+		r = queue_list_next(d, 1000, id, err);
+		if (r == 0)
+			return n;
+		n += r == 1;
+	}
+	return r;
+}
+
+static int find_dirs(const struct conf *c, struct arena *a, const char ***ret_dirs, struct err *err)
+{
+	const char *value = conf_str(c, OPT_INCOMING_QUEUE_DIR, NULL), *content = NULL;
+	struct bytes file;
+
+	if (conf_file(c, value, &file) == 0)
+		content = arena_str(a, file);
+	return queue_expand_dirs(value, content, a, ret_dirs, NULL, err);
+}
+
+static void add_dir(json_t *list, const struct conf *c, const char *path)
+{
+	const struct queue_ops *ops = queue_find(conf_str(c, OPT_MTA, NULL));
+	struct queue_settings set = { .lock = QUEUE_LOCK_NONE, .owner = geteuid() };
+	json_t *o = json_pack("{s:s}", "path", path);
+	struct queue_dir *d = NULL;
+	struct err err = { .text = "unknown MTA" };
+	long long n = -1;
+
+	if (ops != NULL && queue_dir_open(&d, ops, path, &set, &err) == 0)
+		n = count_waiting(d, &err);
+	if (n < 0)
+		(void)json_object_set_new(o, "error", json_string(err.text));
+	else
+		(void)json_object_set_new(o, "waiting", json_integer(n));
+	queue_dir_close(&d);
+	(void)json_array_append_new(list, o);
+}
+
+static void add_waiting(json_t *answer, const struct conf *c)
+{
+	AUTO(arena_free) struct arena *a = arena_new(4 * MIB);
+	json_t *list = json_array();
+	const char **dirs;
+	struct err err;
+	int n = a == NULL ? 0 : find_dirs(c, a, &dirs, &err);
+
+	for (int i = 0; i < n; i++)
+		add_dir(list, c, dirs[i]);
+	(void)json_object_set_new(answer, "dirs", list);
+}
+
 typedef void print_fn(const struct cli *cli, const json_t *answer);
 
-static int show(const struct cli *cli, const char *raw, print_fn *print)
+struct question {
+	const char *command, *usage;
+	print_fn *print;
+	bool waiting; /* count the queues, whether a gateway runs or not */
+};
+
+static void show(const struct cli *cli, const json_t *answer, const struct question *q)
 {
-	json_t *answer = json_loads(raw, 0, NULL);
-	int code = EX_OK;
+	char *text;
+
+	if (!cli->json) {
+		q->print(cli, answer);
+		return;
+	}
+	text = json_dumps(answer, JSON_COMPACT);
+	(void)printf("%s\n", text == NULL ? "{}" : text);
+	free(text);
+}
+
+/* The gateway's answer, or, when there is none, one that says so. */
+static json_t *get_answer(const struct conf *c, const struct question *q, int *ret_code)
+{
+	AUTO(str_fini) struct str raw;
+	struct err err;
+
+	str_init(&raw, ANSWER_BYTES_MAX);
+	if (ctl_ask(conf_str(c, OPT_CONTROL_SOCKET, NULL), q->command, &raw, &err) < 0) {
+		*ret_code = cli_fail(&err);
+		return json_pack("{s:b,s:s}", "ok", 0, "error", err.text);
+	}
+	*ret_code = EX_OK;
+	return json_loads(str_view(&raw), 0, NULL);
+}
+
+static int put(const struct cli *cli, const struct conf *c, const struct question *q)
+{
+	int code;
+	json_t *answer = get_answer(c, q, &code);
 
 	if (answer == NULL) {
 		(void)fprintf(stderr, "sallyport: the gateway's answer is not JSON\n");
 		return EX_PROTOCOL;
 	}
-	if (!json_is_true(json_object_get(answer, "ok"))) {
-		(void)fprintf(stderr, "sallyport: %s\n", text_of(answer, "error"));
-		code = EX_UNAVAILABLE;
-	} else {
-		print(cli, answer);
-	}
+	if (q->waiting)
+		add_waiting(answer, c);
+	if (code == EX_OK || q->waiting)
+		show(cli, answer, q);
 	json_decref(answer);
 	return code;
 }
 
-static int ask(int argc, char **argv, const char *command, const char *usage, print_fn *print)
+static int ask(int argc, char **argv, const struct question *q)
 {
 	struct cli cli = { .conf_path = cli_default_conf() };
 	AUTO(conf_unref) struct conf *c = NULL;
-	AUTO(str_fini) struct str answer;
-	struct err err;
 	int o, r;
 
-	str_init(&answer, ANSWER_BYTES_MAX);
-	(void)cli_common(&cli, 0, NULL, usage);
+	(void)cli_common(&cli, 0, NULL, q->usage);
 	while ((o = getopt_long(argc, argv, "c:h", common, NULL)) != -1) {
-		r = cli_common(&cli, o, optarg, usage);
+		r = cli_common(&cli, o, optarg, q->usage);
 		if (r != 0)
-			return r > 0 ? EX_OK : cli_usage(usage);
+			return r > 0 ? EX_OK : cli_usage(q->usage);
 	}
 	if (optind < argc)
-		return cli_usage(usage);
+		return cli_usage(q->usage);
 	r = cli_load(&cli, &c, NULL, NULL);
-	if (r != 0)
-		return r;
-	if (ctl_ask(conf_str(c, OPT_CONTROL_SOCKET, NULL), command, &answer, &err) < 0)
-		return cli_fail(&err);
-	if (cli.json) {
-		(void)fputs(str_view(&answer), stdout);
-		return EX_OK;
-	}
-	return show(&cli, str_view(&answer), print);
+	return r != 0 ? r : put(&cli, c, q);
 }
 
 int cmd_queue(int argc, char **argv)
 {
-	return ask(
-		argc, argv, "queue",
-		"Usage: sallyport queue [-c FILE] [--json]\n\n"
-		"What waits in the incoming queues, what is in hand and in which state, and what\n"
-		"was tried before and will be tried again.\n",
-		print_queue);
+	static const struct question q = {
+		.command = "queue",
+		.usage = "Usage: sallyport queue [-c FILE] [--json]\n\n"
+			 "What waits in the incoming queues, what is in hand and in which state, "
+			 "and what\n"
+			 "was tried before and will be tried again.\n",
+		.print = print_queue,
+		.waiting = true,
+	};
+
+	return ask(argc, argv, &q);
 }
 
 int cmd_stats(int argc, char **argv)
 {
-	return ask(argc, argv, "stats",
-		   "Usage: sallyport stats [-c FILE] [--json]\n\n"
-		   "Counters and latencies of the running gateway since its start.\n",
-		   print_stats);
+	static const struct question q = {
+		.command = "stats",
+		.usage = "Usage: sallyport stats [-c FILE] [--json]\n\n"
+			 "Counters and latencies of the running gateway since its start.\n",
+		.print = print_stats,
+	};
+
+	return ask(argc, argv, &q);
 }
 
 int cmd_status(int argc, char **argv)
 {
-	return ask(argc, argv, "status",
-		   "Usage: sallyport status [-c FILE] [--json]\n\n"
-		   "Whether the gateway runs, with which scan engine and how many workers.\n",
-		   print_status);
+	static const struct question q = {
+		.command = "status",
+		.usage = "Usage: sallyport status [-c FILE] [--json]\n\n"
+			 "Whether the gateway runs, with which scan engine and how many workers.\n",
+		.print = print_status,
+	};
+
+	return ask(argc, argv, &q);
 }
 
 int cmd_reload(int argc, char **argv)
 {
-	return ask(argc, argv, "reload",
-		   "Usage: sallyport reload [-c FILE] [--json]\n\n"
-		   "Reads the configuration again. A mistake changes nothing; mail in hand is\n"
-		   "finished under the configuration it began with.\n",
-		   print_reload);
+	static const struct question q = {
+		.command = "reload",
+		.usage = "Usage: sallyport reload [-c FILE] [--json]\n\n"
+			 "Reads the configuration again. A mistake changes nothing; mail in hand "
+			 "is\n"
+			 "finished under the configuration it began with.\n",
+		.print = print_reload,
+	};
+
+	return ask(argc, argv, &q);
 }

@@ -112,7 +112,9 @@ static int judge(struct scan *s, struct mail_file *m, const char *id, struct fac
 		*d = (struct decision){ .outcome = OUTCOME_DELIVER, .why = "" };
 		return 0;
 	}
-	policy_request(s->conf, &s->who, &request);
+	r = policy_request(s->conf, &s->who, s->arena, &request, err);
+	if (r < 0)
+		return r;
 	request.client_ip = s->who.client_ip;
 	request.id = id;
 	r = ask_worker(s, m, &request, f, err);

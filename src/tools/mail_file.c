@@ -4,12 +4,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/str.h"
+
+/* The worker gets nothing that it could write to. */
+static int read_only(int fd, struct err *err)
+{
+	char path[32];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = open(path, O_RDONLY | O_CLOEXEC);
+	return r < 0 ? err_errno(err, "memory file for standard input") : r;
+}
 
 static int spool_stdin(struct err *err)
 {
@@ -24,7 +36,7 @@ static int spool_stdin(struct err *err)
 			return err_errno(err, "memory file for standard input");
 	if (n < 0)
 		return err_errno(err, "read standard input");
-	return TAKE_FD(fd);
+	return read_only(fd, err);
 }
 
 /* The first @max bytes. */

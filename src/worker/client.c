@@ -277,6 +277,14 @@ static int memory_file(struct bytes text, struct err *err)
 	return fd < 0 ? err_errno(err, "memory file for a message") : read_only(&fd, err);
 }
 
+/* To a worker that is gone: not an error here, its EXITED is on the way and says why. */
+static int flush(struct client *c, struct err *err)
+{
+	int r = jobs_flush(c->jobs, c->worker_sock, err);
+
+	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+}
+
 static int hand_over(struct client *c, const struct scan_request *r, const struct client_message *m,
 		     struct err *err)
 {
@@ -303,7 +311,7 @@ static int hand_over(struct client *c, const struct scan_request *r, const struc
 		p.body_bytes = m->text.n;
 	}
 	res = jobs_post(c->jobs, &p, &slot, err);
-	return res < 0 ? res : jobs_flush(c->jobs, c->worker_sock, err);
+	return res < 0 ? res : flush(c, err);
 }
 
 /* Facts that say why there are none. */

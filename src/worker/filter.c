@@ -132,7 +132,9 @@ static int add_conditions(scmp_filter_ctx f)
 static int add_own_signals(scmp_filter_ctx f)
 {
 	static const int calls[] = { CALL(kill), CALL(tgkill) };
-	struct scmp_arg_cmp self = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+	struct scmp_arg_cmp self = { .arg = 0,
+				     .op = SCMP_CMP_EQ,
+				     .datum_a = (scmp_datum_t)getpid() };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(calls); i++)

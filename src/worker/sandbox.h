@@ -9,6 +9,10 @@
  * seccomp comes after the ring, because it must forbid the making of rings; it does not see what a
  * ring does anyway (T9), so the ring is restricted by itself. No byte of a message is touched
  * before the last step.
+ *
+ * Limits: a worker may ask whether a path exists and for its metadata anywhere (Landlock does not
+ * see stat). Without Landlock (kernels before 5.13, or switched off) it reads what its user may
+ * read. Wall time is bounded by the master, which kills.
  */
 #ifndef WORKER_SANDBOX_H
 #define WORKER_SANDBOX_H

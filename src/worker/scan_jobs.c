@@ -34,7 +34,7 @@ struct load {
 	uint8_t *buf; /* in the hot buffer, or its own */
 	bool own_buf;
 	enum check_state state; /* RAN: may be scanned; else why not */
-	char why[256];
+	char why[256], log[128];
 	struct finding finding; /* LIMIT: which says so */
 };
 
@@ -66,20 +66,24 @@ static int head_size(struct load *l)
 	return 0;
 }
 
+/* In the words of scan/sizes.c, which never gets to see this message. */
 static void too_large(struct load *l, uint64_t max)
 {
 	l->state = CHECK_LIMIT;
 	(void)snprintf(l->why, sizeof(l->why),
-		       "message of %" PRIu64 " bytes is larger than %" PRIu64, l->bytes, max);
+		       "The message is larger than allowed: %" PRIu64 " bytes, at most %" PRIu64,
+		       l->bytes, max);
+	(void)snprintf(l->log, sizeof(l->log),
+		       "Message size check: %" PRIu64 " > %" PRIu64 " in %%id%%", l->bytes, max);
 	l->finding = (struct finding){ .kind = FINDING_SIZE,
 				       .class = 's',
 				       .whole_message = true,
 				       .part = "",
-				       .name = "message size",
+				       .name = "toobig",
 				       .scanner = "",
 				       .report = l->why,
-				       .log = "",
-				       .rule = "" };
+				       .log = l->log,
+				       .rule = max < CEILING_BYTES ? "Maximum Message Size" : "" };
 }
 
 static uint64_t size_limit(const struct scan_request *r)

@@ -131,16 +131,13 @@ static int receive_config(const struct zygote *z, struct zygote_msg *ret_m, int 
 	return 0;
 }
 
-static int load(struct zygote *z, struct err *err)
+/* The configuration stays as long as the process: the engine may lend its strings. */
+static int load(struct zygote *z, int fd, const char *path, struct err *err)
 {
 	const struct worker_ops *ops = z->setup->ops;
-	AUTO(fd_close) int fd = -1;
-	struct zygote_msg m;
 	struct conf *conf = NULL;
-	int r = receive_config(z, &m, &fd, err);
+	int r = ops->conf_new(&conf, fd, path, err);
 
-	if (r == 0)
-		r = ops->conf_new(&conf, fd, m.text, err);
 	return r < 0 ? r : ops->engine_new(&z->engine, conf, err);
 }
 
@@ -159,16 +156,21 @@ static void describe(struct zygote *z, uint64_t huge_bytes, char *out, size_t si
 
 static int start(struct zygote *z, struct err *err)
 {
-	struct zygote_msg ready = { .type = ZYGOTE_READY };
-	int r = watch_signals(z, err);
+	struct zygote_msg ready = { .type = ZYGOTE_READY }, config;
+	AUTO(fd_close) int fd = -1;
+	/* First, although only load() looks at it: who ends with something unread in its socket
+	 * makes the other side lose what was said last, which is why. */
+	int r = receive_config(z, &config, &fd, err);
 
+	if (r == 0)
+		r = watch_signals(z, err);
 	if (r == 0)
 		r = isolate(&z->isolation, z->setup, err);
 	if (r < 0)
 		return r;
 	probe(&z->isolation.missing);
 	prepare_libraries(&z->prepared);
-	r = load(z, err);
+	r = load(z, fd, config.text, err);
 	if (r < 0)
 		return r;
 	ready.generation = z->setup->ops->engine_generation(z->engine);

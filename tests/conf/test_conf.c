@@ -143,6 +143,13 @@ static const struct one lines[] = {
 	{ "Deny Filenames = &SiteNames(1)\n", OPT_DENY_FILENAMES, NULL, "mail would pass unchecked",
 	  1, 18 },
 
+	{ "MailScanner Version Number = 5.5.3\n", OPT_MAILSCANNER_VERSION_NUMBER, "5.5.3", NULL, 0,
+	  0 },
+	{ "MailScanner Version Number = 5.10\n", OPT_MAILSCANNER_VERSION_NUMBER, "5.10",
+	  "was written for MailScanner 5.10", 1, 30 },
+	{ "MailScanner Version Number = 4.85.2\n", OPT_MAILSCANNER_VERSION_NUMBER, "4.85.2", NULL,
+	  0, 0 },
+
 	/* built-in defaults are not the shipped values */
 	{ "", OPT_RESTART_EVERY, "14400", NULL, 0, 0 },
 	{ "", OPT_MAXIMUM_ARCHIVE_DEPTH, "2", NULL, 0, 0 },
@@ -151,8 +158,8 @@ static const struct one lines[] = {
 	{ "", OPT_FILENAME_RULES, "", NULL, 0, 0 },
 	{ "", OPT_USE_WATERMARKING, "1", NULL, 0, 0 },
 	{ "", OPT_MAX_SPAM_CHECK_SIZE, "150000", NULL, 0, 0 },
-	{ "", OPT_NOTICE_SIGNATURE, "-- \\nMailScanner\\nEmail Processor\\nwww.mailscanner.info",
-	  NULL, 0, 0 },
+	{ "", OPT_NOTICE_SIGNATURE, "-- \nMailScanner\nEmail Processor\nwww.mailscanner.info", NULL,
+	  0, 0 },
 };
 
 static void show_value(const struct conf *c, enum opt_id id, char *out, size_t size)

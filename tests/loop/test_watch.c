@@ -41,9 +41,17 @@ static void move(const char *dir, const char *from, const char *to)
 	T_OK(rename(a, b) == 0, "rename %s", to);
 }
 
+static bool clean_up(const char *dir, const char *name)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return unlink(path) == 0 && rmdir(dir) == 0;
+}
+
 static void try_kind(enum watch_kind kind, const char *word)
 {
-	char one[] = "/tmp/watch-XXXXXX", two[] = "/tmp/watch-XXXXXX", command[128];
+	char one[] = "/tmp/watch-XXXXXX", two[] = "/tmp/watch-XXXXXX";
 	struct watch *w = NULL;
 	struct err err = { .text = "" };
 
@@ -64,8 +72,7 @@ static void try_kind(enum watch_kind kind, const char *word)
 	T_OK(strstr(seen_names, "two/B-D ") != NULL, "%s: closed after writing", word);
 	T_OK(watch_read(w, seen, NULL, &err) == 0, "%s: then nothing", word);
 	watch_free(&w);
-	(void)snprintf(command, sizeof(command), "rm -r %s %s", one, two);
-	T_OK(system(command) == 0, "clean up");
+	T_OK(clean_up(one, "qfA") && clean_up(two, "B-D"), "clean up");
 }
 
 int main(void)

@@ -5,6 +5,7 @@
  */
 #include "policy/policy.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ static struct arena *arena;
 
 /* --- options --- */
 
-static struct conf *load(const char *text)
+static struct conf *load_with(const char *text, const char *path, const char *content)
 {
 	struct conf_report *report = conf_report_new();
 	struct conf_source *s = NULL;
@@ -24,6 +25,7 @@ static struct conf *load(const char *text)
 
 	if (report == NULL || conf_source_memory(&s, &err) < 0 ||
 	    conf_source_add(s, "/m.conf", CONF_FILE, false, bytes_str(text)) < 0 ||
+	    conf_source_add(s, path, CONF_FILE, false, bytes_str(content)) < 0 ||
 	    conf_load(&c, s, "/m.conf", report, &err) < 0)
 		printf("# %s\n", err.text);
 	conf_report_free(&report);
@@ -31,15 +33,19 @@ static struct conf *load(const char *text)
 	return c;
 }
 
+static struct conf *load(const char *text)
+{
+	return load_with(text, "/unused", "");
+}
+
 static struct scan_request ask(const char *text)
 {
 	struct scan_request r = { 0 };
 	struct conf *c = load(text);
 
-	if (c != NULL)
-		policy_request(c, NULL, &r);
-	/* strings would dangle */
-	memset(r.rules, 0, sizeof(r.rules));
+	arena_reset(arena);
+	if (c != NULL && policy_request(c, NULL, arena, &r, NULL) < 0)
+		printf("# no request\n");
 	conf_unref(&c);
 	return r;
 }
@@ -165,7 +171,9 @@ static void test_rules(void)
 	struct conf *c = load(text);
 	struct scan_request r;
 
-	policy_request(c, NULL, &r);
+	arena_reset(arena);
+	T_OK(policy_request(c, NULL, arena, &r, NULL) == 0, "request");
+	conf_unref(&c); /* what the request holds is its own */
 	for (size_t i = 0; i < SCAN_RULES_SETS; i++) {
 		const struct scan_rules *x = &r.rules[i];
 		const char *got[6] = { x->allow_names, x->deny_names,       x->allow_types,
@@ -175,6 +183,40 @@ static void test_rules(void)
 			T_OK(strcmp(got[k], want[i][k]) == 0, "rule set %zu, list %zu: %s", i, k,
 			     got[k]);
 	}
+}
+
+/* Values of several recipients are joined in memory that the next questions use again: a message
+ * that waits must not get the rules of another. */
+static void test_waiting(void)
+{
+	static const char rules[] = "To: a@example.com \\.a$\nTo: b@example.com \\.b$\n"
+				    "To: c@example.com \\.c$\nTo: d@example.com \\.d$\n"
+				    "FromOrTo: default none\n";
+	static const char *const first_to[] = { "a@example.com", "b@example.com" };
+	static const char *const second_to[] = { "c@example.com", "d@example.com" };
+	struct conf_who first = { .from = "x@y", .to = first_to, .to_n = 2 };
+	struct conf_who second = { .from = "x@y", .to = second_to, .to_n = 2 };
+	struct conf *c = load_with("Deny Filenames = /deny.rules\n"
+				   "Archives: Deny Filenames = /deny.rules\n",
+				   "/deny.rules", rules);
+	struct arena *tiny = arena_new(16);
+	struct scan_request r, other;
+	struct err err = { .kind = ERR_NONE };
+
+	arena_reset(arena);
+	T_OK(policy_request(c, &first, arena, &r, NULL) == 0 &&
+		     strcmp(r.rules[0].deny_names, "\\.a$ \\.b$") == 0,
+	     "rules of two recipients: %s", r.rules[0].deny_names);
+	for (unsigned i = 0; i < 40; i++)
+		if (policy_request(c, &second, arena, &other, NULL) < 0)
+			break;
+	T_OK(strcmp(r.rules[0].deny_names, "\\.a$ \\.b$") == 0 &&
+		     strcmp(r.rules[1].deny_names, "\\.a$ \\.b$") == 0 &&
+		     strcmp(other.rules[0].deny_names, "\\.c$ \\.d$") == 0,
+	     "and still, after 40 other messages");
+	T_OK(policy_request(c, &first, tiny, &r, &err) == -ENOMEM && err.kind == ERR_LIMIT, "%s",
+	     err.text);
+	arena_free(&tiny);
 	conf_unref(&c);
 }
 
@@ -380,6 +422,7 @@ int main(void)
 	test_numbers();
 	test_modes();
 	test_rules();
+	test_waiting();
 	test_exhaustive();
 	test_findings();
 	test_limits();

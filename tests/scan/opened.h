@@ -44,19 +44,26 @@ static inline void opened_init(struct opened *o)
 	o->part = (struct mime_part){ .id = "1", .type = "application/octet-stream" };
 	o->scanner.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	o->scanner.hash = EVP_MD_CTX_new();
+	o->scanner.utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 }
 
 static inline void opened_run(struct opened *o, const char *name, struct bytes content)
 {
 	const char *names[] = { name };
-	struct leaf leaf = { .part = &o->part, .path = names, .path_n = 1, .names = names,
-			     .names_n = 1, .origin = 'n', .content = content };
+	struct leaf leaf = { .part = &o->part,
+			     .path = names,
+			     .path_n = 1,
+			     .names = names,
+			     .names_n = 1,
+			     .origin = 'n',
+			     .content = content };
 
 	o->facts = (struct facts){ .subject = "" };
 	o->s = (struct scan_state){ .scanner = &o->scanner,
 				    .request = &o->request,
 				    .message = content,
-				    .arena = arena_new((size_t)o->request.limits.max[BUDGET_MEMORY]),
+				    .arena =
+					    arena_new((size_t)o->request.limits.max[BUDGET_MEMORY]),
 				    .facts = &o->facts };
 	o->s.leaves_tail = &o->s.leaves;
 	o->err = (struct err){ .kind = ERR_NONE };
@@ -77,6 +84,7 @@ static inline void opened_fini(struct opened *o)
 {
 	EVP_MD_CTX_free(o->scanner.hash);
 	EVP_MD_free(o->scanner.sha256);
+	freelocale(o->scanner.utf8);
 }
 
 #endif

@@ -262,6 +262,21 @@ static const struct {
 	{ "id without end", 128 + 24 + 63, "x", 1, 0 },
 };
 
+/* A power cut may keep the new head and bring back an old place, which is whole in itself. */
+static void test_older_generation(void)
+{
+	char place[128];
+	int fd;
+
+	leave_in_hand(tmp_path("older.db"));
+	fd = open(tmp_path("older.db.ledger"), O_RDONLY);
+	T_OK(pread(fd, place, sizeof(place), 128) == (ssize_t)sizeof(place) && close(fd) == 0,
+	     "a place is copied");
+	T_OK(count_after(tmp_path("older.db"), "m", NOW) == 1, "it counts once");
+	spoil(tmp_path("older.db.ledger"), 128, place, sizeof(place));
+	T_OK(count_after(tmp_path("older.db"), "m", NOW) == 1, "back in the file, it does not");
+}
+
 static void test_torn(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(torn); i++) {
@@ -274,6 +289,7 @@ static void test_torn(void)
 		T_OK(count_after(tmp_path(name), "m", NOW) == torn[i].want, "ledger: %s",
 		     torn[i].name);
 	}
+	test_older_generation();
 	leave_in_hand(tmp_path("short.db"));
 	T_OK(truncate(tmp_path("short.db.ledger"), 140) == 0 &&
 		     count_after(tmp_path("short.db"), "m", NOW) == 0,

@@ -12,6 +12,7 @@
 #include <linux/keyctl.h>
 #include <linux/perf_event.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -706,20 +707,20 @@ static void check_attempt(struct rig *r, size_t i, int cache_fd)
 	r->w[0].pid = 0;
 }
 
-static bool status_says(pid_t pid, const char *line)
+static bool file_says(pid_t pid, const char *file, const char *part)
 {
 	char text[4096], path[64];
 	int fd;
 	ssize_t n;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = read(fd, text, sizeof(text) - 1);
 	(void)close(fd);
 	if (n < 0)
 		return false;
 	text[n] = '\0';
-	return strstr(text, line) != NULL;
+	return strstr(text, part) != NULL;
 }
 
 static const char *const status_lines[] = {
@@ -782,10 +783,15 @@ static void check_from_outside(struct rig *r)
 	T_OK(rig_result(r, 0, &slot, out, sizeof(out)) && strcmp(out, "hello") == 0,
 	     "the worker works");
 	for (size_t i = 0; i < ARRAY_LEN(status_lines); i++)
-		T_OK(status_says(pid, status_lines[i]), "its status has %.*s",
+		T_OK(file_says(pid, "status", status_lines[i]), "its status has %.*s",
 		     (int)strcspn(status_lines[i] + 1, "\n"), status_lines[i] + 1);
 	for (size_t i = 0; i < ARRAY_LEN(spaces); i++)
 		T_OK(other_namespace(pid, spaces[i]), "it has its own %s namespace", spaces[i]);
+	T_OK(file_says(pid, "oom_score_adj", "1000\n"), "it is the first to go without memory");
+	T_OK(file_says(pid, "limits", "Max core file size        0                    0 "),
+	     "it leaves no core file");
+	T_OK(file_says(pid, "limits", "Max open files            256                  256 "),
+	     "it has few descriptors");
 	n = count_fds(pid, list, sizeof(list));
 	T_OK(n == 7 && strstr(list, "/dev/null") != NULL && strstr(list, "eventfd") != NULL,
 	     "its %u descriptors:%s", n, list);
@@ -868,7 +874,7 @@ static bool wait_for_file(const struct rig *r, const char *name)
 			if (access(path, F_OK) == 0)
 				return true;
 		}
-		(void)usleep(1000);
+		(void)poll(NULL, 0, 1);
 	}
 	return false;
 }

@@ -179,7 +179,8 @@ static void check_plain(void)
 	T_OK(stat(scratch_path(&s, 2, path, sizeof(path)), &st) == 0 && S_ISDIR(st.st_mode) &&
 		     (st.st_mode & 0777) == 0700,
 	     "%s is private", path);
-	must(mkdir(strcat(path, "/left"), 0) == 0);
+	(void)snprintf(path + strlen(path), sizeof(path) - strlen(path), "/left");
+	must(mkdir(path, 0) == 0);
 	scratch_fini(&s);
 	T_OK(rmdir(top) == 0, "nothing stays");
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -95,7 +96,7 @@ static bool is_running(struct rig *r, unsigned i)
 	for (int k = 0; k < 30000 && running == 0; k++) {
 		jobs_leftover(r->w[i].jobs, &posted, &running);
 		if (running == 0)
-			(void)usleep(1000);
+			(void)poll(NULL, 0, 1);
 	}
 	return running != 0;
 }
@@ -243,7 +244,7 @@ static bool has_ended(pid_t pid)
 	for (int i = 0; i < 30000; i++) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return true;
-		(void)usleep(1000);
+		(void)poll(NULL, 0, 1);
 	}
 	return false;
 }

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <iconv.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,11 +208,16 @@ static void command(struct bytes verb, struct bytes arg, struct bytes message, c
 		(void)pause();
 	if (bytes_eq(verb, BYTES("exit")))
 		_exit(3);
+	if (bytes_eq(verb, BYTES("abort")))
+		abort();
 	if (bytes_eq(verb, BYTES("stack")))
 		(void)snprintf(out, size, "%s",
 			       descend((unsigned)n * 240) < 1u << 31 ? "deep" : "");
 	else if (bytes_eq(verb, BYTES("memory")))
 		(void)snprintf(out, size, "%s", use_memory(n));
+	else if (bytes_eq(verb, BYTES("charset")))
+		(void)snprintf(out, size, "%s",
+			       iconv_open("UTF-8", name) == (iconv_t)-1 ? "unknown" : "known");
 	else if (bytes_eq(verb, BYTES("files")))
 		(void)snprintf(out, size, "%u files", count_files());
 	else if (bytes_eq(verb, BYTES("file"))) {

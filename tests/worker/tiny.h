@@ -10,8 +10,8 @@
 
 /*
  * Messages: "echo TEXT" -> subject TEXT; "size" -> subject is the number of bytes; "crash",
- * "hang", "exit", "fail"; "stack N", "memory N" (MiB); "file NAME" -> makes it in TMPDIR;
- * "files" -> how many there are; "wait" -> until the file descriptor given as cache is written to.
+ * "hang", "exit", "abort", "fail"; "stack N", "memory N" (MiB); "file NAME" -> makes it in TMPDIR;
+ * "files" -> how many there are; "charset NAME" -> known or not; "many" -> facts that do not fit.
  * Anything else -> subject is the number of bytes and a checksum.
  */
 extern const struct worker_ops tiny_ops;

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* conf/explain.c - what loads without a mistake and yet is hardly meant. */
+#include "conf/explain.h"
+
+#include <stdio.h>
+
+#include "conf/conf_internal.h"
+#include "conf/ruleset.h"
+#include "core/num.h"
+
+/* Asking every rule against every expression must end. */
+#define QUESTIONS_MAX 20000000u
+
+bool conf_is_changed(const struct conf *c, enum opt_id id)
+{
+	const struct conf_setting *set = &c->settings[id];
+
+	return set->rules != NULL ||
+	       (set->is_set && strcmp(set->value.written, set->default_written) != 0);
+}
+
+void conf_describe(const struct conf *c, enum opt_id id, struct str *out)
+{
+	const struct conf_setting *set = &c->settings[id];
+
+	if (set->rules != NULL)
+		str_add(out, "RULESET:Default=");
+	str_add(out, set->value.written);
+}
+
+/* ---- options without effect ---- */
+
+/* The site wrote something of its own: neither the default nor what the sample says. */
+static bool is_own_value(const struct conf *c, enum opt_id id)
+{
+	const char *shipped = opt_rows[id].shipped;
+
+	if (!conf_is_changed(c, id))
+		return false;
+	/* a shipped value that is not literal cannot be compared */
+	return shipped == NULL || (strpbrk(shipped, "%$\\") == NULL &&
+				   strcmp(shipped, c->settings[id].value.written) != 0);
+}
+
+static void explain_options(const struct conf *c, struct conf_report *r)
+{
+	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
+		const struct opt *o = &opt_rows[id];
+
+		if (!is_own_value(c, id))
+			continue;
+		if (o->why != NULL)
+			conf_problem_add(r, CONF_WARNING, c->settings[id].set_at,
+					 "%s is accepted without effect: %s", o->name, o->why);
+		else if ((o->flags & OPT_LATER) != 0)
+			conf_problem_add(r, CONF_WARNING, c->settings[id].set_at,
+					 "%s is accepted without effect: this is not built yet",
+					 o->name);
+	}
+}
+
+/* ---- rules that never decide ---- */
+
+/*
+ * A message that stands for all a condition matches. Names made of control characters stand for
+ * "any other": no pattern of a real ruleset names them.
+ */
+struct sample {
+	struct conf_who who;
+	const char *to[1];
+	char text[1100];
+};
+
+#define OTHER "\001\002"
+
+static bool sample_text(const struct pattern *p, char *out, size_t size)
+{
+	int n = (int)MIN_OF(p->n, 1000u);
+
+	switch (p->kind) {
+	case PATTERN_ADDRESS:
+	case PATTERN_IP_TEXT:
+		(void)snprintf(out, size, "%.*s", n, (const char *)p->text);
+		return true;
+	case PATTERN_DOMAIN:
+		(void)snprintf(out, size, OTHER "@%.*s", n, (const char *)p->text);
+		return true;
+	case PATTERN_SUB:
+		(void)snprintf(out, size, OTHER "@" OTHER "%.*s", n, (const char *)p->text);
+		return true;
+	case PATTERN_USER:
+		(void)snprintf(out, size, "%.*s" OTHER, n, (const char *)p->text);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool make_sample(const struct rule_cond *c, struct sample *s)
+{
+	if (!sample_text(&c->pattern, s->text, sizeof(s->text)))
+		return false;
+	s->who = (struct conf_who){ .from = OTHER };
+	if (c->pattern.kind == PATTERN_IP_TEXT) {
+		s->who.client_ip = s->text;
+		return true;
+	}
+	s->to[0] = s->text;
+	s->who.to = s->to;
+	s->who.to_n = c->direction == RULE_TO || c->direction == RULE_BOTH;
+	if (c->direction != RULE_TO)
+		s->who.from = s->text;
+	return true;
+}
+
+/* Everything that @p matches is matched by @earlier, given that it matches @p's sample. */
+static bool kind_covers(const struct pattern *earlier, const struct pattern *p)
+{
+	switch (earlier->kind) {
+	case PATTERN_ADDRESS:
+	case PATTERN_DOMAIN:
+	case PATTERN_SUB:
+	case PATTERN_USER:
+	case PATTERN_IP_TEXT:
+		return true;
+	default: /* an expression may match the sample and nothing else */
+		return p->kind == PATTERN_ADDRESS &&
+		       (earlier->kind == PATTERN_GLOB || earlier->kind == PATTERN_REGEX);
+	}
+}
+
+static bool direction_covers(uint8_t earlier, uint8_t later)
+{
+	return earlier == later || later == RULE_BOTH ||
+	       (earlier == RULE_OR && later != RULE_VIRUS);
+}
+
+/* The rule in front of @rule that matches all that its condition @c matches, or RULE_NONE. */
+static uint32_t covering_rule(const struct ruleset *rs, uint32_t rule, const struct rule_cond *c)
+{
+	struct rule_hits hits;
+	struct sample s;
+	uint32_t found = RULE_NONE;
+
+	if (!make_sample(c, &s))
+		return RULE_NONE;
+	rule_hits_init(&hits);
+	ruleset_match(rs, &s.who, false, &hits);
+	if (hits.n > 0 && hits.list[0] < rule) {
+		const struct rule *r = &rs->rules[hits.list[0]];
+		const struct rule_cond *e = &rs->conds[r->cond];
+
+		if (!r->two && direction_covers(e->direction, c->direction) &&
+		    kind_covers(&e->pattern, &c->pattern))
+			found = hits.list[0];
+	}
+	rule_hits_fini(&hits);
+	return found;
+}
+
+static void explain_order(const struct ruleset *rs, struct conf_report *r)
+{
+	if (rs->all_matches || rs->rules_n * (rs->linear_n + 1) > QUESTIONS_MAX)
+		return;
+	for (uint32_t i = 0; i < rs->rules_n; i++) {
+		const struct rule *later = &rs->rules[i];
+		const struct conf_place at = { rs->file, later->line, 1 };
+		uint32_t by = covering_rule(rs, i, &rs->conds[later->cond]);
+
+		if (by == RULE_NONE && later->two)
+			by = covering_rule(rs, i, &rs->conds[later->cond + 1]);
+		if (by != RULE_NONE && rs->rules[by].line != later->line)
+			conf_problem_add(r, CONF_WARNING, at,
+					 "this rule never decides: line %u matches all it matches "
+					 "and comes first",
+					 rs->rules[by].line);
+	}
+}
+
+/* "10.1": the last number may go on, to 10.10 and 10.199. */
+static bool may_go_on(struct bytes text, uint64_t *ret_number)
+{
+	size_t digits = 0;
+
+	while (digits < text.n && ascii_is_digit(text.p[text.n - digits - 1]))
+		digits++;
+	if (digits == 0 || bytes_index(text, ':') >= 0)
+		return false;
+	return num_parse(bytes_from(text, text.n - digits), 10, 255, ret_number) == 0 &&
+	       *ret_number > 0 && *ret_number * 10 <= 255;
+}
+
+static void explain_prefixes(const struct ruleset *rs, struct conf_report *r)
+{
+	for (size_t i = 0; i < rs->conds_n; i++) {
+		const struct pattern *p = &rs->conds[i].pattern;
+		struct conf_place at = { rs->file, rs->rules[rs->conds[i].rule].line, 1 };
+		struct bytes text = bytes_of(p->text, p->n);
+		uint64_t n;
+
+		if (p->kind == PATTERN_IP_TEXT && may_go_on(text, &n))
+			conf_problem_add(r, CONF_WARNING, at,
+					 "'%s' is the beginning of an address as text and also "
+					 "matches numbers that begin with %u; write '%s.' for the "
+					 "network",
+					 SHOWN(text), (unsigned)n, SHOWN(text));
+	}
+}
+
+static bool is_first_use(const struct conf *c, enum opt_id id)
+{
+	for (enum opt_id k = 0; k < id; k++) {
+		const struct ruleset *rs = c->settings[k].rules;
+
+		if (rs != NULL && strcmp(rs->file, c->settings[id].rules->file) == 0 &&
+		    rs->all_matches == c->settings[id].rules->all_matches)
+			return false;
+	}
+	return true;
+}
+
+void conf_explain(const struct conf *c, struct conf_report *r)
+{
+	for (const struct conf_note *n = c->notes; n != NULL; n = n->next)
+		conf_problem_add(r, CONF_WARNING, n->at, "%s", n->text);
+	explain_options(c, r);
+	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
+		if (c->settings[id].rules == NULL || !is_first_use(c, id))
+			continue;
+		explain_order(c->settings[id].rules, r);
+		explain_prefixes(c->settings[id].rules, r);
+	}
+}

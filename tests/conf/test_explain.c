@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tests/conf/test_explain.c - what check says about configurations without mistakes. */
+#include "conf/explain.h"
+
+#include "tests/conf/tree.h"
+
+#define RULES "/site/test.rules"
+
+static const struct {
+	const char *rules;
+	const char *says; /* NULL: nothing */
+	unsigned line;
+} orders[] = {
+	{ "From: a@b one\nFrom: c@d two\n", NULL, 0 },
+	{ "From: a@b one\nFrom: a@b two\n", "line 1 matches all", 2 },
+	{ "From: a@b one\nTo: a@b two\n", NULL, 0 },
+	{ "FromOrTo: a@b one\nTo: a@b two\n", "line 1 matches all", 2 },
+	{ "FromOrTo: a@b one\nFrom: a@b two\n", "line 1 matches all", 2 },
+	{ "From: a@b one\nFromOrTo: a@b two\n", NULL, 0 },
+	{ "From: a@b one\nFromAndTo: a@b two\n", "line 1 matches all", 2 },
+	{ "FromAndTo: a@b one\nFrom: a@b two\n", NULL, 0 },
+	{ "From: *@b one\nFrom: a@b two\n", "line 1 matches all", 2 },
+	{ "From: a@b one\nFrom: *@b two\n", NULL, 0 },
+	{ "From: *.org one\nFrom: x.org two\n", "line 1 matches all", 2 },
+	{ "From: *.org one\nFrom: *.x.org two\n", "line 1 matches all", 2 },
+	{ "From: *.x.org one\nFrom: x.org two\n", NULL, 0 },
+	{ "From: joe@ one\nFrom: joe@x.org two\n", "line 1 matches all", 2 },
+	{ "From: joe@ one\nFrom: x.org two\n", NULL, 0 },
+	{ "From: j*@x.org one\nFrom: joe@x.org two\n", "line 1 matches all", 2 },
+	{ "From: j*@x.org one\nFrom: x.org two\n", NULL, 0 },
+	{ "From: /^j/ one\nFrom: joe@x.org two\n", "line 1 matches all", 2 },
+	{ "From: /x.org$/ one\nFrom: x.org two\n", NULL, 0 },
+	{ "From: a@b and To: c@d one\nFrom: a@b two\n", NULL, 0 },
+	{ "From: a@b one\nFrom: a@b and To: c@d two\n", "line 1 matches all", 2 },
+	{ "To: c@d one\nFrom: a@b and To: c@d two\n", "line 1 matches all", 2 },
+	{ "From: 192.0. one\nFrom: 192.0.2. two\n", "line 1 matches all", 2 },
+	{ "From: 192.0.2. one\nFrom: 192.0. two\n", NULL, 0 },
+	{ "From: a@b one\nFrom: x.org two\nFrom: joe@x.org three\n", "line 2 matches all", 3 },
+	{ "From: 10.1 one\n", "write '10.1.'", 1 },
+	{ "From: 10.1. one\n", NULL, 0 },
+	{ "From: 192.168 one\n", NULL, 0 },
+	{ "From: 10 one\n", "write '10.'", 1 },
+	{ "From: 10.0 one\n", NULL, 0 },
+};
+
+static void check_order(size_t i)
+{
+	const struct conf_problem *p;
+	struct site s;
+
+	site_open(&s);
+	site_file(&s, SITE_MAIN, "Attachments Zip Filename = " RULES "\n");
+	site_file(&s, RULES, orders[i].rules);
+	site_load(&s);
+	conf_report_free(&s.report);
+	s.report = conf_report_new();
+	if (s.conf == NULL || s.report == NULL)
+		abort();
+	conf_explain(s.conf, s.report);
+	p = site_problem(&s, orders[i].says == NULL ? "line" : orders[i].says);
+	if (!T_OK(orders[i].says == NULL
+			  ? p == NULL || strcmp(p->file, RULES) != 0
+			  : p != NULL && p->line == orders[i].line && strcmp(p->file, RULES) == 0,
+		  "%.50s", orders[i].rules))
+		site_show(&s);
+	site_close(&s);
+}
+
+static const struct {
+	const char *text, *says;
+	unsigned line;
+} notes[] = {
+	{ "Max Children = 5\n\nChildren = 6\n", "Max Children is set again at line 3", 1 },
+	{ "%a% = 1\nMax Children = %a%\n%a% = 2\n", "%a% is changed here, but", 3 },
+	{ "%a% = 1\n%a% = 2\nMax Children = %a%\n", NULL, 0 },
+	{ "%a% = 1\nMax Children = %a%\n%a% = 1\n", NULL, 0 },
+	{ "\nRestart Every = 77\n", "Restart Every is accepted without effect", 2 },
+	{ "Restart Every = 7200\n", NULL, 0 },
+	{ "Restart Every = 14400\n", NULL, 0 },
+	{ "MCP Checks = yes\n", "this is not built yet", 1 },
+	{ "MCP Checks = no\n", NULL, 0 },
+	{ "Max Children = 6\n", NULL, 0 },
+	{ "Max Children = 6\ninclude /site/more\n", NULL, 0 },
+};
+
+static void check_note(size_t i)
+{
+	const struct conf_problem *p;
+	struct site s;
+
+	site_open(&s);
+	site_file(&s, SITE_MAIN, notes[i].text);
+	site_file(&s, "/site/more", "Max Children = 7\n");
+	site_load(&s);
+	T_OK(s.conf != NULL && conf_report_count(s.report) == 0, "no mistake: %s", notes[i].text);
+	conf_explain(s.conf, s.report);
+	p = conf_report_at(s.report, 0);
+	if (!T_OK(notes[i].says == NULL ? p == NULL
+					: p != NULL && strstr(p->text, notes[i].says) != NULL &&
+						  p->line == notes[i].line,
+		  "  %s", notes[i].says == NULL ? "nothing to say" : notes[i].says))
+		site_show(&s);
+	site_close(&s);
+}
+
+static void check_changed(void)
+{
+	AUTO(str_fini) struct str text;
+	struct site s;
+
+	str_init(&text, 1000);
+	site_open(&s);
+	site_file(&s, SITE_MAIN,
+		  "Max Children = 5\nMax Normal Queue Size = 900\nScan Messages = " RULES "\n");
+	site_file(&s, RULES, "To: x@y.org virus\nFromOrTo: default no\n");
+	site_load(&s);
+	T_OK(!conf_is_changed(s.conf, OPT_MAX_CHILDREN), "set to its default");
+	T_OK(!conf_is_changed(s.conf, OPT_MTA), "not set");
+	T_OK(conf_is_changed(s.conf, OPT_MAX_NORMAL_QUEUE_SIZE), "changed");
+	T_OK(conf_is_changed(s.conf, OPT_SCAN_MESSAGES), "a ruleset");
+	conf_describe(s.conf, OPT_SCAN_MESSAGES, &text);
+	T_OK(strcmp(str_view(&text), "RULESET:Default=no") == 0, "%s", str_view(&text));
+	site_close(&s);
+}
+
+static void check_stock(void)
+{
+	struct site s;
+
+	tree_site(&s);
+	s.r = conf_load(&s.conf, s.source, TREE_MAIN, s.report, &s.err);
+	if (s.conf != NULL)
+		conf_explain(s.conf, s.report);
+	if (!T_OK(s.r == 0 && conf_report_count(s.report) == 0, "the stock configuration: nothing"))
+		site_show(&s);
+	site_close(&s);
+}
+
+int main(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(orders); i++)
+		check_order(i);
+	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
+		check_note(i);
+	check_changed();
+	check_stock();
+	return t_done();
+}
