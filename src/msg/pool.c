@@ -561,6 +561,7 @@ static void handle(struct zygote *z, const struct zygote_msg *msg)
 		take_over(z, msg);
 		break;
 	case ZYGOTE_FAILED:
+		z->failed = true;
 		gate_event(z->pool->gate, GATE_ZYGOTE_FAILED, msg->text);
 		break;
 	case ZYGOTE_SPAWNED:
@@ -595,7 +596,11 @@ static void zygote_lost(struct zygote *z)
 		return_jobs(w, false, "");
 		drop_worker(w);
 	}
-	if (!z->retiring)
+	if (z->retiring || (z->failed && p->current != NULL))
+		return;
+	if (p->current != NULL) /* a reload waits for this one, and must not wait for ever */
+		gate_event(p->gate, GATE_ZYGOTE_FAILED, "the new zygote ended while it started");
+	else
 		gate_event(p->gate, GATE_ZYGOTE_LOST, "the zygote is gone");
 }
 
