@@ -583,6 +583,9 @@ static void zygote_lost(struct zygote *z)
 	struct pool *p = z->pool;
 
 	z->gone = true;
+	/* A poll holds on to what it polls: without this it would never end, nor free the site. */
+	if (z->polling)
+		loop_cancel(p->gate->loop, &z->op);
 	fd_close(&z->sock);
 	if (p->current == z)
 		p->current = NULL;
