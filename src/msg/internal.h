@@ -205,7 +205,7 @@ struct zygote {
 	struct zygote *next;
 	int sock;
 	struct op op;
-	bool polling, ready, gone, retiring, quit_sent;
+	bool polling, ready, failed, gone, retiring, quit_sent;
 	uint64_t engine_generation;
 	char engine[ZYGOTE_TEXT_MAX];
 	struct site *site; /* takes effect when it is ready */

@@ -561,6 +561,7 @@ static void handle(struct zygote *z, const struct zygote_msg *msg)
 		take_over(z, msg);
 		break;
 	case ZYGOTE_FAILED:
+		z->failed = true;
 		gate_event(z->pool->gate, GATE_ZYGOTE_FAILED, msg->text);
 		break;
 	case ZYGOTE_SPAWNED:
@@ -582,6 +583,9 @@ static void zygote_lost(struct zygote *z)
 	struct pool *p = z->pool;
 
 	z->gone = true;
+	/* A poll holds on to what it polls: without this it would never end, nor free the site. */
+	if (z->polling)
+		loop_cancel(p->gate->loop, &z->op);
 	fd_close(&z->sock);
 	if (p->current == z)
 		p->current = NULL;
@@ -595,7 +599,11 @@ static void zygote_lost(struct zygote *z)
 		return_jobs(w, false, "");
 		drop_worker(w);
 	}
-	if (!z->retiring)
+	if (z->retiring || (z->failed && p->current != NULL))
+		return;
+	if (p->current != NULL) /* a reload waits for this one, and must not wait for ever */
+		gate_event(p->gate, GATE_ZYGOTE_FAILED, "the new zygote ended while it started");
+	else
 		gate_event(p->gate, GATE_ZYGOTE_LOST, "the zygote is gone");
 }
 
