@@ -387,15 +387,19 @@ static void *worker_thread(void *arg)
 	return NULL;
 }
 
-static void sleep_for_worker(struct pair *p)
+/* False: the time was up. A wake-up that comes late, for a job reaped already, is none. */
+static bool sleep_for_worker(struct pair *p)
 {
 	struct pollfd pfd = { .fd = p->event_fd, .events = POLLIN };
 	uint64_t count;
+	int r;
 
 	if (!jobs_prepare_sleep(p->gateway))
-		return;
-	if (poll(&pfd, 1, WAIT_MS) == 1 && read(p->event_fd, &count, sizeof(count)) < 0)
+		return true;
+	r = poll(&pfd, 1, WAIT_MS);
+	if (r == 1 && read(p->event_fd, &count, sizeof(count)) < 0)
 		abort();
+	return r == 1;
 }
 
 static void reap_all(struct side *s, char want[JOBS_SLOTS][16])
@@ -413,9 +417,10 @@ static void reap_all(struct side *s, char want[JOBS_SLOTS][16])
 static void gateway_loop(struct side *s)
 {
 	char want[JOBS_SLOTS][16];
-	unsigned posted = 0, last = 0, idle = 0;
+	unsigned posted = 0;
+	bool awake = true;
 
-	while (s->done < MANY && idle < 3) {
+	while (s->done < MANY && awake) {
 		while (posted < MANY && jobs_free_n(s->p->gateway) > 0) {
 			char text[16], back[16];
 			unsigned slot;
@@ -431,10 +436,8 @@ static void gateway_loop(struct side *s)
 				must(jobs_flush(s->p->gateway, s->p->sock[0], NULL));
 		}
 		must(jobs_flush(s->p->gateway, s->p->sock[0], NULL));
-		sleep_for_worker(s->p);
+		awake = sleep_for_worker(s->p);
 		reap_all(s, want);
-		idle = s->done == last ? idle + 1 : 0;
-		last = s->done;
 	}
 }
 
