@@ -312,14 +312,18 @@ static void reap(struct worker *w)
 		loop_make_ready(w->pool->gate->loop, &w->pool->task);
 }
 
+static void restart_worker(struct worker *w);
+
 static void result_event(struct op *op, int result, bool more)
 {
 	struct worker *w = CONTAINER_OF(op, struct worker, event_op);
 	uint64_t count;
 
 	w->polling = more;
-	if (w->state == WORKER_NONE)
+	if (w->state == WORKER_NONE) {
+		restart_worker(w); /* it could not be started before this poll came back */
 		return;
+	}
 	if (result >= 0)
 		(void)!read(w->event_fd, &count, sizeof(count));
 	if (!more && w->state == WORKER_UP) {
@@ -411,6 +415,16 @@ static void start_worker(struct worker *w)
 	}
 }
 
+/* A successor for one that is gone, when its time has come. */
+static void restart_worker(struct worker *w)
+{
+	const struct zygote *z = w->zygote;
+
+	if (w->state == WORKER_NONE && z->ready && !z->retiring && !z->gone &&
+	    loop_now_ns(w->pool->gate->loop) >= w->respawn_ns)
+		start_worker(w);
+}
+
 static void worker_up(struct worker *w, pid_t pid)
 {
 	w->state = WORKER_UP;
@@ -495,8 +509,7 @@ static void worker_gone(struct worker *w, int status, const char *text)
 		w->respawn_ns += RESPAWN_PAUSE_NS;
 	w->seq_at_start = w->seq;
 	drop_worker(w);
-	if (!w->zygote->retiring && w->respawn_ns <= loop_now_ns(g->loop))
-		start_worker(w);
+	restart_worker(w);
 }
 
 /* --- zygotes --- */
@@ -774,9 +787,8 @@ static void tick(struct timer *t)
 
 			if (w->state == WORKER_UP)
 				look_at(w, now);
-			else if (w->state == WORKER_NONE && z->ready && !z->retiring && !z->gone &&
-				 now >= w->respawn_ns)
-				start_worker(w);
+			else
+				restart_worker(w);
 		}
 		if (z->retiring)
 			retire(z);
