@@ -207,7 +207,7 @@ def run_all(jobs):
 def main():
     words = [w for w in sys.argv[1:] if not w.startswith("--")]
     shutil.rmtree(LOGS, ignore_errors=True)
-    os.makedirs(LOGS)
+    os.makedirs(LOGS, exist_ok=True)
     jobs = [j for j in all_jobs() if not words or any(w in j.name for w in words)]
     if "--list" in sys.argv:
         print("\n".join(j.name for j in jobs))

@@ -32,7 +32,8 @@ static inline struct bytes bytes_from(struct bytes b, size_t skip)
 {
 	if (skip > b.n)
 		skip = b.n;
-	return (struct bytes){ b.p + skip, b.n - skip };
+	/* NULL + 0 is undefined in C, and an empty range may be NULL. */
+	return (struct bytes){ skip == 0 ? b.p : b.p + skip, b.n - skip };
 }
 
 /* At most the first @n bytes. */
