@@ -15,7 +15,7 @@ import time
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 os.environ.setdefault("SALLYPORT_BUILD", os.path.join(TOP, "build"))
 sys.path.insert(0, os.path.join(TOP, "tests", "system"))
-from kit import gateway, queuefile, samples, wait  # noqa: E402
+from kit import gateway, queuefile, wait  # noqa: E402
 
 OPTIONS = {"Rescan Interval": 3600, "Log Level": "warning", "Max Children": 2, "Delivery Method": "queue"}
 WORDS = ("river stone garden letter window market silver morning carriage bridge orchard "
@@ -74,7 +74,9 @@ def letters(kind, size, seed=1):
             # Another start, another first and last line: as a whole and in each half new.
             body = f"Number {number} {rng.random()}\n" + body[len(body) // 3:] + body[:len(body) // 3]
             body = body[:size] + f"{rng.random()}\n"
-        yield bytes(samples.letter(f"Letter {number}", body))
+        yield (f"From: Ada Example <ada@origin.test>\nTo: Bo Example <bo@dest.test>\nSubject: Letter {number}\n"
+               f"Date: Mon, 23 Nov 2026 10:00:00 +0000\nMessage-ID: <{number}@origin.test>\nMIME-Version: 1.0\n"
+               f"Content-Type: text/plain; charset=utf-8\n\n{body}").encode()
 
 
 def fill(queue, kind, count, size):

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 Bytes that gateway and workers read and write in user space for a clean message, from
-/proc/PID/io (rchar, wchar), beside the bytes of its header file and its body file. What io_uring
-reads counts there, too. Promise P5: the gateway touches headers only, a worker reads a message once.
-Needs root.
+/proc/PID/io (rchar, wchar), beside the bytes of its header file and its body file. A worker's read
+of the message itself goes through io_uring and does not count there: what is seen of it is what it
+copies besides. Promise P5: the gateway touches headers only. Needs root.
 """
 
 import os

@@ -22,6 +22,7 @@ def look(gate, role):
 def fly(folder, in_flight, a):
     with bench.daemon(os.path.join(folder, f"gate-{in_flight}"), {"Max Messages In Flight": in_flight}) as gate:
         gate.start()
+        bench.wait.until(lambda: (gate.ask("status") or {}).get("workers_up") == 2, 20, "two workers")
         idle = look(gate, "gateway")[0]
         workers = bench.pids(gate, "worker")
         for p in workers:

@@ -149,6 +149,7 @@ static struct bytes text_of(const char *alphabet, size_t width, size_t lines)
 static double decode_ns(struct bytes in, GMimeContentEncoding encoding, bool ours, uint8_t *out)
 {
 	double best = 1e18;
+	struct base64_clean lines;
 	bool clean;
 
 	for (int i = 0; i < ROUNDS; i++) {
@@ -159,7 +160,7 @@ static double decode_ns(struct bytes in, GMimeContentEncoding encoding, bool our
 		if (!ours)
 			(void)g_mime_encoding_step(&state, (const char *)in.p, in.n, (char *)out);
 		else if (encoding == GMIME_CONTENT_ENCODING_BASE64)
-			(void)base64_decode(out, in, &clean);
+			(void)base64_decode(out, in, &lines);
 		else
 			(void)qp_decode(out, in, &clean);
 		start = clock_thread_cpu_ns() - start;

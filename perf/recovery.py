@@ -79,7 +79,7 @@ def run(folder, a):
     signatures = os.path.join(folder, "signatures")
     make_signatures(signatures, a.signatures)
     os.chmod(folder, 0o755)
-    with bench.daemon(os.path.join(folder, "gate"), {"Max Children": 1}, signatures) as gate:
+    with bench.daemon(os.path.join(folder, "gate"), {"Max Children": 1, "Rescan Interval": 2}, signatures) as gate:
         began = time.monotonic()
         gate.start(120)
         bench.say(f"start to ready with {a.signatures} signatures: {time.monotonic() - began:.2f} s "
@@ -91,7 +91,10 @@ def run(folder, a):
         watch = Watch(gate.out_queue)
         rows = []
         for _ in range(a.kills):
+            worker = bench.pids(gate, "worker")[0]
+            os.kill(worker, signal.SIGSTOP)  # or it would be done as fast as we write
             bench.fill(gate.in_queue, "distinct", a.messages, 3000)
+            os.kill(worker, signal.SIGCONT)
             bench.wait.until(lambda: bench.published(gate) > 0, 20, "the first message")
             rows.append(kill_once(gate, watch))
             gate.wait_empty(120)
@@ -105,7 +108,7 @@ def run(folder, a):
 
 
 def main():
-    a = bench.arguments(__doc__, signatures=300000, kills=10, messages=150)
+    a = bench.arguments(__doc__, signatures=300000, kills=10, messages=1000)
     if os.geteuid() != 0:
         sys.exit("needs root")
     with bench.scratch(a.folder) as folder:

@@ -48,6 +48,7 @@ struct ruleset;
 struct conf_setting {
 	struct conf_value value; /* simple value, or the default of the ruleset */
 	struct ruleset *rules;   /* NULL: a simple value */
+	const char *function;    /* Perl function the site wrote, which cannot run; NULL: none */
 	const char *where;       /* "FILE:LINE" of the value's line, or "default" */
 	const char *default_written;
 	struct conf_place set_at; /* the line of the configuration, whatever came of it */

@@ -28,26 +28,83 @@ void conf_describe(const struct conf *c, enum opt_id id, struct str *out)
 	str_add(out, set->value.written);
 }
 
-/* ---- options without effect ---- */
-
-/* The site wrote something of its own: neither the default nor what the sample says. */
-static bool is_own_value(const struct conf *c, enum opt_id id)
+/* @text with the variables as the files left them. */
+static void put_variables(const struct conf *c, struct bytes text, struct str *out)
 {
-	const char *shipped = opt_rows[id].shipped;
+	ptrdiff_t open, close;
 
+	while ((open = bytes_index(text, '%')) >= 0) {
+		struct bytes rest = bytes_from(text, (size_t)open + 1);
+		const char *value;
+
+		close = bytes_index(rest, '%');
+		if (close < 0)
+			break;
+		str_add_bytes(out, bytes_head(text, (size_t)open));
+		value = conf_var_get(c, bytes_head(rest, (size_t)close));
+		str_add(out, value == NULL ? "" : value);
+		text = bytes_from(rest, (size_t)close + 1);
+	}
+	str_add_bytes(out, text);
+}
+
+bool conf_is_own(const struct conf *c, enum opt_id id)
+{
+	const struct conf_setting *set = &c->settings[id];
+	const char *shipped = opt_rows[id].shipped;
+	AUTO(str_fini) struct str sample;
+
+	str_init(&sample, CONF_VALUE_MAX_BYTES);
 	if (!conf_is_changed(c, id))
 		return false;
-	/* a shipped value that is not literal cannot be compared */
-	return shipped == NULL || (strpbrk(shipped, "%$\\") == NULL &&
-				   strcmp(shipped, c->settings[id].value.written) != 0);
+	if (shipped == NULL)
+		return true;
+	/* what depends on the environment or spans lines cannot be compared */
+	if (strpbrk(shipped, "$\\") != NULL)
+		return false;
+	put_variables(c, bytes_str(shipped), &sample);
+	return strcmp(str_view(&sample),
+		      set->rules == NULL ? set->value.written : set->rules->file) != 0;
 }
+
+const char *conf_function(const struct conf *c, enum opt_id id)
+{
+	return c->settings[id].function;
+}
+
+const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines)
+{
+	const struct ruleset *rs = c->settings[id].rules;
+	unsigned last = 0;
+
+	if (rs == NULL)
+		return NULL;
+	*ret_lines = 0;
+	for (size_t i = 0; i < rs->rules_n; i++) { /* files of patterns make many of one line */
+		*ret_lines += rs->rules[i].line != last;
+		last = rs->rules[i].line;
+	}
+	return rs->file;
+}
+
+void conf_describe_place(const struct conf *c, enum opt_id id, struct str *out)
+{
+	const struct conf_place *at = &c->settings[id].set_at;
+
+	if (at->file == NULL)
+		str_add(out, "default");
+	else
+		str_addf(out, "%s:%u", at->file, at->line);
+}
+
+/* ---- options without effect ---- */
 
 static void explain_options(const struct conf *c, struct conf_report *r)
 {
 	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
 		const struct opt *o = &opt_rows[id];
 
-		if (!is_own_value(c, id))
+		if (!conf_is_own(c, id))
 			continue;
 		if (o->why != NULL)
 			conf_problem_add(r, CONF_WARNING, c->settings[id].set_at,
@@ -221,9 +278,14 @@ static bool is_first_use(const struct conf *c, enum opt_id id)
 
 void conf_explain(const struct conf *c, struct conf_report *r)
 {
+	explain_options(c, r);
+	conf_explain_lines(c, r);
+}
+
+void conf_explain_lines(const struct conf *c, struct conf_report *r)
+{
 	for (const struct conf_note *n = c->notes; n != NULL; n = n->next)
 		conf_problem_add(r, CONF_WARNING, n->at, "%s", n->text);
-	explain_options(c, r);
 	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
 		if (c->settings[id].rules == NULL || !is_first_use(c, id))
 			continue;

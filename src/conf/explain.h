@@ -16,9 +16,23 @@
  * options set by the site that are accepted without effect.
  */
 void conf_explain(const struct conf *c, struct conf_report *r);
+/* The same without the options that have no effect. */
+void conf_explain_lines(const struct conf *c, struct conf_report *r);
 
 /* Whether option @id holds another value than its built-in default; a ruleset always does. */
 bool conf_is_changed(const struct conf *c, enum opt_id id);
+
+/* Whether it also differs from what MailScanner's sample file says: somebody meant it. */
+bool conf_is_own(const struct conf *c, enum opt_id id);
+
+/* The Perl function ("&Name") the site wrote as the value, which cannot run; NULL: none. */
+const char *conf_function(const struct conf *c, enum opt_id id);
+
+/* File of the ruleset the option has, and how many of its lines hold rules; NULL: none. */
+const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines);
+
+/* The line that sets the option, whatever came of it ("FILE:LINE" into @out); "default". */
+void conf_describe_place(const struct conf *c, enum opt_id id, struct str *out);
 
 /* "yes", or for a ruleset "RULESET:Default=yes", as MailScanner's --changed shows values. */
 void conf_describe(const struct conf *c, enum opt_id id, struct str *out);

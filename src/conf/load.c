@@ -328,6 +328,7 @@ static void refuse_function(struct conf_loader *l, enum opt_id id)
 	const struct opt *o = &opt_rows[id];
 	struct conf_place at = l->raw[id].at;
 
+	l->c->settings[id].function = l->raw[id].text;
 	if ((o->flags & OPT_GUARD) != 0)
 		conf_fatal(l, at, "%s: Perl functions cannot run here; mail would pass unchecked",
 			   o->name);

@@ -37,6 +37,9 @@ struct supervisor {
 	uint64_t serial;
 	struct conf *next_conf; /* of a reload under way; NULL: none */
 	int next_bundle_fd;
+	uint64_t
+		next_serial; /* never given twice: the gateway keeps what a failed reload gave it */
+	bool reload_again;   /* wanted while one was under way */
 	struct children children;
 	int channel; /* to the gateway; -1: it is not running */
 	int signal_fd, pid_fd, listen_fd;
@@ -70,7 +73,8 @@ static int start_gateway(struct supervisor *s, struct err *err)
 static int start_zygote(struct supervisor *s, struct err *err)
 {
 	bool reload = s->next_conf != NULL;
-	struct channel_msg m = { .type = CHANNEL_ZYGOTE, .serial = s->serial + (reload ? 1 : 0) };
+	struct channel_msg m = { .type = CHANNEL_ZYGOTE,
+				 .serial = reload ? s->next_serial : s->serial };
 	int pair[2], fds[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -130,8 +134,10 @@ static void reload(struct supervisor *s)
 
 	if (s->stopping)
 		return;
-	if (s->next_conf != NULL) {
-		log_notice("a reload is under way already");
+	/* It may have read the files before they were changed for this one. */
+	s->reload_again = s->next_conf != NULL;
+	if (s->reload_again) {
+		log_notice("a reload is under way already; another one follows");
 		return;
 	}
 	(void)sd_notify(0, "RELOADING=1");
@@ -140,25 +146,28 @@ static void reload(struct supervisor *s)
 		(void)sd_notify(0, "READY=1");
 		return;
 	}
+	s->next_serial++;
 	s->want_zygote = true;
 	s->start_ns = 0;
 }
 
 static void in_force(struct supervisor *s, const struct channel_msg *m)
 {
-	if (s->next_conf != NULL && m->serial == s->serial + 1) {
+	if (s->next_conf != NULL && m->serial == s->next_serial) {
 		conf_unref(&s->conf);
 		fd_close(&s->bundle_fd);
 		s->conf = TAKE(s->next_conf);
 		s->bundle_fd = s->next_bundle_fd;
 		s->next_bundle_fd = -1;
-		s->serial++;
+		s->serial = s->next_serial;
 	}
 	if (!s->ever_ready)
 		log_info("Sallyport %s is ready: %s", SALLYPORT_VERSION, m->text);
 	s->ever_ready = true;
 	s->pause_ns = 0;
 	(void)sd_notifyf(0, "READY=1\nSTATUS=scanning: %s", m->text);
+	if (s->reload_again)
+		reload(s);
 }
 
 /* --- stopping --- */
@@ -180,10 +189,12 @@ static void stop(struct supervisor *s, int code)
 
 static void failed(struct supervisor *s, const struct channel_msg *m)
 {
-	if (s->next_conf != NULL && m->serial == s->serial + 1) {
+	if (s->next_conf != NULL && m->serial == s->next_serial) {
 		log_err("reload: %s; the configuration in force stays", m->text);
 		drop_next(s);
 		(void)sd_notify(0, "READY=1");
+		if (s->reload_again)
+			reload(s);
 		return;
 	}
 	log_err("%s", m->text);
@@ -356,6 +367,7 @@ int supervisor_main(const struct daemon_options *o)
 				.bundle_fd = -1,
 				.next_bundle_fd = -1,
 				.serial = 1,
+				.next_serial = 1,
 				.channel = -1,
 				.signal_fd = -1,
 				.pid_fd = -1,

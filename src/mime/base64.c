@@ -207,7 +207,21 @@ static bool is_line_end(struct bytes in, size_t i)
 	return in.p[i] == '\n' || (in.p[i] == '\r' && i + 1 < in.n && in.p[i + 1] == '\n');
 }
 
-size_t base64_decode(uint8_t *out, struct bytes in, bool *ret_clean)
+/*
+ * The last line start at or before @at. All between the two is of the alphabet, and at the line
+ * start no quantum was open, so that what was written tells what had been written there.
+ */
+static void clean_lines(struct base64_clean *c, struct bytes in, size_t at, size_t out_n)
+{
+	size_t start = at;
+
+	while (start > 0 && in.p[start - 1] != '\n')
+		start--;
+	c->in_n = start;
+	c->out_n = out_n - (at - start) / 4 * 3;
+}
+
+size_t base64_decode(uint8_t *out, struct bytes in, struct base64_clean *ret_clean)
 {
 	struct quantum q = { 0, 0 };
 	uint8_t *start = out;
@@ -228,10 +242,44 @@ size_t base64_decode(uint8_t *out, struct bytes in, bool *ret_clean)
 			break;
 		i++;
 	}
-	*ret_clean = is_clean_end(bytes_from(in, i), q.n);
-	if (*ret_clean)
+	ret_clean->all = is_clean_end(bytes_from(in, i), q.n);
+	clean_lines(ret_clean, in, i, (size_t)(out - start));
+	if (ret_clean->all)
 		return (size_t)(flush(&q, out) - start);
-	return base64_decode_by(start, in, 0);
+	return ret_clean->out_n +
+	       base64_decode_by(start + ret_clean->out_n, bytes_from(in, ret_clean->in_n), 0);
+}
+
+/* Behind disputed padding the alignment itself is in dispute, and so is what a line holds. */
+#define BEHIND_PAD                                                                                 \
+	(BASE64_STOP_AT_PAD | BASE64_SKIP_PAD | BASE64_PAD_PENDING | BASE64_COUNT_PAD |            \
+	 BASE64_LINE_RESET | BASE64_LINE_DROP | BASE64_BLANK_RESET)
+
+unsigned base64_disputes(struct bytes in)
+{
+	unsigned rules = 0, pending = 0;
+	bool padded = false, line_empty = true;
+
+	for (size_t i = 0; i < in.n; i++) {
+		uint8_t value = table[in.p[i]];
+
+		if (value <= 63) {
+			rules |= padded ? BEHIND_PAD : 0;
+			pending = (pending + 1) % 4;
+			line_empty = false;
+		} else if (value == PAD) {
+			rules |= pending < 2 && !padded ? BEHIND_PAD : 0;
+			padded = true;
+		} else if (in.p[i] == '\n') {
+			rules |= pending > 0 ? BASE64_LINE_RESET | BASE64_LINE_DROP : 0;
+			rules |= pending > 0 && line_empty ? BASE64_BLANK_RESET : 0;
+			line_empty = true;
+		} else if (value == BAD) {
+			rules |= BASE64_STOP_AT_JUNK;
+			rules |= in.p[i] == '-' || in.p[i] == '_' ? BASE64_URL : 0;
+		}
+	}
+	return rules;
 }
 
 static uint8_t value_by(uint8_t c, unsigned rules)
@@ -261,8 +309,6 @@ static void on_pad(struct slow *s, unsigned rules)
 			return;
 		s->stop = (rules & BASE64_STOP_AT_PAD) != 0;
 	}
-	if ((rules & BASE64_CUT_AT_PAD) != 0)
-		s->q = (struct quantum){ 0, 0 };
 	s->out = flush(&s->q, s->out);
 	s->pads = 0;
 }

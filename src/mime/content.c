@@ -12,7 +12,6 @@ static const unsigned base64_rules[] = {
 	BASE64_STOP_AT_PAD | BASE64_PAD_PENDING,
 	BASE64_PAD_PENDING,
 	BASE64_SKIP_PAD,
-	BASE64_CUT_AT_PAD,
 	BASE64_LINE_RESET,
 	BASE64_BLANK_RESET,
 	BASE64_LINE_DROP,
@@ -72,19 +71,20 @@ static size_t decode_block(uint8_t *out, const struct mime_part *p, char ret_nam
 	return 0;
 }
 
-static size_t decode_into(uint8_t *out, struct mime_part *p, bool *ret_clean, char ret_name[64])
+static size_t decode_into(uint8_t *out, struct mime_part *p, struct base64_clean *ret_clean,
+			  char ret_name[64])
 {
 	size_t n;
 
-	*ret_clean = true;
+	*ret_clean = (struct base64_clean){ .all = true };
 	ret_name[0] = '\0';
 	if (p->encoding == MIME_GZIP64) {
 		n = base64_decode_by(out, p->raw, 0);
 	} else if (p->encoding == MIME_BASE64) {
 		n = base64_decode(out, p->raw, ret_clean);
-		p->defects |= *ret_clean ? 0 : MIME_BAD_BASE64;
+		p->defects |= ret_clean->all ? 0 : MIME_BAD_BASE64;
 	} else if (p->encoding == MIME_QP) {
-		n = qp_decode(out, p->raw, ret_clean);
+		n = qp_decode(out, p->raw, &ret_clean->all);
 		if (qp_longest_blank_line(bytes_of(out, n)) > BLANK_BOMB_BYTES)
 			p->defects |= MIME_QP_BLANK_BOMB;
 	} else {
@@ -123,39 +123,52 @@ static int add_reading(struct mime_ctx *c, struct mime_part *below, struct bytes
 	return 0;
 }
 
-static size_t decode_by(uint8_t *out, const struct mime_part *p, size_t rule)
+/* The lines that nobody disputes are copied from the first reading. */
+static size_t decode_by(uint8_t *out, const struct mime_part *p, const struct base64_clean *clean,
+			size_t rule)
 {
-	if (p->encoding == MIME_BASE64)
-		return base64_decode_by(out, p->raw, base64_rules[rule]);
-	return qp_decode_by(out, p->raw, qp_rules[rule]);
+	if (p->encoding == MIME_QP)
+		return qp_decode_by(out, p->raw, qp_rules[rule]);
+	if (clean->out_n > 0)
+		memcpy(out, p->content.p, clean->out_n);
+	return clean->out_n + base64_decode_by(out + clean->out_n, bytes_from(p->raw, clean->in_n),
+					       base64_rules[rule]);
 }
 
-/* Every attempt is charged, not only those that differ: they cost the same time. */
-static int add_readings(struct mime_ctx *c, struct mime_part *p)
+static int try_rule(struct mime_ctx *c, struct mime_part *p, const struct base64_clean *clean,
+		    size_t rule)
 {
-	size_t n = p->encoding == MIME_BASE64 ? ARRAY_LEN(base64_rules) : ARRAY_LEN(qp_rules);
+	uint8_t *out = arena_alloc(c->a, bound_of(p));
+	struct bytes content;
+
+	if (out == NULL)
+		return mime_no_memory(c);
+	content = bytes_of(out, decode_by(out, p, clean, rule));
+	/* every attempt is charged, not only those that differ: they cost the same time */
+	if (!budget_charge(c->b, BUDGET_EXPANDED_BYTES, content.n, bytes_str(p->id)))
+		return mime_limit(c);
+	if (content.n == 0 || is_known(p, content)) {
+		arena_shrink(c->a, out, 0);
+		return 0;
+	}
+	arena_shrink(c->a, out, content.n);
+	return add_reading(c, p, content);
+}
+
+static int add_readings(struct mime_ctx *c, struct mime_part *p, const struct base64_clean *clean)
+{
+	bool qp = p->encoding == MIME_QP;
+	size_t n = qp ? ARRAY_LEN(qp_rules) : ARRAY_LEN(base64_rules);
+	unsigned disputes = qp ? 0 : base64_disputes(bytes_from(p->raw, clean->in_n));
 	int r = 0;
 
-	for (size_t i = 0; i < n && r == 0; i++) {
-		uint8_t *out = arena_alloc(c->a, bound_of(p));
-		struct bytes content;
-
-		if (out == NULL)
-			return mime_no_memory(c);
-		content = bytes_of(out, decode_by(out, p, i));
-		if (!budget_charge(c->b, BUDGET_EXPANDED_BYTES, content.n, bytes_str(p->id)))
-			return mime_limit(c);
-		if (content.n == 0 || is_known(p, content)) {
-			arena_shrink(c->a, out, 0);
-			continue;
-		}
-		arena_shrink(c->a, out, content.n);
-		r = add_reading(c, p, content);
-	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (qp || (base64_rules[i] & disputes) != 0)
+			r = try_rule(c, p, clean, i);
 	return r;
 }
 
-static int decode_encoded(struct mime_ctx *c, struct mime_part *p, bool *ret_clean)
+static int decode_encoded(struct mime_ctx *c, struct mime_part *p, struct base64_clean *ret_clean)
 {
 	uint8_t *out = arena_alloc(c->a, bound_of(p));
 	char name[64];
@@ -196,14 +209,15 @@ static int look_inside(struct mime_ctx *c, struct mime_part *p)
 int mime_decode(struct mime_part *p, struct arena *a, struct budget *b, struct err *err)
 {
 	struct mime_ctx c = { .a = a, .b = b, .err = err };
-	bool clean = true, looked = p->structural && p->encoding == MIME_7BIT;
+	struct base64_clean clean = { .all = true };
+	bool looked = p->structural && p->encoding == MIME_7BIT;
 	int r;
 
 	if (p->decoded)
 		return 0;
 	r = p->encoding == MIME_7BIT ? decode_plain(&c, p) : decode_encoded(&c, p, &clean);
-	if (r == 0 && !clean)
-		r = add_readings(&c, p);
+	if (r == 0 && !clean.all)
+		r = add_readings(&c, p, &clean);
 	if (r == 0 && !looked)
 		r = look_inside(&c, p);
 	return r;

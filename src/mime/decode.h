@@ -23,9 +23,8 @@ enum base64_rule {
 	BASE64_BLANK_RESET = 1u << 4,  /* an empty line starts over */
 	BASE64_URL = 1u << 5,          /* '-' and '_' stand for '+' and '/' */
 	BASE64_PAD_PENDING = 1u << 6,  /* '=' counts only where it completes a quantum */
-	BASE64_CUT_AT_PAD = 1u << 7,   /* '=' anywhere drops the unfinished quantum */
-	BASE64_COUNT_PAD = 1u << 8,    /* '=' fills a place of the quantum, wherever it stands */
-	BASE64_LINE_DROP = 1u << 9,    /* the unfinished quantum at the end of a line is dropped */
+	BASE64_COUNT_PAD = 1u << 7,    /* '=' fills a place of the quantum, wherever it stands */
+	BASE64_LINE_DROP = 1u << 8,    /* the unfinished quantum at the end of a line is dropped */
 };
 
 static inline size_t base64_bound(size_t n)
@@ -33,11 +32,18 @@ static inline size_t base64_bound(size_t n)
 	return n / 4 * 3 + 64; /* the vector store writes beyond the last byte */
 }
 
-/* Returns the bytes written. *@ret_clean: RFC 2045 alphabet and line ends only, padding at the end.
- */
-size_t base64_decode(uint8_t *out, struct bytes in, bool *ret_clean);
+/* How far @in was what RFC 2045 allows: alphabet, line ends between quanta, padding at the end. */
+struct base64_clean {
+	bool all;
+	size_t in_n, out_n; /* whole lines that nobody disputes, and what they decode to */
+};
+
+/* Returns the bytes written. What is not clean is decoded by rule 0. */
+size_t base64_decode(uint8_t *out, struct bytes in, struct base64_clean *ret_clean);
 /* By other rules; byte by byte. */
 size_t base64_decode_by(uint8_t *out, struct bytes in, unsigned rules);
+/* The rules, or-ed, that may read @in differently from rule 0. */
+unsigned base64_disputes(struct bytes in);
 /* True when the first lines of @in could be nothing but base64. */
 bool base64_looks_like(struct bytes in);
 

@@ -104,8 +104,8 @@ struct site_out { /* an outgoing directory; a ruleset can name several */
 	struct queue_dir *dir;
 	char *path;
 	struct site_out *next;
-	char ids[QUEUE_KICK_MAX][QUEUE_ID_MAX]; /* wait for the next kick */
-	unsigned ids_n;
+	char (*ids)[QUEUE_ID_MAX]; /* wait for a kick, oldest first; at most KICK_WAITING_MAX */
+	unsigned ids_n, ids_cap;
 };
 
 struct site {
@@ -196,7 +196,8 @@ struct worker {
 	uint64_t slot_seq[JOBS_SLOTS];
 	uint64_t respawn_ns, seq_at_start;
 	bool timed_out, dirty; /* killed for the time limit; has jobs to flush */
-	bool slots_alone;      /* its one job shares with nobody */
+	unsigned flush_failures;
+	bool slots_alone; /* its one job shares with nobody */
 };
 
 struct zygote {
@@ -204,7 +205,7 @@ struct zygote {
 	struct zygote *next;
 	int sock;
 	struct op op;
-	bool polling, ready, gone, retiring, quit_sent;
+	bool polling, ready, failed, gone, retiring, quit_sent;
 	uint64_t engine_generation;
 	char engine[ZYGOTE_TEXT_MAX];
 	struct site *site; /* takes effect when it is ready */
@@ -281,6 +282,8 @@ void commit_init(struct commit *c, struct gate *g);
 void commit_add(struct commit *c, struct msg *m);
 
 /* --- kick.c --- */
+#define KICK_WAITING_MAX 4096 /* beyond it the MTA's own queue run finds them */
+
 struct kick {
 	struct gate *gate;
 	struct timer timer;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -41,21 +42,24 @@ static int start(char **argv, const char *dir, pid_t *ret_pid)
 	return -r;
 }
 
+/* One call for the oldest that wait. */
 static void kick(struct kick *k, struct site *s, struct site_out *o)
 {
 	const char *ids[QUEUE_KICK_MAX], *dir = NULL;
 	AUTO(arena_free) struct arena *a = arena_new(256 * 1024);
 	const char *command = conf_str(s->conf, OPT_SENDMAIL2, NULL);
 	struct err err = { .text = "out of memory" };
+	unsigned n = MIN_OF(o->ids_n, QUEUE_KICK_MAX);
+	int r = -ENOMEM;
 	char **argv;
 	pid_t pid;
-	int r = -ENOMEM;
 
-	for (unsigned i = 0; i < o->ids_n; i++)
+	for (unsigned i = 0; i < n; i++)
 		ids[i] = o->ids[i];
 	if (a != NULL)
-		r = queue_kick_argv(o->dir, command, ids, o->ids_n, a, &argv, &dir, &err);
-	o->ids_n = 0;
+		r = queue_kick_argv(o->dir, command, ids, n, a, &argv, &dir, &err);
+	o->ids_n -= n;
+	memmove(o->ids, o->ids + n, o->ids_n * sizeof(*o->ids));
 	if (r == 0) {
 		r = start(argv, dir, &pid);
 		if (r < 0)
@@ -75,7 +79,7 @@ static void due(struct timer *t)
 	bool waiting = false;
 
 	for (struct site_out *o = s->out; o != NULL; o = o->next) {
-		if (o->ids_n > 0 && k->running < RUNNING_MAX)
+		while (o->ids_n > 0 && k->running < RUNNING_MAX)
 			kick(k, s, o);
 		waiting |= o->ids_n > 0;
 	}
@@ -91,15 +95,28 @@ static bool same_id(const struct site_out *o, const char *id)
 	return false;
 }
 
+static bool has_place(struct site_out *o)
+{
+	unsigned cap = MAX_OF(o->ids_cap * 2, QUEUE_KICK_MAX);
+	void *grown;
+
+	if (o->ids_n < o->ids_cap)
+		return true;
+	if (o->ids_n >= KICK_WAITING_MAX)
+		return false;
+	grown = reallocarray(o->ids, cap, sizeof(*o->ids));
+	if (grown == NULL)
+		return false;
+	o->ids = grown;
+	o->ids_cap = cap;
+	return true;
+}
+
 void kick_add(struct kick *k, struct site_out *o, const char *id)
 {
-	if (same_id(o, id))
+	if (same_id(o, id) || !has_place(o))
 		return;
-	/* Full while too many run: the rest is found by the MTA's own queue run. */
-	if (o->ids_n == QUEUE_KICK_MAX && k->running < RUNNING_MAX)
-		kick(k, k->gate->site, o);
-	if (o->ids_n < QUEUE_KICK_MAX)
-		memcpy(o->ids[o->ids_n++], id, QUEUE_ID_MAX);
+	memcpy(o->ids[o->ids_n++], id, QUEUE_ID_MAX);
 	if (k->timer.place == 0)
 		(void)!loop_timer_set(k->gate->loop, &k->timer,
 				      loop_now_ns(k->gate->loop) + COLLECT_NS);

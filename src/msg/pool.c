@@ -23,6 +23,7 @@
 #define TICK_NS           UINT64_C(250000000)
 #define WORKER_BYTES_MAX  (8 * MIB) /* handed to one worker at once, unless it is one message */
 #define HEAD_INLINE_BYTES (32u * 1024)
+#define FLUSH_TRIES       20 /* ticks */
 #define RESPAWN_PAUSE_NS  UINT64_C(1000000000)
 
 /* --- giving work --- */
@@ -148,18 +149,31 @@ static void hand_over(struct worker *w, struct msg *m)
 	life_enter(m, MSG_SCANNING);
 }
 
+static void kill_worker(struct worker *w);
+
+/* A failure leaves the jobs posted: tried again at the next tick, for five seconds. */
+static void flush_one(struct worker *w)
+{
+	struct err err;
+
+	if (jobs_flush(w->jobs, w->sock, &err) == 0) {
+		w->dirty = false;
+		w->flush_failures = 0;
+		return;
+	}
+	if (w->flush_failures++ == 0)
+		log_warning("scan worker %u: %s; trying again", w->index, err.text);
+	if (w->flush_failures > FLUSH_TRIES)
+		kill_worker(w); /* its end gives the jobs back */
+}
+
 static void flush(struct pool *p)
 {
 	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n; i++) {
 		struct worker *w = &p->current->workers[i];
-		struct err err;
 
-		if (!w->dirty)
-			continue;
-		w->dirty = false;
-		/* A dead worker is reported by its zygote, which also gives the jobs back. */
-		if (jobs_flush(w->jobs, w->sock, &err) < 0)
-			log_warning("scan worker %u: %s", w->index, err.text);
+		if (w->dirty && w->state == WORKER_UP)
+			flush_one(w);
 	}
 }
 
@@ -346,6 +360,7 @@ static void drop_worker(struct worker *w)
 	w->busy_bytes = 0;
 	w->busy_n = 0;
 	w->timed_out = w->dirty = w->slots_alone = false;
+	w->flush_failures = 0;
 	w->running_seen = 0;
 }
 
@@ -400,6 +415,8 @@ static void worker_up(struct worker *w, pid_t pid)
 {
 	w->state = WORKER_UP;
 	w->pid = pid;
+	w->running_since_ns = loop_now_ns(w->pool->gate->loop);
+	w->running_seq = 0;
 	w->polling = true;
 	loop_poll(w->pool->gate->loop, &w->event_op, w->event_fd);
 	loop_make_ready(w->pool->gate->loop, &w->pool->task);
@@ -544,6 +561,7 @@ static void handle(struct zygote *z, const struct zygote_msg *msg)
 		take_over(z, msg);
 		break;
 	case ZYGOTE_FAILED:
+		z->failed = true;
 		gate_event(z->pool->gate, GATE_ZYGOTE_FAILED, msg->text);
 		break;
 	case ZYGOTE_SPAWNED:
@@ -565,6 +583,9 @@ static void zygote_lost(struct zygote *z)
 	struct pool *p = z->pool;
 
 	z->gone = true;
+	/* A poll holds on to what it polls: without this it would never end, nor free the site. */
+	if (z->polling)
+		loop_cancel(p->gate->loop, &z->op);
 	fd_close(&z->sock);
 	if (p->current == z)
 		p->current = NULL;
@@ -578,7 +599,11 @@ static void zygote_lost(struct zygote *z)
 		return_jobs(w, false, "");
 		drop_worker(w);
 	}
-	if (!z->retiring)
+	if (z->retiring || (z->failed && p->current != NULL))
+		return;
+	if (p->current != NULL) /* a reload waits for this one, and must not wait for ever */
+		gate_event(p->gate, GATE_ZYGOTE_FAILED, "the new zygote ended while it started");
+	else
 		gate_event(p->gate, GATE_ZYGOTE_LOST, "the zygote is gone");
 }
 
@@ -756,6 +781,7 @@ static void tick(struct timer *t)
 		if (z->retiring)
 			retire(z);
 	}
+	flush(p);
 	sweep(p);
 	(void)!loop_timer_set(p->gate->loop, t, now + TICK_NS);
 }

@@ -169,6 +169,7 @@ static void close_out(struct site_out **list)
 		*list = o->next;
 		queue_dir_close(&o->dir);
 		free(o->path);
+		free(o->ids);
 		free(o);
 	}
 }

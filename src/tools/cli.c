@@ -90,6 +90,26 @@ int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
 	return 0;
 }
 
+void cli_add_problem(struct jout *j, const struct conf_problem *p)
+{
+	jout_object(j, NULL);
+	jout_member_str(j, "severity", bytes_str(p->severity == CONF_ERROR ? "error" : "warning"));
+	jout_member_str(j, "file", bytes_str(p->file));
+	jout_member_num(j, "line", p->line);
+	jout_member_num(j, "column", p->column);
+	jout_member_str(j, "text", bytes_str(p->text));
+	jout_end(j);
+}
+
+void cli_print_problem(const struct cli *cli, const struct conf_problem *p)
+{
+	bool bad = p->severity == CONF_ERROR;
+
+	(void)printf("%s:%u:%u: %s%s%s: %s\n", p->file, p->line, p->column,
+		     bad ? cli_red(cli) : cli_yellow(cli), bad ? "error" : "warning",
+		     cli_plain(cli), p->text);
+}
+
 const char *cli_red(const struct cli *cli)
 {
 	return cli->colour ? "\033[31m" : "";

@@ -8,6 +8,7 @@
 
 #include "conf/conf.h"
 #include "core/err.h"
+#include "core/jout.h"
 
 #define CLI_CONF_DEFAULT     "/etc/sallyport/sallyport.conf"
 #define CLI_CONF_MAILSCANNER "/etc/MailScanner/MailScanner.conf"
@@ -40,6 +41,11 @@ int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
 /* "sallyport: reason" on standard error; exit code for its kind. */
 int cli_fail(const struct err *err);
 
+/* One mistake as an element of the open JSON array. */
+void cli_add_problem(struct jout *j, const struct conf_problem *p);
+/* One mistake as a line of text. */
+void cli_print_problem(const struct cli *cli, const struct conf_problem *p);
+
 /* Escape sequences, or "" without colour. */
 const char *cli_red(const struct cli *cli);
 const char *cli_green(const struct cli *cli);
@@ -51,6 +57,7 @@ const char *cli_plain(const struct cli *cli);
 int cmd_scan(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_migrate(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_queue(int argc, char **argv);
 int cmd_stats(int argc, char **argv);

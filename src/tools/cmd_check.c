@@ -4,7 +4,6 @@
 #include <sysexits.h>
 
 #include "conf/explain.h"
-#include "core/jout.h"
 #include "tools/cli.h"
 
 static const char usage[] =
@@ -25,18 +24,8 @@ static int print_json(const struct conf_report *r, bool loaded)
 	jout_object(&j, NULL);
 	jout_member_bool(&j, "ok", loaded && conf_report_count(r) == 0);
 	jout_array(&j, "problems");
-	for (size_t i = 0; i < conf_report_count(r); i++) {
-		const struct conf_problem *p = conf_report_at(r, i);
-
-		jout_object(&j, NULL);
-		jout_member_str(&j, "severity",
-				bytes_str(p->severity == CONF_ERROR ? "error" : "warning"));
-		jout_member_str(&j, "file", bytes_str(p->file));
-		jout_member_num(&j, "line", p->line);
-		jout_member_num(&j, "column", p->column);
-		jout_member_str(&j, "text", bytes_str(p->text));
-		jout_end(&j);
-	}
+	for (size_t i = 0; i < conf_report_count(r); i++)
+		cli_add_problem(&j, conf_report_at(r, i));
 	jout_end(&j);
 	jout_end(&j);
 	(void)printf("%s\n", str_view(&text));
@@ -45,14 +34,8 @@ static int print_json(const struct conf_report *r, bool loaded)
 
 static void print_text(const struct cli *cli, const struct conf_report *r, bool loaded)
 {
-	for (size_t i = 0; i < conf_report_count(r); i++) {
-		const struct conf_problem *p = conf_report_at(r, i);
-		bool bad = p->severity == CONF_ERROR;
-
-		(void)printf("%s:%u:%u: %s%s%s: %s\n", p->file, p->line, p->column,
-			     bad ? cli_red(cli) : cli_yellow(cli), bad ? "error" : "warning",
-			     cli_plain(cli), p->text);
-	}
+	for (size_t i = 0; i < conf_report_count(r); i++)
+		cli_print_problem(cli, conf_report_at(r, i));
 	if (loaded && conf_report_count(r) == 0)
 		(void)printf("%sno mistakes%s in %s\n", cli_green(cli), cli_plain(cli),
 			     cli->conf_path);

@@ -6,11 +6,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include <jansson.h>
-
-#include "core/text.h"
 #include "store/msglog.h"
-#include "tools/cli.h"
+#include "tools/json_text.h"
 
 #define LINE_BYTES_MAX (4 * MIB)
 
@@ -23,36 +20,17 @@ static const char usage[] =
 	"\n"
 	"Exit: 0, 1 no such message, 64 usage, 75 no message log, 78 configuration.\n";
 
-static const char *text_of(const json_t *o, const char *name, char *out, size_t size)
-{
-	const char *v = json_string_value(json_object_get(o, name));
-
-	return text_escape(out, size, bytes_str(v == NULL ? "" : v));
-}
-
-static void print_findings(const struct cli *cli, const json_t *facts)
-{
-	const json_t *findings = json_object_get(facts, "findings"), *f;
-	char kind[32], report[512], rule[256];
-	size_t i;
-
-	json_array_foreach(findings, i, f)(void)
-		printf("  %s%-10s%s %s%s%s\n", cli_red(cli), text_of(f, "kind", kind, sizeof(kind)),
-		       cli_plain(cli), text_of(f, "report", report, sizeof(report)),
-		       text_of(f, "rule", rule, sizeof(rule))[0] == '\0' ? "" : "  by ", rule);
-}
-
 static void print_text(const struct cli *cli, const json_t *record)
 {
 	static const char *const names[] = { "outcome", "why",        "from",  "client_ip",
 					     "subject", "quarantine", "out_id" };
 	char text[512];
 
-	(void)printf("%s\n", text_of(record, "id", text, sizeof(text)));
+	(void)printf("%s\n", text_member(record, "id", text, sizeof(text)));
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (text_of(record, names[i], text, sizeof(text))[0] != '\0')
+		if (text_member(record, names[i], text, sizeof(text))[0] != '\0')
 			(void)printf("  %-10s %s\n", names[i], text);
-	print_findings(cli, json_object_get(record, "facts"));
+	text_findings(cli, json_object_get(record, "facts"));
 }
 
 static int explain(const struct cli *cli, const struct conf *c, const char *id)

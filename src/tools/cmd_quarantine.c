@@ -10,12 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "core/jout.h"
-#include "core/text.h"
 #include "store/quarantine.h"
-#include "tools/cli.h"
+#include "tools/json_text.h"
 
 static const char usage[] =
 	"Usage: sallyport quarantine list [-c FILE] [--json]\n"
@@ -40,14 +37,6 @@ static void time_text(int64_t unix_s, char out[32])
 
 	if (localtime_r(&t, &tm) == NULL || strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm) == 0)
 		memcpy(out, "?", 2);
-}
-
-/* A member of the note beside the message, made safe for a terminal. */
-static const char *noted(const json_t *facts, const char *name, char *out, size_t size)
-{
-	const char *v = json_string_value(json_object_get(facts, name));
-
-	return text_escape(out, size, bytes_str(v == NULL ? "" : v));
 }
 
 static void add_item(struct jout *j, const struct quarantine_item *i)
@@ -87,8 +76,8 @@ static int list_one(const struct quarantine_item *i, void *arg)
 	} else {
 		time_text(i->stored_s, when);
 		(void)printf("%s  %-18s %9" PRIu64 " bytes  <%s>  %s%s%s\n", when, i->id,
-			     i->size_bytes, noted(facts, "from", from, sizeof(from)),
-			     cli_red(&v->cli), noted(facts, "why", why, sizeof(why)),
+			     i->size_bytes, text_member(facts, "from", from, sizeof(from)),
+			     cli_red(&v->cli), text_member(facts, "why", why, sizeof(why)),
 			     cli_plain(&v->cli));
 	}
 	json_decref(facts);
@@ -129,18 +118,6 @@ static int print_message(const struct quarantine_item *i)
 	return EX_OK;
 }
 
-static void print_findings(const struct cli *cli, const json_t *facts)
-{
-	const json_t *findings = json_object_get(facts, "findings"), *f;
-	char kind[32], report[512], rule[256];
-	size_t i;
-
-	json_array_foreach(findings, i, f)(void)
-		printf("  %s%-10s%s %s%s%s\n", cli_red(cli), noted(f, "kind", kind, sizeof(kind)),
-		       cli_plain(cli), noted(f, "report", report, sizeof(report)),
-		       noted(f, "rule", rule, sizeof(rule))[0] == '\0' ? "" : "  by ", rule);
-}
-
 static int print_item(const struct view *v, const struct quarantine_item *i)
 {
 	json_t *facts = i->facts == NULL ? NULL : json_loads(i->facts, 0, NULL);
@@ -151,8 +128,9 @@ static int print_item(const struct view *v, const struct quarantine_item *i)
 	(void)printf("%s  (%s)\n  stored     %s, %" PRIu64 " bytes, in %s\n", i->id, i->kind, when,
 		     i->size_bytes, i->path);
 	for (size_t k = 0; facts != NULL && k < ARRAY_LEN(names); k++)
-		(void)printf("  %-10s %s\n", names[k], noted(facts, names[k], text, sizeof(text)));
-	print_findings(&v->cli, facts);
+		(void)printf("  %-10s %s\n", names[k],
+			     text_member(facts, names[k], text, sizeof(text)));
+	text_findings(&v->cli, facts);
 	json_decref(facts);
 	return EX_OK;
 }

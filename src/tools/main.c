@@ -16,6 +16,7 @@ static const struct {
 	{ "scan", cmd_scan, "scan message files without a queue" },
 	{ "check", cmd_check, "find every mistake in the configuration" },
 	{ "config", cmd_config, "print options and their values" },
+	{ "migrate", cmd_migrate, "what changes for a MailScanner site" },
 	{ "explain", cmd_explain, "what became of a message, and why" },
 	{ "queue", cmd_queue, "what waits and what is in hand" },
 	{ "stats", cmd_stats, "counters of the running gateway" },

@@ -438,7 +438,7 @@ static void test_corpus(struct fixture *x, const char *corpus, const char *expec
 int main(void)
 {
 	const char *corpus = getenv("SALLYPORT_CORPUS");
-	const char *expected = getenv("SALLYPORT_CORPUS_EXPECTED"); /* folder of the .tsv files */
+	const char *expected = getenv("SALLYPORT_EXPECTED"); /* folder of the .tsv files */
 	struct err err = { .kind = ERR_NONE };
 	struct fixture x;
 
@@ -456,7 +456,7 @@ int main(void)
 	test_states(&x);
 	test_faults(&x);
 	if (corpus == NULL || expected == NULL)
-		T_OK(true, "corpus # SKIP SALLYPORT_CORPUS, SALLYPORT_CORPUS_EXPECTED not set");
+		T_OK(true, "corpus # SKIP SALLYPORT_CORPUS, SALLYPORT_EXPECTED not set");
 	else
 		test_corpus(&x, corpus, expected);
 	fixture_fini(&x);

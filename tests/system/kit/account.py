@@ -114,6 +114,8 @@ def _exim_message(header, data):
 
 
 def _read(*path):
+    if not os.path.isfile(os.path.join(*path)):  # a FIFO would keep us waiting
+        raise FileNotFoundError(os.path.join(*path))
     with open(os.path.join(*path), "rb") as f:
         return f.read()
 
@@ -132,8 +134,12 @@ def names_in(mta, folder):
 
 
 def read_queue(mta, folder):
+    """Every message of a queue; files that are none are passed over."""
     for name in names_in(mta, folder):
-        yield read_message(mta, folder, name)
+        try:
+            yield read_message(mta, folder, name)
+        except (OSError, ValueError):
+            continue
 
 
 class Drain:
