@@ -149,7 +149,8 @@ struct ours {
 	struct scan_engine *engine;
 	struct scanner *scanner;
 	struct arena *arena;
-	size_t parts, findings, unclean;
+	size_t parts, findings, messages;
+	uint64_t us[CHECK_COUNT];
 };
 
 static void ours_open(struct ours *o, const char *signatures, const char *tmp_dir)
@@ -200,6 +201,9 @@ static void ours_message(struct ours *o, struct bytes m, bool whole, const char 
 		return;
 	o->parts += f.parts_n;
 	o->findings += f.findings_n;
+	o->messages++;
+	for (size_t i = 0; i < CHECK_COUNT; i++)
+		o->us[i] += f.checks[i].us;
 	for (size_t i = 0; name != NULL && i < CHECK_COUNT; i++)
 		if (f.checks[i].state != CHECK_RAN && f.checks[i].state != CHECK_SKIPPED)
 			printf("# %s: %s %s: %s\n", name, check_name((enum check_id)i),
@@ -230,6 +234,15 @@ static void compare(struct bare *b, struct ours *o, const struct mails *ms, bool
 	       (double)best[1] / (double)best[0]);
 }
 
+static void show_checks(const struct ours *o)
+{
+	printf("wall us a message:");
+	for (size_t i = 0; i < CHECK_COUNT && o->messages > 0; i++)
+		printf(" %s %.0f", check_name((enum check_id)i),
+		       (double)o->us[i] / (double)o->messages);
+	printf("\n");
+}
+
 int main(int argc, char **argv)
 {
 	char tmp_dir[] = "/tmp/scan-bench-XXXXXX";
@@ -257,6 +270,7 @@ int main(int argc, char **argv)
 	compare(&b, &o, &ms, false);
 	compare(&b, &o, &ms, true);
 	printf("parts %zu, leaves %zu\n", o.parts, b.leaves);
+	show_checks(&o);
 	(void)rmdir(tmp_dir);
 	return 0;
 }

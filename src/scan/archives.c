@@ -19,7 +19,7 @@
 enum is { IS_NOT, IS_MAYBE, IS_SURE };
 
 /* Which option decides about it. */
-enum asked_by { ARCHIVE, DOCUMENT, TNEF, UU };
+enum asked_by { ARCHIVE, DOCUMENT, TNEF, UU, MESSAGE };
 
 struct format {
 	const char *name;
@@ -194,6 +194,11 @@ static enum is is_uu(struct bytes *c)
 	return IS_NOT;
 }
 
+static enum is is_eml(struct bytes *c)
+{
+	return eml_is_message(*c) ? IS_MAYBE : IS_NOT;
+}
+
 #define MAGIC(text, at) .magic = (text), .magic_n = sizeof(text) - 1, .magic_at = (at)
 
 static const struct format formats[] = {
@@ -228,6 +233,7 @@ static const struct format formats[] = {
 	{ "ole", DOCUMENT, 'o', unpack_ole, NULL, MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0) },
 	{ "tnef", TNEF, 't', unpack_tnef, NULL, MAGIC("\x78\x9f\x3e\x22", 0) },
 	{ "uu", UU, 'u', unpack_uu, is_uu, .magic = NULL },
+	{ "message", MESSAGE, 'n', unpack_eml, is_eml, .magic = NULL },
 };
 
 static enum is matches(const struct format *f, struct bytes *content)
@@ -285,6 +291,8 @@ static bool is_asked(const struct scan_state *s, const struct leaf *leaf, enum a
 		return r->unpack_documents && !r->no_unpack;
 	case TNEF:
 		return r->expand_tnef;
+	case MESSAGE:
+		return !r->no_unpack && leaf->container != NULL; /* mime/ has read the others */
 	case UU:
 		return r->find_uu && !r->no_unpack && !mime_has_searched(leaf);
 	}
@@ -391,7 +399,8 @@ static bool is_at_start(const struct unpack *u)
 
 static int judge_damage(struct unpack *u, const struct format *f, struct err *err)
 {
-	if (u->why[0] == '\0' || u->stop || f->option == DOCUMENT || f->option == UU)
+	if (u->why[0] == '\0' || u->stop || f->option == DOCUMENT || f->option == UU ||
+	    f->option == MESSAGE)
 		return 0;
 	if (f->option == TNEF)
 		return u->s->request->allow_broken_tnef ? 0 : find_bad_tnef(u, err);

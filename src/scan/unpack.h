@@ -55,7 +55,8 @@ struct bytes unpack_utf16(struct unpack *u, struct bytes text);
 /* The readers. Each looks at u->content, which begins with what its row in archives.c asks for. */
 typedef void unpack_fn(struct unpack *u);
 
-unpack_fn unpack_zip, unpack_ole, unpack_tnef, unpack_uu;
+unpack_fn unpack_zip, unpack_ole, unpack_tnef, unpack_uu, unpack_eml;
+bool eml_is_message(struct bytes content);
 /* libarchive's formats */
 unpack_fn unpack_rar, unpack_7z, unpack_cab, unpack_lha, unpack_tar, unpack_cpio, unpack_iso,
 	unpack_ar;

@@ -36,6 +36,11 @@ const char *scan_safe_name(struct scan_state *s UNUSED, const char *name)
 
 static inline void opened_init(struct opened *o)
 {
+	static bool ready;
+
+	if (!ready)
+		mime_init();
+	ready = true;
 	memset(o, 0, sizeof(*o));
 	o->request = (struct scan_request){ .find_archives_by_content = true,
 					    .unpack_documents = true,

@@ -83,7 +83,7 @@ static const struct finding *find(const char *name)
 
 static bool all_ran(void)
 {
-	for (size_t i = 0; i < CHECK_COUNT; i++)
+	for (size_t i = 0; i < CHECK_TEST; i++) /* the last one is not in every build */
 		if (facts.checks[i].state != CHECK_RAN)
 			return false;
 	return true;
@@ -299,6 +299,7 @@ static void memory_sweep(void)
 	made_free(&outer);
 }
 
+#ifdef SALLYPORT_FAULTS
 static void failures(void)
 {
 	struct made m = make_zip1("a.txt", BYTES("x"));
@@ -332,6 +333,7 @@ static void hook(void)
 	     "the worker's test hook is called");
 	scanner_set_test_hook(scanner, NULL);
 }
+#endif
 
 #define TEN  "0123456789"
 #define LONG TEN TEN TEN TEN TEN TEN TEN TEN "1"
@@ -393,6 +395,32 @@ static void sizes(void)
 	fresh();
 }
 
+static void unparsable(void)
+{
+	T_OK(scan("") == 0 && find("cantparse") != NULL && facts.findings[0].class == 'e' &&
+		     facts.findings[0].kind == FINDING_UNPARSABLE,
+	     "an empty message cannot be parsed");
+	if (facts.findings_n == 0)
+		show();
+}
+
+static void message_inside(void)
+{
+	AUTO(str_fini) struct str inner = mail("setup.exe", make_eicar(), "");
+	struct made m = make_zip1("saved.eml", str_bytes(&inner));
+	const struct finding *f;
+
+	T_OK(scan_attachment("a.zip", made_bytes(&m)) == 0 && facts.findings_n == 2,
+	     "a virus in a program in a saved message in an archive");
+	f = find("Eicar");
+	T_OK(f != NULL && f->path_n == 3 && strcmp(f->path[1], "saved.eml") == 0 &&
+		     strcmp(f->path[2], "setup.exe") == 0,
+	     "at its place");
+	if (f == NULL || facts.findings_n != 2)
+		show();
+	made_free(&m);
+}
+
 static void names_inside(void)
 {
 	struct made m = make_zip1("setup.exe", BYTES("harmless all the same"));
@@ -419,11 +447,15 @@ int main(void)
 		not_learnt();
 		limits();
 		memory_sweep();
+#ifdef SALLYPORT_FAULTS
 		failures();
 		hook();
+#endif
 		content();
 		sizes();
 		names_inside();
+		unparsable();
+		message_inside();
 	}
 	arena_free(&arena);
 	scanner_free(&scanner);
