@@ -3,9 +3,9 @@
  * perf/scan_cost.c - processor time of our scan of a message beside what the engines in it cost.
  *
  * The engines' calls are wrapped (ld --wrap, perf/meson.build) and timed where our scan makes them,
- * so that both sides see the same bytes in the same run; our callbacks inside an engine's call count
- * as ours. "bare" is the same contents given to an engine of its own, without our callbacks and
- * limits. Figures are the best of several rounds over all messages.
+ * so that both sides see the same bytes in the same run; our callbacks inside an engine's call
+ * count as ours. "bare" is the same contents given to an engine of its own, without our callbacks
+ * and limits. Figures are the best of several rounds over all messages.
  */
 #include <archive.h>
 #include <clamav.h>
@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/num.h"
 #include "mime/mime.h"
 #include "policy/policy.h"
 #include "scan/scan.h"
@@ -213,7 +214,7 @@ struct bench {
 	bool full;
 	struct conf *conf;
 	struct scan_engine *engine;
-	struct arena *arena, *kept; /* of the message; of the request */
+	struct arena *arena, *kept;  /* of the message; of the request */
 	struct verdict_cache *cache; /* the gateway's side */
 	struct scan_request request;
 	struct cl_engine *bare_clamav;
@@ -344,8 +345,8 @@ static double bare_gmime(void)
 	uint64_t since = begin();
 
 	for (size_t i = 0; i < mails.n; i++) {
-		GByteArray *array = g_byte_array_new_take((guint8 *)(uintptr_t)mails.v[i].p,
-							  mails.v[i].n);
+		GByteArray *array =
+			g_byte_array_new_take((guint8 *)(uintptr_t)mails.v[i].p, mails.v[i].n);
 		GMimeStream *stream = g_mime_stream_mem_new_with_byte_array(array);
 		GMimeParser *parser;
 		GMimeMessage *m;
@@ -419,8 +420,8 @@ static void show(const char *title, const struct figures *f, double gmime, doubl
 
 	printf("%s: %.1f us/message\n", title, f->total / 1e3 / (double)mails.n);
 	for (int i = 0; i < STAGES; i++) {
-		row(stage_names[i],
-		    i == CLAMAV ? f->stage[i] - f->stage[CALLBACKS] : f->stage[i], f->total);
+		row(stage_names[i], i == CLAMAV ? f->stage[i] - f->stage[CALLBACKS] : f->stage[i],
+		    f->total);
 		if (i != CALLBACKS)
 			own -= f->stage[i];
 	}
@@ -450,7 +451,8 @@ static void measure(struct bench *b)
 		clamav = MIN_OF(clamav, bare_clamav(b));
 		magic = MIN_OF(magic, bare_magic(b));
 	}
-	printf("%zu messages, mean %zu bytes; %s; %zu rounds, best; libclamav was shown %zu contents, "
+	printf("%zu messages, mean %zu bytes; %s; %zu rounds, best; libclamav was shown %zu "
+	       "contents, "
 	       "libmagic %zu; virus check: %llu at a limit, %llu failed\n",
 	       mails.n, mails.bytes / mails.n, scan_engine_describe(b->engine), b->rounds,
 	       clamav_saw.n, magic_saw.n, (unsigned long long)b->limit_n,
@@ -475,6 +477,17 @@ static void usage(void)
 	       "source tree.\n");
 }
 
+static size_t number(const char *text)
+{
+	uint64_t n;
+
+	if (num_parse(bytes_str(text), 10, MAIL_MAX, &n) < 0) {
+		usage();
+		exit(64);
+	}
+	return (size_t)n;
+}
+
 static void options(struct bench *b, int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -491,10 +504,10 @@ static void options(struct bench *b, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1)
 		switch (c) {
 		case 'm':
-			b->messages = (size_t)strtoul(optarg, NULL, 10);
+			b->messages = number(optarg);
 			break;
 		case 'r':
-			b->rounds = (size_t)strtoul(optarg, NULL, 10);
+			b->rounds = number(optarg);
 			break;
 		case 's':
 			b->signatures = optarg;
