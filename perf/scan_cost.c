@@ -477,12 +477,15 @@ static void usage(void)
 	       "source tree.\n");
 }
 
-/* 0 for what is no number: the bounds are asked later. */
-static size_t count_of(const char *text)
+static size_t number(const char *text)
 {
-	uint64_t n = 0;
+	uint64_t n;
 
-	return num_parse(bytes_str(text), 10, 1000000, &n) < 0 ? 0 : (size_t)n;
+	if (num_parse(bytes_str(text), 10, MAIL_MAX, &n) < 0) {
+		usage();
+		exit(64);
+	}
+	return (size_t)n;
 }
 
 static void options(struct bench *b, int argc, char **argv)
@@ -501,10 +504,10 @@ static void options(struct bench *b, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1)
 		switch (c) {
 		case 'm':
-			b->messages = count_of(optarg);
+			b->messages = number(optarg);
 			break;
 		case 'r':
-			b->rounds = count_of(optarg);
+			b->rounds = number(optarg);
 			break;
 		case 's':
 			b->signatures = optarg;
