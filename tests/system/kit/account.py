@@ -4,6 +4,7 @@ The accounting equation: accepted = delivered + quarantined + queued, no body ch
 twice that need not be.
 """
 
+import contextlib
 import fcntl
 import os
 import threading
@@ -162,10 +163,16 @@ class Drain:
 
     def _sweep(self):
         for name in names_in(self._mta, self._folder):
-            self.taken.append(read_message(self._mta, self._folder, name))
+            try:
+                message = read_message(self._mta, self._folder, name)
+            except FileNotFoundError:
+                continue  # being written anew after a kill: the next sweep takes it
+            self.taken.append(message)
             for gone in ([name + "-H", name + "-D"] if self._mta == "exim" else
                          ["qf" + name, "df" + name]):
-                os.unlink(os.path.join(self._folder, gone))
+                # Between the two, a gateway that starts again may clear a body without a header.
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self._folder, gone))
 
     def stop(self, account):
         """Everything taken so far goes into @account."""
