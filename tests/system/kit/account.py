@@ -205,6 +205,7 @@ class Load:
             self._account.accept(case, fields_body, want)
             self._writer.write(message)
             self.written += 1
+            self._stop.wait(0.003)  # steady load, not as much as the disk takes
 
     def stop(self):
         self._stop.set()

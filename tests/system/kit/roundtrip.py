@@ -173,7 +173,7 @@ def _wait_delivered(trip):
     try:
         wait.until(all_there, 60, "deliveries that Sallyport itself set going", every=0.2)
     except wait.Late as late:
-        tap.note(late)
+        tap.note(f"{late}: {len(trip.sink.by_case())} of {expected}")
     tap.ok(all_there(), "the second server was told of every message")
     trip.server.flush()
 
