@@ -457,6 +457,139 @@ static void tnef(void)
 	made_free(&m);
 }
 
+/* The example of MS-OXRTFCP, as a property of the message. */
+static void compressed_text(void)
+{
+	static const char packed[] = "\x2d\0\0\0\x2b\0\0\0LZFu\xf1\xc5\xc7\xa7\x03\0\x0a\0rcpg125"
+				     "\x42\x32\x0a\xf3 hel\x09\0 bw\x05\xb0ld}\x0a\x80\x0f\xa0";
+	struct made m = { .p = NULL }, p = { .p = NULL };
+
+	made_le(&p, 1, 4);
+	made_le(&p, 0x10090102, 4);
+	made_le(&p, 1, 4);
+	made_le(&p, sizeof(packed) - 1, 4);
+	made_add(&p, packed, sizeof(packed) - 1);
+	made_le(&p, 0, 3);
+	MADE_ADD(&m, "\x78\x9f\x3e\x22\1\0");
+	attribute(&m, 1, 0x00069003, p.p, p.n);
+	open_it("winmail.dat", &m);
+	T_OK(leaves_with(BYTES("{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n")) == 1 &&
+		     leaf_named("body.rtf") != NULL && o.facts.findings_n == 0,
+	     "TNEF: the text of the message is unpacked");
+	made_free(&m);
+	made_free(&p);
+}
+
+/* --- a compound file by hand: header, table, directory, then what the streams hold --- */
+
+enum { CFB_SECTOR = 512, CFB_END = -2, CFB_FREE = -1 };
+
+static void cfb_entry(struct made *m, const char *name, uint8_t type, uint32_t start, uint32_t size)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < 32; i++)
+		made_le(m, i < n ? (uint8_t)name[i] : 0, 2);
+	made_le(m, n == 0 ? 0 : 2 * (n + 1), 2);
+	made_le(m, type, 1);
+	made_le(m, 1, 1);
+	for (size_t i = 0; i < 12; i++)
+		made_le(m, UINT32_MAX, 4);
+	made_le(m, start, 4);
+	made_le(m, size, 4);
+	made_le(m, 0, 4);
+}
+
+static void cfb_pad(struct made *m)
+{
+	while (m->n % CFB_SECTOR != 0)
+		made_le(m, 0, 1);
+}
+
+static void cfb_head(struct made *m)
+{
+	MADE_ADD(m, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+	made_le(m, 0x3e, 2);
+	made_le(m, 3, 2);
+	made_le(m, 0xfffe, 2);
+	made_le(m, 9, 2); /* sectors of 512 bytes */
+	made_le(m, 6, 2); /* small ones of 64 */
+	made_le(m, 0, 8);
+	made_le(m, 0, 2);
+	made_le(m, 1, 4);
+	made_le(m, 1, 4); /* directory */
+	made_le(m, 0, 4);
+	made_le(m, 4096, 4); /* streams below this are small */
+	made_le(m, 2, 4);    /* their table */
+	made_le(m, 1, 4);
+	made_le(m, (uint32_t)CFB_END, 4);
+	made_le(m, 0, 4);
+	made_le(m, 0, 4); /* sector 0 is the table */
+	for (size_t i = 1; i < 109; i++)
+		made_le(m, UINT32_MAX, 4);
+}
+
+/* Sectors: 0 table, 1 directory, 2 small table, 3 small streams, then the large stream. */
+static struct made make_cfb(const struct made *large, const struct made *small, bool circle)
+{
+	struct made m = { .p = NULL };
+	size_t sectors = (large->n + CFB_SECTOR - 1) / CFB_SECTOR;
+
+	cfb_head(&m);
+	made_le(&m, (uint32_t)-3, 4);
+	for (size_t i = 1; i < 4; i++)
+		made_le(&m, (uint32_t)CFB_END, 4);
+	for (size_t i = 0; i < 124; i++)
+		made_le(&m,
+			i + 1 < sectors    ? 4 + i + 1
+			: i + 1 == sectors ? circle ? 4 : (uint32_t)CFB_END
+					   : (uint32_t)CFB_FREE,
+			4);
+	cfb_entry(&m, "Root Entry", 5, 3, CFB_SECTOR);
+	cfb_entry(&m, "\1Ole10Native", 2, 4, circle ? 1 << 30 : (uint32_t)large->n);
+	cfb_entry(&m, "\1Ole10ItemNative", 2, 0, (uint32_t)small->n);
+	cfb_entry(&m, "", 0, 0, 0);
+	for (size_t i = 0; i < 128; i++)
+		made_le(&m, i < 7 ? i + 1 : (uint32_t)CFB_END, 4);
+	made_add(&m, small->p, small->n);
+	cfb_pad(&m);
+	made_add(&m, large->p, large->n);
+	cfb_pad(&m);
+	return m;
+}
+
+static void ole(void)
+{
+	struct made large = { .p = NULL }, small = { .p = NULL }, m;
+	struct bytes zeros = make_zeros(6000);
+
+	made_le(&large, 6000 + 40, 4);
+	MADE_ADD(&large, "\2\0EVIL.EXE\0C:\\evil.exe\0\0\0\3\0\4\0\0\0tmp\0");
+	made_le(&large, zeros.n, 4);
+	made_add(&large, zeros.p, zeros.n);
+	made_le(&small, 9, 4);
+	MADE_ADD(&small, "MZ object");
+	m = make_cfb(&large, &small, false);
+	open_it("a.doc", &m);
+	T_OK(leaf_named("EVIL.EXE") != NULL && leaf_named("evil.exe") == leaf_named("EVIL.EXE") &&
+		     bytes_eq(leaf_named("EVIL.EXE")->content, zeros) &&
+		     leaf_named("EVIL.EXE")->origin == 'o',
+	     "OLE: an embedded package, with both of its names");
+	T_OK(leaves_with(BYTES("MZ object")) == 1, "OLE: a small embedded object");
+	o.request.unpack_documents = false;
+	open_it("a.doc", &m);
+	T_OK(o.s.leaves->next == NULL, "OLE: not where documents stay closed");
+	fresh();
+	made_free(&m);
+	m = make_cfb(&large, &small, true);
+	open_it("a.doc", &m);
+	T_OK(o.rc == 0 && o.s.budget.hit == BUDGET_NONE, "OLE: a chain in a circle ends");
+	made_free(&m);
+	made_free(&large);
+	made_free(&small);
+	free((void *)(uintptr_t)zeros.p);
+}
+
 /* Every prefix of an archive, and every byte of it changed: no crash, no endless loop. */
 static void damage(void)
 {
@@ -499,6 +632,8 @@ int main(void)
 	unreadable();
 	options();
 	tnef();
+	compressed_text();
+	ole();
 	damage();
 	opened_reset(&o);
 	opened_fini(&o);
