@@ -200,7 +200,7 @@ static void describe(struct clam_engine *e, const char *dir)
 
 static int load(struct clam_engine *e, const char *dir, struct err *err)
 {
-	int rc;
+	cl_error_t rc;
 
 	e->cl = cl_engine_new();
 	if (e->cl == NULL)
@@ -277,7 +277,7 @@ int clam_scanner_new(struct clam_scanner **ret_s, struct clam_engine *e, const c
 		     struct err *err)
 {
 	AUTO(clam_scanner_free) struct clam_scanner *s = calloc(1, sizeof(*s));
-	int rc;
+	cl_error_t rc;
 
 	if (s == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "libclamav: out of memory");
@@ -349,7 +349,7 @@ static int run(struct clam_scanner *s, struct scan *scan, struct err *err)
 	cl_fmap_t *map = cl_fmap_open_memory(content.p, content.n);
 	const char *name = NULL;
 	unsigned long scanned = 0;
-	int rc;
+	cl_error_t rc;
 
 	if (map == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "libclamav: cannot map %zu bytes",
