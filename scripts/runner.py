@@ -61,8 +61,9 @@ def fuzz_jobs():
         if name.startswith("fuzz_") and os.path.isfile(program) and os.access(program, os.X_OK):
             corpus = os.path.join(TOP, "tests", "fuzz", "corpus", name[len("fuzz_"):])
             found = tempfile.mkdtemp(prefix="new-", dir=LOGS)
+            # libarchive asks for up to 4 GB on the word of a header; a worker's memory limit refuses that.
             argv = [program, f"-max_total_time={FUZZ_SECONDS}", "-timeout=20", "-rss_limit_mb=3000",
-                    f"-artifact_prefix={LOGS}/{name}-", found] + ([corpus] if os.path.isdir(corpus) else [])
+                    "-malloc_limit_mb=9000", f"-artifact_prefix={LOGS}/{name}-", found] + ([corpus] if os.path.isdir(corpus) else [])
             yield Job(f"fuzz/{name[5:]}", argv, SANITIZERS, FUZZ_SECONDS + 120, tap=False)
 
 
