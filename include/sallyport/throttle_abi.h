@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sallyport/throttle_abi.h - what bpf/conn_throttle.bpf.c and user space share: values of maps and
+ * events. Fixed-width types, explicit padding; addresses are 16 bytes, IPv4 mapped
+ * (::ffff:a.b.c.d), in network order. Times are nanoseconds of CLOCK_MONOTONIC (bpf_ktime_get_ns),
+ * so that pinned maps stay meaningful over a restart of the daemon, not over a boot.
+ */
+#ifndef SALLYPORT_THROTTLE_ABI_H
+#define SALLYPORT_THROTTLE_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <stdint.h>
+#endif
+
+#define THROTTLE_ABI_VERSION 1
+#define THROTTLE_PORTS_MAX   16
+
+/* Which addresses share one count. Prefix lengths of the mapped address: IPv4 /24 is 120. */
+enum throttle_tier {
+	THROTTLE_V4_HOST, /* /32 */
+	THROTTLE_V4_NET,  /* /24 */
+	THROTTLE_V6_HOST, /* /128 */
+	THROTTLE_V6_NET,  /* /64 */
+	THROTTLE_V6_SITE, /* /48 */
+	THROTTLE_TIERS
+};
+
+/* What a penalty does to the addresses of its prefix. */
+enum throttle_level {
+	THROTTLE_NORMAL,
+	THROTTLE_SLOWER, /* a part of the usual rate (throttle_settings.slower_div) */
+	THROTTLE_FEW,    /* a few connections a minute, one at a time */
+	THROTTLE_NOTHING /* none */
+};
+
+/* Why a connection was let in or refused; also the index of the per-CPU counters. */
+enum throttle_verdict {
+	THROTTLE_PASS,
+	THROTTLE_PASS_ALLOWED, /* on the allow list */
+	THROTTLE_PASS_FULL,    /* a map was full: let in and counted */
+	THROTTLE_PASS_ODD,     /* a packet that could not be read; XDP only */
+	THROTTLE_DROP_DENIED,  /* on the deny list */
+	THROTTLE_DROP_PENALTY,
+	THROTTLE_DROP_RATE,
+	THROTTLE_DROP_CONCURRENT,
+	THROTTLE_VERDICTS
+};
+
+enum throttle_layer { THROTTLE_LAYER_LOOKUP, THROTTLE_LAYER_XDP, THROTTLE_LAYERS };
+
+struct throttle_rate {        /* a token bucket; all 0: no limit */
+	uint64_t interval_ns; /* time that earns one connection */
+	uint32_t burst;       /* connections at once after a rest */
+	uint32_t concurrent;  /* open at the same time; 0: no limit */
+};
+
+struct throttle_settings { /* the one element of the settings map: changed by a reload */
+	uint32_t version;  /* THROTTLE_ABI_VERSION */
+	uint32_t enforce;  /* 0: count only */
+	uint32_t slower_div;
+	uint32_t few_per_minute;
+	uint16_t ports[THROTTLE_PORTS_MAX]; /* host order; 0: unused */
+	struct throttle_rate tiers[THROTTLE_TIERS];
+};
+
+struct throttle_lpm_key {     /* of the allow, deny and penalty tries */
+	uint32_t prefix_bits; /* 0 .. 128, of the mapped address */
+	uint8_t addr[16];
+};
+
+struct throttle_penalty { /* value in the penalty trie */
+	uint64_t until_ns;
+	uint32_t level;  /* enum throttle_level */
+	uint32_t reason; /* of user space; not looked at by the kernel */
+};
+
+struct throttle_event { /* ring buffer: the first refusal of a source in a while */
+	uint64_t at_ns;
+	uint8_t addr[16];
+	uint16_t port; /* host order */
+	uint8_t verdict, layer;
+	uint32_t prefix_bits; /* of the tier, list entry or penalty that refused */
+};
+
+_Static_assert(sizeof(struct throttle_rate) == 16, "ABI");
+_Static_assert(sizeof(struct throttle_settings) == 48 + THROTTLE_TIERS * 16, "ABI");
+_Static_assert(sizeof(struct throttle_lpm_key) == 20, "ABI");
+_Static_assert(sizeof(struct throttle_penalty) == 16, "ABI");
+_Static_assert(sizeof(struct throttle_event) == 32, "ABI");
+
+#endif
