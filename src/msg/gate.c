@@ -79,6 +79,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 	g->pool.cache_fd = g->kick.signal_fd = -1;
 	g->pool.gate = g->kick.gate = g->intake.gate = g;
 	g->in_flight_max = (unsigned)MAX_OF(conf_num(c, OPT_MAX_MESSAGES_IN_FLIGHT, NULL), 1);
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		metrics_name_stage(m, i, stage_name(i));
 	r = site_new(&g->site, c, err);
 	if (r == 0)
 		r = open_attempts(g, c, now_s, err);

@@ -242,6 +242,10 @@ unsigned pool_up_n(const struct pool *p);
 /* Claim @id; 0 when a message was begun, 1 when there was nothing to do, negative: no room. */
 int life_claim(struct gate *g, size_t dir_i, const char *id);
 void life_enter(struct msg *m, enum msg_state next);
+/* The longest time its worker can have spent on @m: it tells what it likes. The loop's clock stands
+ * still within a turn, and what a worker did before is told with the next message: hence a second
+ * more. */
+uint64_t life_scan_ns_max(const struct msg *m);
 /* A worker's facts (decoded, in m->arena). */
 void life_scanned(struct msg *m, const struct facts *f);
 /* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */

@@ -298,6 +298,10 @@ static int take_one(struct worker *w)
 		return r;
 	}
 	learn(w, &facts);
+	metrics_add_worker(w->pool->gate->metrics, w->index,
+			   &(struct metric_worker){
+				   .messages = 1,
+				   .cpu_us = MIN_OF(facts.cpu_us, life_scan_ns_max(m) / 1000) });
 	life_scanned(m, &facts);
 	return 0;
 }
@@ -499,6 +503,7 @@ static void worker_gone(struct worker *w, int status, const char *text)
 			    (int)w->pid, why, w->busy_n);
 		metrics_add(g->metrics,
 			    w->timed_out ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS, 1);
+		metrics_add_worker(g->metrics, w->index, &(struct metric_worker){ .deaths = 1 });
 	}
 	if (w->pool->cache != NULL)
 		verdict_cache_take_back(w->pool->cache, w->teller);
