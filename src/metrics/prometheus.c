@@ -97,7 +97,8 @@ static void put_value(struct str *s, const struct metric_row *row, const char *n
 
 static void put_waiting(const struct metrics *m, struct str *s)
 {
-	prometheus_head(s, METRIC_WAITING, "Messages in an incoming queue directory, waiting or in hand.", "gauge");
+	prometheus_head(s, METRIC_WAITING,
+			"Messages in an incoming queue directory, waiting or in hand.", "gauge");
 	for (size_t i = 0; i < METRIC_DIRS_MAX; i++) {
 		if (m->dirs[i].name == NULL)
 			continue;
