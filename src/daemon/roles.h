@@ -17,6 +17,9 @@ int supervisor_main(const struct daemon_options *o);
 /* Started by the supervisor, its channel on CHANNEL_FD. */
 int gateway_main(const struct daemon_options *o);
 
+/* Started by the supervisor: CHANNEL_FD towards the gateway, then listening sockets. */
+int exporter_main(void);
+
 /* Read @path from disk; problems go to the log. *@ret_bundle_fd is for the other processes. */
 int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd,
 		   struct err *err) MUST_CHECK;

@@ -8,6 +8,7 @@
  *   commit.c    many messages, one sync
  *   hold.c      into quarantine
  *   kick.c      tell the MTA
+ *   census.c    how many messages are in the queues, when somebody asks
  *   site.c      all that is made from one configuration snapshot
  */
 #ifndef MSG_INTERNAL_H
@@ -91,6 +92,8 @@ struct site_dir {
 	struct queue_dir *dir;
 	size_t index;
 	bool listing, dirty; /* a listing is under way; another one is wanted */
+	bool counted;        /* by the census */
+	uint64_t messages;   /* then */
 	size_t watched_n;    /* of its directories, from the first */
 };
 
@@ -183,6 +186,7 @@ struct worker {
 	uint32_t index;  /* number the zygote knows it by */
 	uint16_t teller; /* in the verdict cache */
 	pid_t pid;
+	int core; /* -1: any */
 	struct jobs *jobs;
 	int sock, event_fd;
 	struct op event_op;
@@ -237,11 +241,31 @@ bool pool_before_wait(void *pool);
 /* Give up what no worker has begun (drain). */
 void pool_release_waiting(struct pool *p);
 unsigned pool_up_n(const struct pool *p);
+void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg);
+
+/* --- census.c --- */
+struct census {
+	struct gate *gate;
+	struct task task;
+	struct site *site; /* being counted; NULL: nothing is */
+	size_t dir_i;
+	uint64_t ended_ns;
+};
+
+void census_init(struct census *c, struct gate *g);
+void census_fini(struct census *c);
+/* Count, unless that is under way or was done a moment ago; the result is there later. */
+void census_take(struct census *c);
 
 /* --- life.c --- */
 /* Claim @id; 0 when a message was begun, 1 when there was nothing to do, negative: no room. */
 int life_claim(struct gate *g, size_t dir_i, const char *id);
 void life_enter(struct msg *m, enum msg_state next);
+/* The longest time its worker can have spent on @m: it tells what it likes. The loop's clock stands
+ * still within a turn, and what a worker did before is told with the next message: hence a second
+ * more. */
+uint64_t life_scan_ns_max(const struct msg *m);
 /* A worker's facts (decoded, in m->arena). */
 void life_scanned(struct msg *m, const struct facts *f);
 /* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */
@@ -308,6 +332,7 @@ struct gate {
 	struct attempts *attempts;
 	struct msglog *msglog; /* NULL: none wanted */
 	struct intake intake;
+	struct census census;
 	struct pool pool;
 	struct commit commit;
 	struct kick kick;

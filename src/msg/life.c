@@ -21,6 +21,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "core/probe.h"
 #include "msg/internal.h"
 #include "msg/report.h"
 
@@ -72,6 +73,8 @@ static void run_state(struct task *t)
 void life_enter(struct msg *m, enum msg_state next)
 {
 	assert((states[m->state].next & TO(next)) != 0);
+	PROBE4(msg_state, m->entry.id, states[m->state].name, states[next].name,
+	       loop_now_ns(m->gate->loop));
 	m->state = next;
 	(void)fault_at(states[next].fault, 0);
 	if (states[next].run != NULL)
@@ -367,6 +370,26 @@ static void log_unfinished(struct msg *m)
 	}
 }
 
+uint64_t life_scan_ns_max(const struct msg *m)
+{
+	return loop_now_ns(m->gate->loop) - m->queued_ns + UINT64_C(1000000000);
+}
+
+static void count_stages(const struct msg *m, const struct facts *f)
+{
+	uint64_t max_ns = life_scan_ns_max(m);
+
+	for (unsigned i = 0; f->has_stages && i < STAGE_COUNT; i++) {
+		struct cost c = f->stages[i];
+
+		if (c.wall_ns == 0)
+			continue; /* not reached */
+		c.cpu_ns = MIN_OF(c.cpu_ns, max_ns);
+		c.wall_ns = MIN_OF(c.wall_ns, max_ns);
+		metrics_add_stage(m->gate->metrics, i, &c, f->counted_events);
+	}
+}
+
 void life_scanned(struct msg *m, const struct facts *f)
 {
 	uint64_t now = loop_now_ns(m->gate->loop);
@@ -379,7 +402,9 @@ void life_scanned(struct msg *m, const struct facts *f)
 	}
 	m->scan_ns = now - m->queued_ns;
 	metrics_observe_us(m->gate->metrics, METRIC_SCAN_US, m->scan_ns / 1000);
-	metrics_add(m->gate->metrics, METRIC_SCAN_CPU_US, f->cpu_us);
+	metrics_add(m->gate->metrics, METRIC_SCAN_CPU_US,
+		    MIN_OF(f->cpu_us, life_scan_ns_max(m) / 1000));
+	count_stages(m, f);
 	metrics_add(m->gate->metrics, METRIC_EXPANDED_BYTES, f->expanded_bytes);
 	metrics_add(m->gate->metrics, METRIC_CACHE_HITS, f->cache_hits);
 	policy_decide(m->site->conf, &m->who, &m->request, m->facts, m->arena, &m->decision);

@@ -298,6 +298,10 @@ static int take_one(struct worker *w)
 		return r;
 	}
 	learn(w, &facts);
+	metrics_add_worker(w->pool->gate->metrics, w->index,
+			   &(struct metric_worker){
+				   .messages = 1,
+				   .cpu_us = MIN_OF(facts.cpu_us, life_scan_ns_max(m) / 1000) });
 	life_scanned(m, &facts);
 	return 0;
 }
@@ -372,7 +376,7 @@ static int send_spawn(struct worker *w, int jobs_fd, int worker_sock, struct err
 {
 	struct zygote_msg z = { .type = ZYGOTE_SPAWN,
 				.worker = w->index,
-				.core = cores_pick(w->zygote->site->conf, w->index) };
+				.core = w->core = cores_pick(w->zygote->site->conf, w->index) };
 	int fds[4] = { jobs_fd, worker_sock, w->event_fd, w->pool->cache_fd };
 
 	return zygote_send(w->zygote->sock, &z, fds, w->pool->cache == NULL ? 3 : 4, err);
@@ -499,6 +503,7 @@ static void worker_gone(struct worker *w, int status, const char *text)
 			    (int)w->pid, why, w->busy_n);
 		metrics_add(g->metrics,
 			    w->timed_out ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS, 1);
+		metrics_add_worker(g->metrics, w->index, &(struct metric_worker){ .deaths = 1 });
 	}
 	if (w->pool->cache != NULL)
 		verdict_cache_take_back(w->pool->cache, w->teller);
@@ -832,4 +837,61 @@ void pool_fini(struct pool *p)
 	}
 	verdict_cache_free(&p->cache);
 	fd_close(&p->cache_fd);
+}
+
+/* --- for people --- */
+
+static char state_letter(const struct worker *w)
+{
+	if (w->state == WORKER_STARTING)
+		return 'S';
+	if (w->state == WORKER_ENDING)
+		return 'E';
+	return w->busy_n == 0 ? 'I' : stage_letter(STAGE_READ); /* until it begins one */
+}
+
+/* Stage and time are the worker's own words. */
+static void describe_job(const struct worker *w, unsigned slot, struct gate_worker *out)
+{
+	const struct msg *m = w->slots[slot];
+	uint64_t now = loop_now_ns(w->pool->gate->loop), since;
+
+	out->state = stage_letter(jobs_peek(w->jobs, slot, &since));
+	out->id = m->entry.id;
+	since = MAX_OF(since, m->queued_ns);
+	out->age_ms = now > since ? (now - since) / 1000000 : 0;
+}
+
+static void each_job(const struct worker *w, void (*each)(void *arg, const struct gate_worker *w),
+		     void *arg)
+{
+	struct gate_worker out = { .worker = w->index,
+				   .pid = (int)w->pid,
+				   .core = w->core,
+				   .state = state_letter(w),
+				   .in_hand = w->busy_n,
+				   .retiring = w->zygote->retiring };
+	uint32_t posted = 0, running = 0;
+	unsigned told = 0;
+
+	if (w->state == WORKER_UP)
+		jobs_leftover(w->jobs, &posted, &running);
+	for (unsigned i = 0; i < JOBS_SLOTS; i++) {
+		if ((running & (1u << i)) == 0 || w->slots[i] == NULL)
+			continue;
+		describe_job(w, i, &out);
+		each(arg, &out);
+		told++;
+	}
+	if (told == 0)
+		each(arg, &out);
+}
+
+void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg)
+{
+	for (const struct zygote *z = p->zygotes; z != NULL; z = z->next)
+		for (unsigned i = 0; i < z->workers_n; i++)
+			if (z->workers[i].state != WORKER_NONE)
+				each_job(&z->workers[i], each, arg);
 }

@@ -9,6 +9,7 @@
 #ifndef WORKER_OPS_H
 #define WORKER_OPS_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "core/arena.h"
@@ -36,6 +37,8 @@ struct worker_ops {
 			   const struct verdict_cache *cache, struct err *err);
 	/* NULL in the product. Tests: once, inside the finished sandbox, before the first job. */
 	void (*sandboxed)(struct reader *r);
+	/* NULL: nothing is shown. */
+	void (*show_stage)(struct scanner *s, _Atomic uint8_t *shown);
 	int (*get_request)(struct bytes in, struct arena *a, struct scan_request *ret_r,
 			   struct err *err);
 	int (*scan)(struct scanner *s, const struct scan_request *r, struct bytes message,

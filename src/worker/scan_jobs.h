@@ -7,6 +7,10 @@
 #include "loop/reader.h"
 #include "worker/ops.h"
 
+struct scan_clocks {
+	uint64_t cpu_ns, wall_ns; /* of the thread; monotonic */
+};
+
 struct scan_jobs {
 	const struct worker_ops *ops;
 	struct jobs *jobs;
@@ -17,7 +21,13 @@ struct scan_jobs {
 	uint64_t free_inodes;   /* there, while it is empty */
 	struct arena *requests; /* decoded requests of one batch */
 	struct arena *arena;    /* of the message being scanned */
-	uint8_t *hot;           /* small messages of one turn, reused: it stays in the cache */
+	/* What is not part of one scan is told with the messages it was done for, or the next. */
+	bool charging;            /* the scanner notes costs */
+	struct scan_clocks mark;  /* up to here time is accounted for */
+	struct scan_clocks read;  /* share of each message of this turn */
+	struct scan_clocks rest;  /* what the turn before left over, for the next message */
+	struct scan_clocks scans; /* of this turn */
+	uint8_t *hot;             /* small messages of one turn, reused: it stays in the cache */
 };
 
 /* Buffers and arenas. */
