@@ -5,23 +5,57 @@
  * Only what PCRE2 and Hyperscan read alike on subjects without control characters may pass:
  * literals, classes without POSIX names, groups, alternatives, small repeats, the escapes d D w W s
  * S b B. Everything else, however harmless it looks, is asked one by one as before.
+ *
+ * Better than the expression is its longest literal: whatever matches must hold it, and a database
+ * of 20,000 literals compiles in half a second, one of 20,000 wildcards in half a minute.
  */
 #include "conf/rule_screen.h"
 #include "core/num.h"
 
 #define EXPRESSION_MAX 300u
 #define REPEAT_MAX     64u
+#define LITERAL_MIN    4u /* shorter ones stand in half of all addresses */
 /* All maxima of repeats multiplied: nested ones make databases that never end to compile. */
 #define REPEATS_MAX    256u
 
+/* The literal being read, and the longest one so far. */
+struct literal {
+	char run[EXPRESSION_MAX + 1], best[EXPRESSION_MAX + 1];
+	size_t run_n, best_n;
+};
+
 struct look {
 	struct bytes rest;
+	struct literal literal;
+	unsigned depth;   /* of groups */
+	bool alternative; /* a '|' outside of groups: nothing must be there */
 	unsigned repeats;
 	bool in_class;
 	uint8_t last;      /* the byte in front of this one */
 	bool after_repeat; /* a '+' here would be possessive */
 	bool no_dollar;    /* subjects hold line feeds */
 };
+
+static void literal_add(struct literal *l, uint8_t c)
+{
+	l->run[l->run_n++] = (char)c;
+}
+
+static void literal_end(struct literal *l)
+{
+	if (l->run_n > l->best_n) {
+		memcpy(l->best, l->run, l->run_n);
+		l->best_n = l->run_n;
+	}
+	l->run_n = 0;
+}
+
+/* What was read last need not be there. */
+static void literal_drop(struct literal *l)
+{
+	l->run_n -= l->run_n > 0;
+	literal_end(l);
+}
 
 static bool is_print(uint8_t c)
 {
@@ -38,6 +72,12 @@ static bool look_escape(struct look *k)
 	c = k->rest.p[0];
 	k->rest = bytes_from(k->rest, 1);
 	k->after_repeat = false;
+	if (!k->in_class && k->depth == 0) {
+		if (ascii_is_alnum(c))
+			literal_end(&k->literal);
+		else
+			literal_add(&k->literal, c);
+	}
 	if (c == 'b' || c == 'B')
 		return !k->in_class;
 	if (!ascii_is_alnum(c))
@@ -64,6 +104,10 @@ static bool look_repeat(struct look *k)
 	if (!bytes_starts(k->rest, BYTES("}")) || high < low || high == 0)
 		return false;
 	k->rest = bytes_from(k->rest, 1);
+	if (low == 0)
+		literal_drop(&k->literal);
+	else
+		literal_end(&k->literal);
 	k->repeats *= (unsigned)high;
 	k->after_repeat = true;
 	return k->repeats <= REPEATS_MAX;
@@ -72,6 +116,8 @@ static bool look_repeat(struct look *k)
 static bool look_group(struct look *k)
 {
 	k->after_repeat = false;
+	k->depth++;
+	literal_end(&k->literal);
 	if (bytes_starts(k->rest, BYTES("*")))
 		return false;
 	if (!bytes_starts(k->rest, BYTES("?")))
@@ -96,9 +142,21 @@ static bool open_class(struct look *k)
 {
 	k->in_class = true;
 	k->after_repeat = false;
+	literal_end(&k->literal);
 	if (bytes_starts(k->rest, BYTES("^")))
 		k->rest = bytes_from(k->rest, 1);
 	return k->rest.n > 0 && k->rest.p[0] != ']';
+}
+
+/* A byte that stands for itself or for a place. */
+static void look_other(struct look *k, uint8_t c)
+{
+	k->depth -= c == ')' && k->depth > 0;
+	k->alternative |= c == '|' && k->depth == 0;
+	if (strchr(").|^$", c) != NULL)
+		literal_end(&k->literal);
+	else if (k->depth == 0)
+		literal_add(&k->literal, c);
 }
 
 static bool look_one(struct look *k, uint8_t c)
@@ -121,20 +179,38 @@ static bool look_one(struct look *k, uint8_t c)
 	case '*':
 	case '?':
 	case '+':
+		if (c == '+')
+			literal_end(&k->literal);
+		else
+			literal_drop(&k->literal);
 		/* "*?" is lazy: the same matches; "*+" is possessive: fewer */
 		k->after_repeat = true;
 		return !after || c == '?';
-	case '$':
-		k->after_repeat = false;
-		return !k->no_dollar;
 	default:
 		k->after_repeat = false;
-		return true;
+		look_other(k, c);
+		return c != '$' || !k->no_dollar;
 	}
 }
 
+static void add_escaped(struct str *out, struct bytes text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (ascii_is_alnum(text.p[i]))
+			str_add_char(out, (char)text.p[i]);
+		else
+			str_addf(out, "\\x%02x", text.p[i]);
+	}
+}
+
+static void put_literal(const struct literal *l, struct str *out)
+{
+	if (l->best_n >= LITERAL_MIN)
+		add_escaped(out, bytes_of(l->best, l->best_n));
+}
+
 /* Both libraries read @text alike, and its database is small. */
-static bool is_plain(const char *text, bool no_dollar)
+static bool is_plain(const char *text, bool no_dollar, struct str *literal)
 {
 	struct look k = { .rest = bytes_str(text), .repeats = 1, .no_dollar = no_dollar };
 
@@ -148,20 +224,19 @@ static bool is_plain(const char *text, bool no_dollar)
 			return false;
 		k.last = c;
 	}
+	literal_end(&k.literal);
+	if (!k.alternative)
+		put_literal(&k.literal, literal);
 	return !k.in_class;
 }
 
 static void add_glob(struct str *out, struct bytes text)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		uint8_t c = text.p[i];
-
-		if (c == '*')
+		if (text.p[i] == '*')
 			str_add(out, ".*");
-		else if (ascii_is_alnum(c))
-			str_add_char(out, (char)c);
 		else
-			str_addf(out, "\\x%02x", c);
+			add_escaped(out, bytes_of(text.p + i, 1));
 	}
 }
 
@@ -182,7 +257,21 @@ static void add_trimmed(struct str *out, struct bytes text, const char *head, co
 		str_add(out, tail);
 }
 
-static bool add_regex(const struct pattern *p, struct str *out)
+static void glob_literal(struct bytes text, struct str *out)
+{
+	struct literal l = { .run_n = 0 };
+
+	for (size_t i = 0; i < text.n && i < EXPRESSION_MAX; i++) {
+		if (text.p[i] == '*')
+			literal_end(&l);
+		else
+			literal_add(&l, text.p[i]);
+	}
+	literal_end(&l);
+	put_literal(&l, out);
+}
+
+static bool add_regex(const struct pattern *p, struct str *out, struct str *literal)
 {
 	struct regex_scratch scratch = { NULL, NULL };
 	/* Hyperscan takes no expression that matches nothing at all, and an empty subject is one */
@@ -190,14 +279,16 @@ static bool add_regex(const struct pattern *p, struct str *out)
 
 	regex_scratch_fini(&scratch);
 	str_add(out, p->regex->text);
-	return !on_nothing && is_plain(p->regex->text, p->kind == PATTERN_REPORT_REGEX);
+	return !on_nothing && is_plain(p->regex->text, p->kind == PATTERN_REPORT_REGEX, literal);
 }
 
-bool rule_expression(const struct pattern *p, enum screen_class *ret_class, struct str *out)
+bool rule_expression(const struct pattern *p, enum screen_class *ret_class, struct str *out,
+		     struct str *literal)
 {
 	struct bytes text = bytes_of(p->text, p->n);
 
 	str_reset(out);
+	str_reset(literal);
 	switch (p->kind) {
 	case PATTERN_GLOB:
 		*ret_class = SCREEN_ADDRESS;
@@ -219,9 +310,10 @@ bool rule_expression(const struct pattern *p, enum screen_class *ret_class, stru
 			     : p->kind == PATTERN_IP_REGEX   ? SCREEN_CLIENT
 			     : p->kind == PATTERN_HOST_REGEX ? SCREEN_HOST
 							     : SCREEN_REPORT;
-		return add_regex(p, out) && !out->failed;
+		return add_regex(p, out, literal) && !out->failed;
 	default:
 		return false;
 	}
+	glob_literal(text, literal);
 	return out->n > 0 && text.n <= EXPRESSION_MAX && !out->failed;
 }

@@ -17,11 +17,11 @@
 
 #include "core/clock.h"
 
-#define WORTH_IT     16u /* expressions of one class; below that PCRE2 alone is as fast */
-#define CHUNK        4096u
-#define SCREEN_MAX   200000u /* expressions of one ruleset */
+#define WORTH_IT     16u      /* expressions of one class; below that PCRE2 alone is as fast */
+#define SCREEN_MAX   1000000u /* conditions of one ruleset */
 #define BYTES_MAX    (256 * MIB)
-#define COMPILE_NS   (UINT64_C(60) * 1000000000)
+#define COMPILE_NS   (UINT64_C(30) * 1000000000) /* of processor time */
+#define SHARED_MAX   16u   /* conditions with one literal; more make candidates of no use */
 #define TOLD_REST    1000u /* so many that remain are worth a line */
 #define SCREEN_FLAGS (HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | HS_FLAG_PREFILTER)
 
@@ -43,18 +43,27 @@ struct rule_screen {
 
 /* ---- compiling ---- */
 
-/* What is to be compiled, by class. */
+/* Literals and whole expressions are compiled apart: they cost too different times. */
+enum form { FORM_LITERAL, FORM_WHOLE, FORMS };
+static const size_t chunk[FORMS] = { 100000, 1024 };
+
+/* What is to be compiled. */
 struct wanted {
 	char **text;
 	size_t *place; /* in rs->linear */
 	size_t n, cap;
 };
 
+/* How many conditions have a literal, roughly: two may share a counter. */
+#define LITERALS_SIZE 65536u
+
 struct build {
 	struct conf_loader *l;
 	struct ruleset *rs;
 	struct rule_screen *s;
-	struct wanted wanted[SCREEN_CLASSES];
+	struct wanted wanted[SCREEN_CLASSES][FORMS];
+	size_t wanted_n[SCREEN_CLASSES];
+	uint32_t *literals;
 	bool *inside; /* by place in rs->linear */
 	uint64_t began_ns;
 	size_t bytes;
@@ -63,8 +72,8 @@ struct build {
 
 static void build_fini(struct build *b)
 {
-	for (unsigned c = 0; c < SCREEN_CLASSES; c++) {
-		struct wanted *w = &b->wanted[c];
+	for (unsigned c = 0; c < SCREEN_CLASSES * FORMS; c++) {
+		struct wanted *w = &b->wanted[c / FORMS][c % FORMS];
 
 		for (size_t i = 0; i < w->n; i++)
 			free(w->text[i]);
@@ -72,6 +81,7 @@ static void build_fini(struct build *b)
 		free(w->place);
 	}
 	free(b->inside);
+	free(b->literals);
 }
 
 static bool want(struct wanted *w, const char *text, size_t place)
@@ -104,36 +114,67 @@ static bool is_taken(const struct pattern *p, const char *text)
 	return rc == HS_SUCCESS;
 }
 
-/* The condition of linear place @i to look for: of two either will do. False: no memory. */
-static bool want_place(struct build *b, size_t i, struct str *text)
+struct texts {
+	struct str whole, literal;
+};
+
+/* The condition of linear place @i to look for: of two either will do. RULE_NONE: neither. */
+static uint32_t pick(const struct build *b, size_t i, enum screen_class *ret_class, struct texts *t)
 {
 	const struct rule *r = &b->rs->rules[b->rs->conds[b->rs->linear[i]].rule];
 
 	for (uint32_t cond = r->cond; cond <= r->cond + r->two; cond++) {
 		const struct pattern *p = &b->rs->conds[cond].pattern;
-		enum screen_class class;
 
-		if (!rule_expression(p, &class, text) || !is_taken(p, str_view(text)))
-			continue;
-		b->rs->linear[i] = cond;
-		return want(&b->wanted[class], str_view(text), i);
+		if (rule_expression(p, ret_class, &t->whole, &t->literal) &&
+		    (t->literal.n > 0 || is_taken(p, str_view(&t->whole))))
+			return cond;
 	}
-	return true;
+	return RULE_NONE;
+}
+
+static uint32_t *literal_count(const struct build *b, const struct texts *t)
+{
+	return &b->literals[rule_hash(KEY_KINDS, str_bytes(&t->literal)) % LITERALS_SIZE];
+}
+
+static bool want_place(struct build *b, size_t i, struct texts *t)
+{
+	enum form form = FORM_LITERAL;
+	enum screen_class class;
+	uint32_t cond = pick(b, i, &class, t);
+
+	if (cond == RULE_NONE)
+		return true;
+	if (t->literal.n == 0 || *literal_count(b, t) > SHARED_MAX)
+		form = FORM_WHOLE;
+	if (form == FORM_WHOLE && !is_taken(&b->rs->conds[cond].pattern, str_view(&t->whole)))
+		return true;
+	b->rs->linear[i] = cond;
+	b->wanted_n[class]++;
+	return want(&b->wanted[class][form],
+		    str_view(form == FORM_LITERAL ? &t->literal : &t->whole), i);
 }
 
 static bool want_all(struct build *b)
 {
-	AUTO(str_fini) struct str text;
+	struct texts t;
+	size_t n = MIN_OF(b->rs->linear_n, SCREEN_MAX);
+	enum screen_class class;
+	bool ok = true;
 
-	str_init(&text, 64 * KIB);
-	for (size_t i = 0; i < b->rs->linear_n; i++) {
-		b->over |= i >= SCREEN_MAX;
-		if (b->over)
-			break;
-		if (!want_place(b, i, &text))
-			return false;
+	str_init(&t.whole, 64 * KIB);
+	str_init(&t.literal, 64 * KIB);
+	b->over = n < b->rs->linear_n;
+	for (size_t i = 0; i < n; i++) {
+		if (pick(b, i, &class, &t) != RULE_NONE && t.literal.n > 0)
+			++*literal_count(b, &t);
 	}
-	return true;
+	for (size_t i = 0; ok && i < n; i++)
+		ok = want_place(b, i, &t);
+	str_fini(&t.whole);
+	str_fini(&t.literal);
+	return ok;
 }
 
 /* ---- databases of an earlier process ---- */
@@ -208,10 +249,9 @@ static hs_database_t *compile(const struct wanted *w, size_t from, size_t n)
 	return db;
 }
 
-static bool add_database(struct build *b, enum screen_class class, size_t from, size_t n,
-			 hs_database_t *db)
+static bool add_database(struct build *b, enum screen_class class, const struct wanted *w,
+			 size_t from, size_t n, hs_database_t *db)
 {
-	const struct wanted *w = &b->wanted[class];
 	uint32_t *conds = calloc(n, sizeof(*conds));
 	struct rule_screen *s = b->s;
 	size_t bytes = 0;
@@ -233,14 +273,14 @@ static bool add_database(struct build *b, enum screen_class class, size_t from, 
 	return true;
 }
 
-static bool compile_chunk(struct build *b, enum screen_class class, size_t from, size_t n)
+static bool compile_chunk(struct build *b, enum screen_class class, const struct wanted *w,
+			  size_t from, size_t n)
 {
-	const struct wanted *w = &b->wanted[class];
 	AUTO(str_fini) struct str about;
 	hs_database_t *db;
 	char name[64];
 
-	str_init(&about, 4 * MIB);
+	str_init(&about, 64 * MIB);
 	describe(w, from, n, &about);
 	if (about.failed)
 		return false;
@@ -252,23 +292,27 @@ static bool compile_chunk(struct build *b, enum screen_class class, size_t from,
 		if (db != NULL)
 			keep_made(b, name, str_bytes(&about), db);
 	}
-	return db == NULL || add_database(b, class, from, n, db);
+	return db == NULL || add_database(b, class, w, from, n, db);
+}
+
+static bool compile_form(struct build *b, enum screen_class class, enum form form)
+{
+	const struct wanted *w = &b->wanted[class][form];
+
+	for (size_t from = 0; from < w->n; from += chunk[form]) {
+		b->over |= b->bytes > BYTES_MAX || clock_thread_cpu_ns() - b->began_ns > COMPILE_NS;
+		if (b->over)
+			return true;
+		if (!compile_chunk(b, class, w, from, MIN_OF(w->n - from, chunk[form])))
+			return false;
+	}
+	return true;
 }
 
 static bool compile_class(struct build *b, enum screen_class class)
 {
-	const struct wanted *w = &b->wanted[class];
-
-	if (w->n < WORTH_IT)
-		return true;
-	for (size_t from = 0; from < w->n; from += CHUNK) {
-		b->over |= b->bytes > BYTES_MAX || clock_now_ns() - b->began_ns > COMPILE_NS;
-		if (b->over)
-			return true;
-		if (!compile_chunk(b, class, from, MIN_OF(w->n - from, CHUNK)))
-			return false;
-	}
-	return true;
+	return b->wanted_n[class] < WORTH_IT ||
+	       (compile_form(b, class, FORM_LITERAL) && compile_form(b, class, FORM_WHOLE));
 }
 
 static bool list_rest(struct build *b)
@@ -304,10 +348,11 @@ bool rule_screen_build(struct conf_loader *l, struct ruleset *rs)
 
 	if (rs->linear_n < WORTH_IT || hs_valid_platform() != HS_SUCCESS)
 		return true;
-	b.began_ns = clock_now_ns();
+	b.began_ns = clock_thread_cpu_ns();
 	b.inside = calloc(rs->linear_n, sizeof(*b.inside));
+	b.literals = calloc(LITERALS_SIZE, sizeof(*b.literals));
 	b.s = rs->screen = calloc(1, sizeof(*b.s));
-	if (b.inside == NULL || b.s == NULL)
+	if (b.inside == NULL || b.literals == NULL || b.s == NULL)
 		return false;
 	ok = want_all(&b);
 	for (unsigned c = 0; ok && c < SCREEN_CLASSES; c++)

@@ -54,8 +54,10 @@ void screen_pass_end(struct screen_pass *p);
 /* Ascending, each once. */
 void rule_candidates_sort(struct rule_candidates *c);
 
-/* rule_expr.c: the expression that matches at least what @p does, for Hyperscan. False: there is
- * none that both read alike. @out is reset first. */
-bool rule_expression(const struct pattern *p, enum screen_class *ret_class, struct str *out);
+/* rule_expr.c: the expression that matches at least what @p does, for Hyperscan, and a literal that
+ * every match holds (empty: none). False: there is none that both read alike. Both texts are reset
+ * first. */
+bool rule_expression(const struct pattern *p, enum screen_class *ret_class, struct str *out,
+		     struct str *literal);
 
 #endif
