@@ -34,6 +34,11 @@ struct conf_source {
 	/* Value of an environment variable: all processes must see the one of the first reader.
 	 * -ENOENT: not set. */
 	int (*env)(struct conf_source *s, const char *name, struct bytes *ret_value);
+	/* What one loader made with much work (compiled expressions), for those that read the same
+	 * configuration after it; the name says all that it depends on. -ENOENT: nobody did. */
+	int (*made)(struct conf_source *s, const char *name, struct bytes *ret_content);
+	/* Keep a copy. Failing costs the next one the work. */
+	void (*keep_made)(struct conf_source *s, const char *name, struct bytes content);
 };
 
 /* Reads the disk and remembers every answer. */

@@ -6,7 +6,14 @@
 #include "conf/conf.h"
 #include "core/arena.h"
 
-enum conf_question { CONF_ASK_READ, CONF_ASK_KIND, CONF_ASK_GLOB, CONF_ASK_ENV, CONF_QUESTIONS };
+enum conf_question {
+	CONF_ASK_READ,
+	CONF_ASK_KIND,
+	CONF_ASK_GLOB,
+	CONF_ASK_ENV,
+	CONF_ASK_MADE,
+	CONF_QUESTIONS
+};
 
 struct conf_answer {
 	enum conf_question what;
