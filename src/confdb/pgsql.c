@@ -22,7 +22,7 @@ struct pgsql {
 
 /* Own: what a statement may cost on the server, and one moment for all answers. */
 static const char *const preparation[] = {
-	"SET statement_timeout = " STATEMENT_MS,
+	("SET statement_timeout = " STATEMENT_MS),
 	"SET idle_in_transaction_session_timeout = 0",
 	"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 };
