@@ -199,6 +199,16 @@ int children_start(struct children *cs, enum child_role role, const int *fds, si
 	return 0;
 }
 
+bool children_add(struct children *cs, enum child_role role, pid_t pid)
+{
+	struct child *place = free_place(cs);
+
+	if (place == NULL)
+		return false;
+	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
+	return true;
+}
+
 bool children_reap(struct children *cs, struct child *ret_c, int *ret_status)
 {
 	pid_t pid;
@@ -243,7 +253,7 @@ void children_signal(const struct children *cs, enum child_role role, int sig)
 
 const char *child_name(enum child_role role)
 {
-	static const char *const names[] = { "nothing", "gateway", "zygote", "exporter" };
+	static const char *const names[] = { "nothing", "gateway", "zygote", "exporter", "loader" };
 
 	return names[role];
 }
