@@ -12,7 +12,7 @@ fi
 
 # What the build needs; docs/dependencies.md says why.
 # shellcheck disable=SC2034
-build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libarchive-dev libcap-ng-dev
+build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libarchive-dev libc-ares-dev libcap-ng-dev
 	libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libmagic-dev libpcre2-dev
 	libseccomp-dev libsqlite3-dev libssl-dev libsystemd-dev liburing-dev)
 # What the tests need on top of it.
