@@ -220,16 +220,13 @@ const struct dns_answer *dns_ask(struct dns *d, struct dns_query *q)
 	return give_up(d, DNS_LIMIT);
 }
 
+/* Also what nobody waits for any more: whoever asked will come again. */
 static void ask_servers(struct dns *d)
 {
 	while (d->queued.first != NULL && d->in_flight < d->set.in_flight_max) {
 		struct question *x = d->queued.first;
 
 		question_remove(&d->queued, x);
-		if (x->waiting == NULL) { /* all were cancelled, or waited too long */
-			table_drop(&d->table, x);
-			continue;
-		}
 		x->state = QUESTION_ASKED;
 		d->in_flight++;
 		d->stats.asked++;

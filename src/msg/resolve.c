@@ -57,6 +57,36 @@ static void let_go(struct msg *m, uint64_t again_ns)
 	life_enter(m, MSG_RELEASED);
 }
 
+static unsigned room(const struct gate *g)
+{
+	return MAX_OF(g->in_flight_max / 2, 1u);
+}
+
+static void list_again(struct timer *t)
+{
+	struct resolve *r = CONTAINER_OF(t, struct resolve, timer);
+
+	if (r->gate->draining)
+		return;
+	if (r->n < room(r->gate))
+		intake_rescan(&r->gate->intake);
+	else
+		(void)!loop_timer_set(r->gate->loop, t, loop_now_ns(r->gate->loop) + NS_PER_S);
+}
+
+/* Its question goes on: the answer may be known when the message comes again. */
+static void no_room(struct msg *m)
+{
+	struct gate *g = m->gate;
+
+	(void)err_set(&m->why, ERR_TEMP, -EBUSY, "%u clients' names are being looked up",
+		      g->resolve.n);
+	if (g->resolve.timer.place == 0)
+		(void)!loop_timer_set(g->loop, &g->resolve.timer, loop_now_ns(g->loop) + NS_PER_S);
+	m->failed_attempt = false;
+	life_enter(m, MSG_RELEASED);
+}
+
 static bool is_kept(const struct msg *m)
 {
 	const struct conf *c = m->site->conf;
@@ -72,6 +102,10 @@ static bool take_names(struct msg *m, const struct client_host *h)
 {
 	bool failed = h->status != DNS_FOUND && h->status != DNS_NONE;
 
+	if (h->status == DNS_LIMIT) {
+		no_room(m);
+		return false;
+	}
 	if (failed && is_kept(m)) {
 		metrics_add(m->gate->metrics, METRIC_HOST_NAMES_KEPT, 1);
 		tell(m, h, "stays in the queue");
@@ -98,35 +132,6 @@ static void resolved(struct client_host *h)
 	m->gate->resolve.n--;
 	if (take_names(m, h))
 		life_resolved(m);
-}
-
-static unsigned room(const struct gate *g)
-{
-	return MAX_OF(g->in_flight_max / 2, 1u);
-}
-
-static void list_again(struct timer *t)
-{
-	struct resolve *r = CONTAINER_OF(t, struct resolve, timer);
-
-	if (r->gate->draining)
-		return;
-	if (r->n < room(r->gate))
-		intake_rescan(&r->gate->intake);
-	else
-		(void)!loop_timer_set(r->gate->loop, t, loop_now_ns(r->gate->loop) + NS_PER_S);
-}
-
-static void no_room(struct msg *m)
-{
-	struct gate *g = m->gate;
-
-	(void)err_set(&m->why, ERR_TEMP, -EBUSY, "%u clients' names are being looked up",
-		      g->resolve.n);
-	if (g->resolve.timer.place == 0)
-		(void)!loop_timer_set(g->loop, &g->resolve.timer, loop_now_ns(g->loop) + NS_PER_S);
-	m->failed_attempt = false;
-	life_enter(m, MSG_RELEASED);
 }
 
 static uint64_t timeout_s(const struct conf *c)
