@@ -90,6 +90,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		r = pool_init(&g->pool, g, err);
 	if (r == 0)
 		r = kick_init(&g->kick, g, err);
+	if (r == 0)
+		r = resolve_init(&g->resolve, g, err);
 	if (r < 0)
 		return r;
 	commit_init(&g->commit, g);
@@ -108,6 +110,7 @@ void gate_free(struct gate **g)
 	loop_set_before_wait((*g)->loop, NULL, NULL);
 	if ((*g)->intake.task.run != NULL)
 		intake_fini(&(*g)->intake);
+	resolve_fini(&(*g)->resolve);
 	kick_fini(&(*g)->kick);
 	census_fini(&(*g)->census);
 	pool_fini(&(*g)->pool);
@@ -144,6 +147,7 @@ void gate_switch_site(struct gate *g, struct site *s)
 	intake_stop(&g->intake);
 	site_unref(&g->site);
 	g->site = site_ref(s);
+	resolve_configure(&g->resolve);
 	if (!g->draining)
 		intake_start(&g->intake);
 	log_info("Configuration reloaded");
@@ -156,6 +160,7 @@ void gate_drain(struct gate *g)
 	g->draining = true;
 	intake_stop(&g->intake);
 	pool_release_waiting(&g->pool);
+	resolve_release_all(g);
 }
 
 bool gate_idle(const struct gate *g)
@@ -189,6 +194,7 @@ void gate_measure(struct gate *g)
 	census_take(&g->census);
 	metrics_set(g->metrics, METRIC_IN_FLIGHT, g->in_flight);
 	metrics_set(g->metrics, METRIC_WORKERS_UP, pool_up_n(&g->pool));
+	resolve_measure(g);
 }
 
 void gate_each_worker(const struct gate *g, void (*each)(void *arg, const struct gate_worker *w),

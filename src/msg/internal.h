@@ -4,6 +4,7 @@
  *
  *   intake.c    which names to claim next: watch, listing, retries
  *   life.c      one message: states, claim, decision
+ *   resolve.c   the name of its client
  *   pool.c      zygotes and workers: hand out, reap, crashes, time limits
  *   commit.c    many messages, one sync
  *   hold.c      into quarantine
@@ -31,6 +32,7 @@
 /* What is true on disk in each state stands in docs/durability.md; what may follow in life.c. */
 enum msg_state {
 	MSG_CLAIMED,    /* locked and read; nothing changed */
+	MSG_RESOLVING,  /* the name of its client is being looked up */
 	MSG_WAITING,    /* for a free worker */
 	MSG_SCANNING,   /* a worker has it */
 	MSG_JUDGED,     /* decision made */
@@ -42,7 +44,9 @@ enum msg_state {
 	MSG_STATES
 };
 
+struct dns;
 struct gate;
+struct lookup;
 struct site;
 struct worker;
 
@@ -65,7 +69,8 @@ struct msg {
 	bool alone;                 /* is retried: shares no worker */
 	bool failed_attempt;        /* ends in RELEASED as a failed attempt */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
-	struct err why; /* set when it ends in RELEASED */
+	struct lookup *lookup; /* RESOLVING: in the arena */
+	struct err why;        /* set when it ends in RELEASED */
 
 	/* scanning */
 	struct worker *worker;
@@ -266,11 +271,34 @@ void life_enter(struct msg *m, enum msg_state next);
  * still within a turn, and what a worker did before is told with the next message: hence a second
  * more. */
 uint64_t life_scan_ns_max(const struct msg *m);
+/* The names of its client are in m->who, or nobody asks for them: on to the worker. */
+void life_resolved(struct msg *m);
 /* A worker's facts (decoded, in m->arena). */
 void life_scanned(struct msg *m, const struct facts *f);
 /* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */
 void life_scan_failed(struct msg *m, bool blame);
 const char *life_state_name(enum msg_state s);
+
+/* --- resolve.c --- */
+struct resolve {
+	struct gate *gate;
+	struct dns *dns;
+	unsigned n;         /* messages in MSG_RESOLVING */
+	struct timer timer; /* there was no room for more: list again */
+	uint64_t told_ns;   /* when the last line about failures was logged */
+	unsigned untold_n;
+};
+
+int resolve_init(struct resolve *r, struct gate *g, struct err *err) MUST_CHECK;
+void resolve_fini(struct resolve *r);
+/* The servers and times of the gate's site. */
+void resolve_configure(struct resolve *r);
+/* True: go on (nobody asks for the name, or it is known). False: the message is in MSG_RESOLVING
+ * and comes back through life_resolved(), or in MSG_RELEASED. */
+bool resolve_begin(struct msg *m);
+/* Give up what waits for a name (drain). */
+void resolve_release_all(struct gate *g);
+void resolve_measure(const struct gate *g);
 
 /* --- hold.c --- */
 void hold_begin(struct msg *m);
@@ -336,6 +364,7 @@ struct gate {
 	struct pool pool;
 	struct commit commit;
 	struct kick kick;
+	struct resolve resolve;
 	struct msg *all;
 	unsigned in_flight, in_flight_max;
 	bool draining;

@@ -2,7 +2,8 @@
 /*
  * msg/life.c - one message, from claim to the end. What is true on disk:
  *
- *   CLAIMED WAITING SCANNING JUDGED   locked in the incoming queue; only the lock is ours
+ *   CLAIMED RESOLVING WAITING SCANNING JUDGED
+ *                                     locked in the incoming queue; only the lock is ours
  *   COPYING                           and a hidden directory in the quarantine
  *   STAGED                            and invisible files in the outgoing queue, or that directory
  *   COMMITTING                        first synced, then visible, then synced, then the original
@@ -40,8 +41,11 @@ static const struct {
 	void (*run)(struct msg *m); /* start the work of this state; NULL: somebody else does */
 	const char *fault;
 } states[MSG_STATES] = {
-	[MSG_CLAIMED] = { "claimed", TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED), NULL,
-			  "msg.state.claimed" },
+	[MSG_CLAIMED] = { "claimed",
+			  TO(MSG_RESOLVING) | TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED),
+			  NULL, "msg.state.claimed" },
+	[MSG_RESOLVING] = { "resolving", TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED), NULL,
+			    "msg.state.resolving" },
 	[MSG_WAITING] = { "waiting", TO(MSG_SCANNING) | TO(MSG_RELEASED), run_waiting,
 			  "msg.state.waiting" },
 	[MSG_SCANNING] = { "scanning", TO(MSG_JUDGED) | TO(MSG_WAITING) | TO(MSG_RELEASED), NULL,
@@ -225,9 +229,9 @@ static int begin_attempt(struct msg *m, struct err *err)
 			      (int64_t)clock_unix_s(), &m->place, &m->attempts, err);
 }
 
-static void start(struct msg *m)
+/* All that rules ask for is known. */
+void life_resolved(struct msg *m)
 {
-	fill_who(m);
 	if (m->attempts > 1)
 		log_info("Making attempt %u at processing message %s", m->attempts, m->entry.id);
 	m->alone = m->attempts > 1;
@@ -244,6 +248,13 @@ static void start(struct msg *m)
 	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
+}
+
+static void start(struct msg *m)
+{
+	fill_who(m);
+	if (resolve_begin(m))
+		life_resolved(m);
 }
 
 int life_claim(struct gate *g, size_t dir_i, const char *id)
