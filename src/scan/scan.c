@@ -25,6 +25,7 @@ struct scan_engine {
 	struct rule_engine *rules;
 	struct type_engine *types;
 	locale_t utf8; /* made here, because a worker may not open its files */
+	unsigned scanners_n;
 	uint64_t generation;
 };
 
@@ -101,6 +102,20 @@ const char *scan_engine_describe(const struct scan_engine *e)
 
 /* --- scanner --- */
 
+/* libmagic keeps what it is at in its handle: the first scanner has the engine's, which was loaded
+ * before the fork, each further one (another thread of this worker) loads its own. */
+static int make_types(struct scanner *s, struct err *err)
+{
+	int r = 0;
+
+	s->types = s->engine->types;
+	if (s->types != NULL && s->engine->scanners_n > 1) {
+		r = type_engine_new(&s->own_types, err);
+		s->types = s->own_types;
+	}
+	return r == 0 && s->types != NULL ? type_engine_prepare(s->types, err) : r;
+}
+
 static int make_hash(struct scanner *s, struct err *err)
 {
 	/* Fetched once: the implicit fetch of each digest costs more than a small digest. */
@@ -122,7 +137,7 @@ int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_d
 	(void)mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 	(void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	s->engine = e;
-	s->types = e->types;
+	e->scanners_n++;
 	s->utf8 = e->utf8;
 	s->cache = cache;
 	r = make_hash(s, err);
@@ -130,8 +145,8 @@ int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_d
 		r = rule_scratch_new(&s->rules, e->rules, err);
 	if (r == 0 && e->clam != NULL)
 		r = clam_scanner_new(&s->clam, e->clam, tmp_dir, err);
-	if (r == 0 && e->types != NULL)
-		r = type_engine_prepare(e->types, err);
+	if (r == 0)
+		r = make_types(s, err);
 	if (r < 0)
 		return r;
 	*ret_s = TAKE(s);
@@ -142,6 +157,8 @@ void scanner_free(struct scanner **s)
 {
 	if (*s == NULL)
 		return;
+	(*s)->engine->scanners_n--;
+	type_engine_free(&(*s)->own_types);
 	clam_scanner_free(&(*s)->clam);
 	rule_scratch_free(&(*s)->rules);
 	EVP_MD_CTX_free((*s)->hash);
