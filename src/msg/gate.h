@@ -49,6 +49,8 @@ struct gate_status {
 	uint64_t generation; /* of the configuration in force */
 	const char *engine;  /* what the zygote said about itself */
 	unsigned in_flight, in_flight_max, workers, workers_up, dirs;
+	unsigned threads; /* in each worker */
+	int loop_core;    /* -1: the loop runs anywhere */
 	bool draining;
 };
 void gate_status(const struct gate *g, struct gate_status *ret_s);

@@ -21,6 +21,7 @@
 #include "loop/jobs.h"
 #include "loop/watch.h"
 #include "metrics/metrics.h"
+#include "msg/cores.h"
 #include "msg/gate.h"
 #include "policy/policy.h"
 #include "queue/queue.h"
@@ -184,14 +185,16 @@ void intake_retry_at(struct intake *in, size_t dir_i, const char *id, uint64_t d
 /* --- pool.c --- */
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_UP, WORKER_ENDING };
 
+/* One scan thread. Those of one worker process stand side by side, the first one stands for the
+ * process: it is started, dies and is replaced as one. */
 struct worker {
 	struct pool *pool;
 	struct zygote *zygote;
+	struct worker *first;
 	enum worker_state state;
-	uint32_t index;  /* number the zygote knows it by */
+	uint32_t index;
 	uint16_t teller; /* in the verdict cache */
 	pid_t pid;
-	int core; /* -1: any */
 	struct jobs *jobs;
 	int sock, event_fd;
 	struct op event_op;
@@ -207,6 +210,7 @@ struct worker {
 	bool timed_out, dirty; /* killed for the time limit; has jobs to flush */
 	unsigned flush_failures;
 	bool slots_alone; /* its one job shares with nobody */
+	bool reserved;    /* of first: no more jobs, a message waits for a process of its own */
 };
 
 struct zygote {
@@ -217,9 +221,10 @@ struct zygote {
 	bool polling, ready, failed, gone, retiring, quit_sent;
 	uint64_t engine_generation;
 	char engine[ZYGOTE_TEXT_MAX];
-	struct site *site; /* takes effect when it is ready */
-	unsigned workers_n, side;
+	struct site *site;                   /* takes effect when it is ready */
+	unsigned workers_n, threads_n, side; /* scan threads; of which in one process */
 	struct worker *workers;
+	struct plan plan;
 };
 
 struct pool {
@@ -229,6 +234,7 @@ struct pool {
 	struct msg *waiting, **waiting_tail;
 	struct verdict_cache *cache;
 	int cache_fd;
+	struct cores cores;
 	struct timer tick; /* time limits */
 	struct task task;  /* hand out what waits */
 };
@@ -262,6 +268,19 @@ void census_init(struct census *c, struct gate *g);
 void census_fini(struct census *c);
 /* Count, unless that is under way or was done a moment ago; the result is there later. */
 void census_take(struct census *c);
+
+/* --- blame.c: @first is the first thread of a process --- */
+/* @m is no longer with @w. */
+void worker_give_back(struct worker *w, struct msg *m);
+/* What thread @w had goes back to the queue. @guilty: the job it was at is the reason; @why NULL:
+ * it was no fault of any message. */
+void worker_return_jobs(struct worker *w, bool guilty, const char *why);
+/* The same for all threads, after the guilty one was found. */
+void worker_return_all(struct worker *first, const char *why);
+bool worker_timed_out(const struct worker *first);
+/* @status as of waitpid(2); @text: why it could not start, "" if it had. */
+void worker_describe_end(const struct worker *first, int status, const char *text, char *out,
+			 size_t size);
 
 /* --- life.c --- */
 /* Claim @id; 0 when a message was begun, 1 when there was nothing to do, negative: no room. */
