@@ -69,6 +69,7 @@ const struct metric_row metric_rows[METRICS] = {
 	COUNTER(CACHE_HITS, "cache_hits_total", "Contents whose verdict was known already."),
 	[METRIC_SCAN_CPU_US] = { "scan_cpu_microseconds_total", "Processor time of scanning.",
 				 METRIC_TIME_COUNTER, "scan_cpu_seconds_total", NULL, NULL },
+	COUNTER(SPLITS, "messages_split_total", "Messages whose recipients disagreed, made several."),
 	GAUGE(IN_FLIGHT, "messages_in_flight", "Messages in hand."),
 	GAUGE(WORKERS_UP, "workers_up", "Scan workers that are ready or at work."),
 	HISTOGRAM(QUEUE_WAIT_US, "queue_wait_microseconds", "queue_wait_seconds",

@@ -250,6 +250,8 @@ static int next_in_sub(struct queue_dir *d, unsigned *slice, char ret_id[QUEUE_I
 		--*slice;
 		if (d->ops->name_to_id(d, ent->d_name, true, ret_id))
 			return 1;
+		if (d->set.sweep && d->ops->sweep != NULL)
+			d->ops->sweep(d, &d->subs[d->list_sub], ent->d_name);
 	}
 	return -EAGAIN;
 }
