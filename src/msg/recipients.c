@@ -4,7 +4,9 @@
  * sorted into groups with equal values; each group is judged by its own: one scan for each
  * different request, one after the other. Groups with whom the same is to be done are one *class*:
  * one class, and the message goes on as a whole; more, and it is split (split.c), one message for
- * each class.
+ * each class. Those who were not looked at become one more, which is looked at in its own life:
+ * recipients that are too many groups (Maximum Split Envelopes), and those whose scan was still to
+ * come when one came to nothing, so that they are not held up by it.
  *
  * Values are asked for one recipient of a group, never for several: what two recipients get
  * together is what neither would get alone.
@@ -26,8 +28,11 @@ static const enum opt_id hold_options[] = { OPT_QUARANTINE_DIR };
 struct group {
 	struct decision decision;
 	bool has_facts;
-	uint32_t class; /* first group with whom the same is done */
+	bool later;     /* not looked at */
+	uint32_t class; /* first group with whom the same is done; CLASS_LATER */
 };
+
+#define CLASS_LATER CONF_NO_GROUP
 
 struct recipients {
 	struct conf_groups groups;
@@ -35,6 +40,7 @@ struct recipients {
 	uint32_t now;        /* the group that is being judged */
 	bool broken;         /* no more scans in this attempt */
 	bool disagree;       /* there is more than one class */
+	bool has_later;      /* somebody was not looked at */
 	struct arena *arena; /* for scans after the first */
 	struct conf_who all; /* everybody */
 };
@@ -151,7 +157,7 @@ static bool ask(struct msg *m)
 		return false;
 	}
 	if (x->broken) {
-		defer(m, g);
+		g->later = true;
 		return false;
 	}
 	if (m->facts != NULL) { /* those stay where they are */
@@ -200,16 +206,18 @@ static bool same_action(const struct recipients *x, uint32_t a, uint32_t b)
 	}
 }
 
+/* The first group has been looked at: only others wait for what went wrong with one before them. */
 static void classify(struct recipients *x)
 {
-	x->disagree = x->groups.more;
+	x->has_later = x->disagree = x->groups.more;
 	for (uint32_t g = 0; g < x->groups.n; g++) {
 		uint32_t c = 0;
 
 		while (c < g && (x->v[c].class != c || !same_action(x, c, g)))
 			c++;
-		x->v[g].class = c;
-		x->disagree |= c > 0;
+		x->v[g].class = x->v[g].later ? CLASS_LATER : c;
+		x->has_later |= x->v[g].later;
+		x->disagree |= x->v[g].class > 0;
 	}
 }
 
@@ -273,21 +281,21 @@ bool recipients_disagree(const struct msg *m)
 	return m->recipients != NULL && m->recipients->disagree;
 }
 
-/* The class that keeps the id, with its count of attempts: those who have to wait, else the first.
- */
+/* The class that keeps the id: those who must be tried again, for the count of attempts goes with
+ * it; else those who were not looked at; else the first. */
 static uint32_t staying_class(const struct recipients *x)
 {
 	for (uint32_t g = 0; g < x->groups.n; g++)
-		if (x->v[g].decision.outcome == OUTCOME_DEFER)
+		if (!x->v[g].later && x->v[g].decision.outcome == OUTCOME_DEFER)
 			return x->v[g].class;
-	return 0;
+	return x->has_later ? CLASS_LATER : 0;
 }
 
 int recipients_parts(struct msg *m, const uint32_t **ret_part_of, size_t *ret_parts,
 		     bool *ret_defer, struct err *err)
 {
 	const struct recipients *x = m->recipients;
-	uint32_t stays = x->groups.more ? CONF_NO_GROUP : staying_class(x), parts = 1;
+	uint32_t stays = staying_class(x), parts = 1, later = 0;
 	uint32_t *part_of = arena_array(m->arena, x->all.to_n, sizeof(*part_of));
 	uint32_t *part = arena_array(m->arena, x->groups.n, sizeof(*part));
 
@@ -298,15 +306,17 @@ int recipients_parts(struct msg *m, const uint32_t **ret_part_of, size_t *ret_pa
 
 		if (c == g)
 			part[g] = c == stays ? 0 : parts++;
-		else
+		else if (c != CLASS_LATER)
 			part[g] = part[c];
 	}
+	if (x->has_later && stays != CLASS_LATER)
+		later = parts++;
 	for (size_t i = 0; i < x->all.to_n; i++) {
 		uint32_t g = x->groups.of[i];
 
-		part_of[i] = g == CONF_NO_GROUP ? 0 : part[g];
+		part_of[i] = g == CONF_NO_GROUP || x->v[g].later ? later : part[g];
 	}
-	*ret_defer = stays != CONF_NO_GROUP && x->v[stays].decision.outcome == OUTCOME_DEFER;
+	*ret_defer = stays != CLASS_LATER && x->v[stays].decision.outcome == OUTCOME_DEFER;
 	if (*ret_defer)
 		(void)err_set(&m->why, ERR_TEMP, -EAGAIN, "%s", x->v[stays].decision.why);
 	*ret_part_of = part_of;
@@ -318,11 +328,30 @@ int recipients_parts(struct msg *m, const uint32_t **ret_part_of, size_t *ret_pa
 static bool find_dissent(const struct recipients *x, uint32_t *ret_other)
 {
 	for (uint32_t g = 1; g < x->groups.n; g++)
-		if (x->v[g].class > 0) {
+		if (x->v[g].class > 0 && x->v[g].class != CLASS_LATER) {
 			*ret_other = g;
 			return true;
 		}
 	return false;
+}
+
+/* The option that made the difference, as far as can be told: of those that decide, if the
+ * decisions differ, else of the others. */
+static enum opt_id cause(const struct recipients *x, uint32_t a, uint32_t b)
+{
+	bool decided = !policy_same_action(&x->v[a].decision, &x->v[b].decision);
+	const struct conf_groups *g = &x->groups;
+	enum opt_id any = conf_groups_differ(g, a, b, g->ids, g->ids_n);
+
+	for (size_t i = 0; i < g->ids_n; i++) {
+		bool decides = false;
+
+		for (size_t k = 0; k < policy_options_n; k++)
+			decides |= policy_options[k] == g->ids[i];
+		if (decides == decided && conf_groups_differ(g, a, b, &g->ids[i], 1) != OPT_ROWS)
+			return g->ids[i];
+	}
+	return any;
 }
 
 static void list_ids(const struct queue_split *s, char *out, size_t size)
@@ -347,13 +376,14 @@ void recipients_log(const struct msg *m, const struct queue_split *s)
 
 	list_ids(s, ids, sizeof(ids));
 	if (!find_dissent(x, &other)) {
-		log_info("Message %s split into %s: more than %zu sets of values for its "
-			 "recipients (Maximum Split Envelopes)",
-			 m->entry.id, ids, x->groups.n);
+		log_info("Message %s split into %s: %s", m->entry.id, ids,
+			 x->broken ? "its scan came to nothing for some of its recipients"
+				   : "more sets of values for its recipients than Maximum Split "
+				     "Envelopes");
 		return;
 	}
 	second = who_of(x, other);
-	id = conf_groups_differ(&x->groups, 0, other, x->groups.ids, x->groups.ids_n);
+	id = cause(x, 0, other);
 	log_info("Message %s split into %s: recipients disagree about %s (%s %s, %s %s)",
 		 m->entry.id, ids, opt_rows[id].name,
 		 text_escape(a, sizeof(a), bytes_str(first.to[0])),
