@@ -77,6 +77,7 @@ const struct metric_row metric_rows[METRICS] = {
 		"Times a message stayed in the queue because its client's name is not known."),
 	COUNTER(HOST_NAMES_GIVEN_UP, "host_names_given_up_total",
 		"Messages judged without the name of their client."),
+	COUNTER(SPLITS, "messages_split_total", "Messages whose recipients disagreed, made several."),
 	GAUGE(IN_FLIGHT, "messages_in_flight", "Messages in hand."),
 	GAUGE(WORKERS_UP, "workers_up", "Scan workers that are ready or at work."),
 	GAUGE(RESOLVING, "messages_resolving", "Messages that wait for their client's name."),
