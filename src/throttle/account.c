@@ -233,13 +233,18 @@ static void drop(struct account *a, struct entry *e)
 	a->free = i;
 }
 
+static float part_left(const struct account *a, uint64_t age_ns)
+{
+	return (float)exp2(-(double)age_ns / (double)a->set.half_life_ns);
+}
+
 static void decay(const struct account *a, struct account_source *s, uint64_t now_ns)
 {
 	float factor, total = 0;
 
 	if (now_ns <= s->updated_ns)
 		return;
-	factor = (float)exp2(-(double)(now_ns - s->updated_ns) / (double)a->set.half_life_ns);
+	factor = part_left(a, now_ns - s->updated_ns);
 	for (int i = 0; i < CHARGE_REASONS; i++) {
 		s->ms[i] *= factor;
 		total += s->ms[i];
@@ -469,15 +474,17 @@ static bool is_cost(float ms)
 	return ms >= 0 && ms <= COST_MAX_MS; /* false for what is no number */
 }
 
-void account_restore(struct account *a, const struct account_source *s, uint64_t now_ns)
+void account_restore(struct account *a, const struct account_source *s, uint64_t age_ns,
+		     uint64_t now_ns)
 {
+	float factor = part_left(a, age_ns);
 	struct charge c = { 0 };
 	struct entry *e;
 
 	if (s->prefix.bits == 0 || s->level > THROTTLE_NOTHING)
 		return;
 	for (int i = 0; i < CHARGE_REASONS; i++) {
-		c.ms[i] = is_cost(s->ms[i]) ? s->ms[i] : 0;
+		c.ms[i] = is_cost(s->ms[i]) ? s->ms[i] * factor : 0;
 		c.n[i] = s->n[i];
 	}
 	e = open_account(a, &s->prefix, now_ns);

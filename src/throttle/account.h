@@ -108,8 +108,9 @@ bool account_get(struct account *a, const struct throttle_prefix *p, uint64_t no
 		 struct account_source *ret_s);
 /* Close the accounts inside @p; returns how many. Those with a penalty are told to @change. */
 size_t account_forgive(struct account *a, const struct throttle_prefix *p);
-/* Put back what an earlier run had. Levels are told to @change. */
-void account_restore(struct account *a, const struct account_source *s, uint64_t now_ns);
+/* Put back what an earlier run had @age_ns ago. Levels are told to @change. */
+void account_restore(struct account *a, const struct account_source *s, uint64_t age_ns,
+		     uint64_t now_ns);
 
 /* The costliest ones, costliest first. Returns how many. */
 size_t account_costliest(struct account *a, uint64_t now_ns, struct account_source *ret_s,

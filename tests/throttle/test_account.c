@@ -535,7 +535,7 @@ static void test_restore(void)
 	charge(a, "192.0.2.1", 130000, START);
 	s = get(a, "192.0.2.1", START + 100 * S);
 	b = make(16, &usual, &seen);
-	account_restore(b, &s, START + 100 * S);
+	account_restore(b, &s, 0, START + 100 * S);
 	T_OK(seen.n == 1 && seen.level == FEW && seen.until_ns == START + 600 * S, "told");
 	T_OK(near(get(b, "192.0.2.1", START + 100 * S).total_ms, s.total_ms), "its cost is back");
 	T_OK(get(b, "192.0.2.1", START + 100 * S).strikes == 1, "and its strikes");
@@ -548,11 +548,15 @@ static void test_restore(void)
 	bad.ms[CHARGE_VIRUS] = -5;
 	bad.ms[CHARGE_BOMB] = INFINITY;
 	bad.prefix.addr[15] = 9;
-	account_restore(b, &bad, START);
+	account_restore(b, &bad, 0, START);
 	T_OK(get(b, "192.0.2.9", START).total_ms == 0, "what is no cost counts as none");
+	s.level = NORMAL;
+	s.prefix.addr[15] = 11;
+	account_restore(b, &s, HALF_LIFE, START);
+	T_OK(near(get(b, "192.0.2.11", START).total_ms, s.total_ms / 2), "half, a half-life later");
 	bad.level = 77;
 	bad.prefix.addr[15] = 10;
-	account_restore(b, &bad, START);
+	account_restore(b, &bad, 0, START);
 	T_OK(get(b, "192.0.2.10", START).total_ms < 0, "what is no level is not taken");
 	account_free(&a);
 	account_free(&b);
