@@ -12,12 +12,12 @@ fi
 
 # What the build needs; docs/dependencies.md says why.
 # shellcheck disable=SC2034
-build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libarchive-dev libcap-ng-dev
+build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 clang bpftool libbpf-dev libnftables-dev libarchive-dev libcap-ng-dev
 	libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libmagic-dev libpcre2-dev
 	libseccomp-dev libsqlite3-dev libssl-dev libsystemd-dev liburing-dev)
 # What the tests need on top of it.
 # shellcheck disable=SC2034
-test_packages=(git clang clang-format libclang-rt-dev universal-ctags zstd)
+test_packages=(git clang-format libclang-rt-dev universal-ctags zstd iproute2 nftables)
 
 die() {
 	printf '%s%s%s\n' "$red" "$*" "$plain" >&2

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* throttle/settings.h - the options of section Throttle as the parts of this folder want them. */
-#ifndef THROTTLE_SETTINGS_H
-#define THROTTLE_SETTINGS_H
+/* throttle/options.h - the options of section Throttle as the parts of this folder want them. */
+#ifndef THROTTLE_OPTIONS_H
+#define THROTTLE_OPTIONS_H
 
 #include "conf/conf.h"
 #include "core/arena.h"
