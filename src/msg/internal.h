@@ -7,6 +7,7 @@
  *   pool.c      zygotes and workers: hand out, reap, crashes, time limits
  *   commit.c    many messages, one sync
  *   hold.c      into quarantine
+ *   charge.c    what a message cost, to the account of its sender
  *   kick.c      tell the MTA
  *   site.c      all that is made from one configuration snapshot
  */
@@ -248,6 +249,11 @@ void life_scanned(struct msg *m, const struct facts *f);
 void life_scan_failed(struct msg *m, bool blame);
 const char *life_state_name(enum msg_state s);
 
+/* --- charge.c --- */
+void charge_scanned(struct msg *m);
+/* It cost a scan worker its life. */
+void charge_worker(struct msg *m);
+
 /* --- hold.c --- */
 void hold_begin(struct msg *m);
 
@@ -306,7 +312,8 @@ struct gate {
 	struct metrics *metrics;
 	struct site *site; /* for new messages */
 	struct attempts *attempts;
-	struct msglog *msglog; /* NULL: none wanted */
+	struct msglog *msglog;     /* NULL: none wanted */
+	struct throttle *throttle; /* NULL: none wanted */
 	struct intake intake;
 	struct pool pool;
 	struct commit commit;

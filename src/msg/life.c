@@ -385,6 +385,7 @@ void life_scanned(struct msg *m, const struct facts *f)
 	policy_decide(m->site->conf, &m->who, &m->request, m->facts, m->arena, &m->decision);
 	log_findings(m);
 	log_unfinished(m);
+	charge_scanned(m);
 	life_enter(m, MSG_JUDGED);
 }
 

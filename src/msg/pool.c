@@ -461,6 +461,7 @@ static void return_jobs(struct worker *w, bool blame, const char *why)
 		give_back(w, m);
 		if (blame && ((running & (1u << i)) != 0 || m->alone)) {
 			(void)err_set(&m->why, ERR_TEMP, -ECONNABORTED, "%s", why);
+			charge_worker(m);
 			life_scan_failed(m, true);
 		} else {
 			wait_again(m);

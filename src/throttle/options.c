@@ -35,10 +35,8 @@ enum throttle_mode throttle_conf_mode(const struct conf *c)
 const char *throttle_method_name(enum throttle_method m)
 {
 	static const char *const names[] = {
-		[THROTTLE_AUTO] = "auto",
-		[THROTTLE_SK_LOOKUP] = "sk_lookup",
-		[THROTTLE_NFTABLES] = "nftables",
-		[THROTTLE_USER] = "user",
+		[THROTTLE_AUTO] = "auto",         [THROTTLE_SK_LOOKUP] = "sk_lookup",
+		[THROTTLE_NFTABLES] = "nftables", [THROTTLE_USER] = "user",
 		[THROTTLE_XDP_ALONE] = "xdp",
 	};
 
