@@ -227,18 +227,18 @@ static void print_stats(const struct cli *cli, const json_t *answer)
 	bool enforced = strcmp(mode, "enforce") == 0 && strcmp(method, "user") != 0;
 	size_t i;
 
-	(void)printf("Throttle = %s: %s%s%s\n", mode, enforced ? cli_green(cli) : cli_yellow(cli),
+	(void)printf("Throttle = %s: %s%s%s%s\n", mode, enforced ? cli_green(cli) : cli_yellow(cli),
 		     enforced ? "connections are refused by " : "nothing refuses connections",
-		     cli_plain(cli));
-	if (enforced)
-		(void)printf("  %s\n", method);
+		     enforced ? method : "", cli_plain(cli));
 	json_array_foreach(json_object_get(answer, "parts"), i, p)
 	{
 		bool active = json_is_true(json_object_get(p, "active"));
 
 		(void)printf("  %-12s %s%-8s%s %s\n", text_of(p, "name"),
-			     active ? cli_green(cli) : cli_dim(cli), active ? "active" : "not",
-			     cli_plain(cli), text_of(p, "why"));
+			     active ? cli_green(cli) : cli_dim(cli), active ? "active" : "off",
+			     cli_plain(cli),
+			     active || text_of(p, "why")[0] != '\0' ? text_of(p, "why")
+								    : "not asked for");
 	}
 	(void)printf("lists: %lld allowed, %lld denied, %lld penalties by hand\n",
 		     number_of(entries, "allow"), number_of(entries, "deny"),
