@@ -52,6 +52,8 @@ int throttle_kernel_open(struct throttle_kernel **ret_k, const struct throttle_s
 	k->method = THROTTLE_USER;
 	if (s->method == THROTTLE_AUTO || s->method == THROTTLE_SK_LOOKUP)
 		r = open_bpf(k, s, err);
+	else if (s->pin_dir != NULL)
+		r = throttle_bpf_forget(s->pin_dir, err);
 	if (r < 0)
 		return r;
 	if (s->method == THROTTLE_NFTABLES ||
@@ -79,6 +81,16 @@ enum throttle_method throttle_kernel_method(const struct throttle_kernel *k)
 const struct throttle_part_state *throttle_kernel_parts(const struct throttle_kernel *k)
 {
 	return k->parts;
+}
+
+int throttle_kernel_settings(struct throttle_kernel *k, const struct throttle_settings *s,
+			     struct err *err)
+{
+	if (k->nft != NULL)
+		return throttle_nft_settings(k->nft, s, err);
+	if (k->bpf != NULL)
+		return throttle_bpf_settings(k->bpf, s, err);
+	return 0;
 }
 
 void throttle_kernel_fds(const struct throttle_kernel *k, int ret_fds[THROTTLE_FDS])

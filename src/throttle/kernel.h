@@ -87,6 +87,11 @@ void throttle_kernel_close(struct throttle_kernel **k);
 enum throttle_method throttle_kernel_method(const struct throttle_kernel *k);
 const struct throttle_part_state *throttle_kernel_parts(const struct throttle_kernel *k);
 
+/* Other settings from now on, by whatever is in force: a reload. Needed for nftables only, since
+ * the gateway writes the map itself. */
+int throttle_kernel_settings(struct throttle_kernel *k, const struct throttle_settings *s,
+			     struct err *err) MUST_CHECK;
+
 /* Descriptors for throttle_maps_open(), lent, -1 where there is none. */
 enum throttle_fd {
 	THROTTLE_FD_SETTINGS,

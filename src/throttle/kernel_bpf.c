@@ -24,6 +24,7 @@
 #include "throttle/kernel_internal.h"
 
 #define ENTRIES_DEFAULT 65536
+#define LINK_ANY        "link_"
 #define LINK_STATE      "link_state"
 #define LINK_LOOKUP     "link_lookup"
 #define LINK_XDP        "link_xdp_"
@@ -163,15 +164,15 @@ static void pin_maps(struct throttle_bpf *b)
 	}
 }
 
-static int write_settings(const struct throttle_bpf *b)
+static int write_settings(const struct throttle_bpf *b, const struct throttle_settings *s)
 {
-	struct throttle_settings s = b->setup->settings;
+	struct throttle_settings mine = *s;
 	uint32_t zero = 0;
 
-	s.version = THROTTLE_ABI_VERSION;
-	return bpf_map_update_elem(bpf_map__fd(b->base->maps.settings), &zero, &s, BPF_ANY) < 0
-		       ? -errno
-		       : 0;
+	mine.version = THROTTLE_ABI_VERSION;
+	if (bpf_map_update_elem(bpf_map__fd(b->base->maps.settings), &zero, &mine, BPF_ANY) < 0)
+		return -errno;
+	return 0;
 }
 
 static int load_maps(struct throttle_bpf *b)
@@ -194,7 +195,7 @@ static int load_maps(struct throttle_bpf *b)
 	adopt_maps(b);
 	r = fault_at("throttle.maps", conn_throttle_bpf__load(b->base));
 	if (r == 0)
-		r = write_settings(b);
+		r = write_settings(b, &s->settings);
 	if (r == 0)
 		pin_maps(b);
 	return r;
@@ -469,6 +470,38 @@ void throttle_bpf_close(struct throttle_bpf **b)
 	throttle_pins_close(&(*b)->pins);
 	free(*b);
 	*b = NULL;
+}
+
+int throttle_bpf_settings(struct throttle_bpf *b, const struct throttle_settings *s,
+			  struct err *err)
+{
+	int r = throttle_settings_check(s, err);
+
+	if (r == 0 && write_settings(b, s) < 0)
+		r = err_errno(err, "throttle: write settings");
+	return r;
+}
+
+static bool keep_none(void *arg UNUSED, const char *name UNUSED)
+{
+	return false;
+}
+
+int throttle_bpf_forget(const char *pin_dir, struct err *err)
+{
+	struct throttle_pins pins;
+	struct err why;
+	int r;
+
+	if (!throttle_pins_exist(pin_dir))
+		return 0;
+	r = throttle_pins_open(&pins, pin_dir, &why);
+	if (r == -EBUSY)
+		return err_set(err, why.kind, r, "%s", why.text);
+	if (r == 0)
+		throttle_pins_sweep(&pins, LINK_ANY, keep_none, NULL);
+	throttle_pins_close(&pins);
+	return 0;
 }
 
 void throttle_bpf_fds(const struct throttle_bpf *b, int ret_fds[THROTTLE_FDS])

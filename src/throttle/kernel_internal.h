@@ -26,6 +26,10 @@ struct throttle_bpf;
 int throttle_bpf_open(struct throttle_bpf **ret_b, const struct throttle_setup *s,
 		      struct throttle_part_state parts[THROTTLE_PARTS], struct err *err) MUST_CHECK;
 void throttle_bpf_close(struct throttle_bpf **b);
+int throttle_bpf_settings(struct throttle_bpf *b, const struct throttle_settings *s,
+			  struct err *err) MUST_CHECK;
+/* Detach what an earlier run left attached below @pin_dir. -EBUSY: another daemon has it. */
+int throttle_bpf_forget(const char *pin_dir, struct err *err) MUST_CHECK;
 void throttle_bpf_fds(const struct throttle_bpf *b, int ret_fds[THROTTLE_FDS]);
 
 /* --- pins: kernel_pins.c --- */
@@ -37,6 +41,8 @@ struct throttle_pins {
 
 /* Make (and mount) what is missing and lock it. -EBUSY: locked by another. */
 int throttle_pins_open(struct throttle_pins *p, const char *pin_dir, struct err *err) MUST_CHECK;
+/* True: @pin_dir is there, with what an earlier run may have left. */
+bool throttle_pins_exist(const char *pin_dir);
 void throttle_pins_close(struct throttle_pins *p);
 /* Descriptor of what is pinned as @name, or -1. */
 int throttle_pins_get(const struct throttle_pins *p, const char *name);
@@ -79,6 +85,8 @@ struct throttle_nft;
 int throttle_nft_open(struct throttle_nft **ret_n, const struct throttle_setup *s,
 		      struct err *err) MUST_CHECK;
 void throttle_nft_close(struct throttle_nft **n);
+int throttle_nft_settings(struct throttle_nft *n, const struct throttle_settings *s,
+			  struct err *err) MUST_CHECK;
 int throttle_nft_penalty(struct throttle_nft *n, const struct throttle_prefix *p,
 			 enum throttle_level level, uint32_t seconds, struct err *err) MUST_CHECK;
 int throttle_nft_list(struct throttle_nft *n, enum throttle_list l, const struct throttle_prefix *p,

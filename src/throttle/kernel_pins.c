@@ -131,6 +131,11 @@ int throttle_pins_open(struct throttle_pins *p, const char *pin_dir, struct err 
 	return r;
 }
 
+bool throttle_pins_exist(const char *pin_dir)
+{
+	return is_bpf_fs(pin_dir);
+}
+
 void throttle_pins_close(struct throttle_pins *p)
 {
 	fd_close(&p->lock_fd);

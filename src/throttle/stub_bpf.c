@@ -33,6 +33,17 @@ void throttle_bpf_close(struct throttle_bpf **b UNUSED)
 {
 }
 
+int throttle_bpf_settings(struct throttle_bpf *b UNUSED, const struct throttle_settings *s UNUSED,
+			  struct err *err)
+{
+	return without(err);
+}
+
+int throttle_bpf_forget(const char *pin_dir UNUSED, struct err *err UNUSED)
+{
+	return 0;
+}
+
 void throttle_bpf_fds(const struct throttle_bpf *b UNUSED, int ret_fds[THROTTLE_FDS] UNUSED)
 {
 }

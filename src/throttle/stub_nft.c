@@ -20,6 +20,12 @@ void throttle_nft_close(struct throttle_nft **n UNUSED)
 {
 }
 
+int throttle_nft_settings(struct throttle_nft *n UNUSED, const struct throttle_settings *s UNUSED,
+			  struct err *err)
+{
+	return without(err);
+}
+
 int throttle_nft_penalty(struct throttle_nft *n UNUSED, const struct throttle_prefix *p UNUSED,
 			 enum throttle_level level UNUSED, uint32_t seconds UNUSED, struct err *err)
 {
