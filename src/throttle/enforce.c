@@ -73,22 +73,29 @@ static uint32_t seconds_left(const struct throttle *t, uint64_t until_ns)
 	return (uint32_t)MIN_OF(s, (uint64_t)THROTTLE_NO_END_S);
 }
 
+/* nftables has no settings that could take its teeth out: then its sets are empty. */
+static bool is_refusing(const struct throttle *t)
+{
+	return t->mode == THROTTLE_ENFORCE;
+}
+
 /* False: the supervisor does not take it now. */
-static bool send_nft(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p)
+static bool send_penalty(struct throttle *t, const struct throttle_prefix *p,
+			 enum throttle_level level, uint64_t until_ns)
+{
+	uint32_t seconds = 0;
+
+	if (level > THROTTLE_NORMAL && is_refusing(t))
+		seconds = seconds_left(t, until_ns);
+	return t->link.nft(t->link.nft_arg, THROTTLE_LIST_PENALTY, p, level, seconds) >= 0;
+}
+
+static bool send_entry(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p)
 {
 	const struct prefix_entry *e = prefix_set_find(&t->lists[l], p);
-	enum throttle_level level = THROTTLE_NORMAL;
-	uint32_t seconds = 0;
-	uint64_t until_ns;
 
-	if (l == THROTTLE_LIST_PENALTY) {
-		level = wanted(t, p, &until_ns);
-		if (level > THROTTLE_NORMAL)
-			seconds = seconds_left(t, until_ns);
-	} else if (e != NULL) {
-		seconds = THROTTLE_NO_END_S;
-	}
-	return t->link.nft(t->link.nft_arg, l, p, level, seconds) >= 0;
+	return t->link.nft(t->link.nft_arg, l, p, THROTTLE_NORMAL,
+			   e != NULL && is_refusing(t) ? THROTTLE_NO_END_S : 0) >= 0;
 }
 
 static void later(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p)
@@ -126,7 +133,7 @@ void enforce_penalty(struct throttle *t, const struct throttle_prefix *p,
 	}
 	if (by_maps(t))
 		put_penalty(t, p, account, until_ns);
-	else if (by_nft(t)) /* the account is not to be asked while it tells us: in the tick */
+	else if (by_nft(t) && !send_penalty(t, p, account, until_ns))
 		later(t, THROTTLE_LIST_PENALTY, p);
 }
 
@@ -136,7 +143,7 @@ void enforce_entry(struct throttle *t, enum throttle_list l, const struct thrott
 	int r;
 
 	if (by_nft(t)) {
-		if (!send_nft(t, l, p))
+		if (!send_entry(t, l, p))
 			later(t, l, p);
 		return;
 	}
@@ -245,7 +252,7 @@ void enforce_all(struct throttle *t)
 		if (by_maps(t))
 			list_to_kernel(t, (enum throttle_list)l);
 		for (size_t i = 0; by_nft(t) && i < t->lists[l].n; i++)
-			later(t, (enum throttle_list)l, &t->lists[l].v[i].p);
+			enforce_entry(t, (enum throttle_list)l, &t->lists[l].v[i].p);
 	}
 	account_each_penalised(t->account, account_penalty, t);
 	for (size_t i = 0; i < hand->n; i++) {
@@ -316,13 +323,24 @@ static void on_events(struct op *op, int result, bool more)
 
 /* --- life --- */
 
+static bool send_one(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p)
+{
+	enum throttle_level level;
+	uint64_t until_ns;
+
+	if (l != THROTTLE_LIST_PENALTY)
+		return send_entry(t, l, p);
+	level = wanted(t, p, &until_ns);
+	return send_penalty(t, p, level, until_ns);
+}
+
 static void send_pending(struct throttle *t)
 {
 	for (int l = 0; l < THROTTLE_LISTS; l++)
 		while (t->pending[l].n > 0) {
 			struct throttle_prefix p = t->pending[l].v[t->pending[l].n - 1].p;
 
-			if (!send_nft(t, (enum throttle_list)l, &p))
+			if (!send_one(t, (enum throttle_list)l, &p))
 				return;
 			(void)prefix_set_remove(&t->pending[l], &p);
 		}

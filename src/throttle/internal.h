@@ -16,8 +16,8 @@
 
 #define THROTTLE_LISTS     3
 #define THROTTLE_SECOND_NS UINT64_C(1000000000)
-#define THROTTLE_NO_END_S  UINT32_MAX
-#define EVENTS_LOGGED_MAX  20 /* in a second */
+#define THROTTLE_NO_END_S  315360000u /* ten years, where an end must be named */
+#define EVENTS_LOGGED_MAX  20         /* in a second */
 #define TROUBLE_GAP_NS     (60 * THROTTLE_SECOND_NS)
 
 struct throttle {
@@ -45,7 +45,8 @@ struct throttle {
 	/* state file */
 	char *path;
 	bool dirty, restoring;
-	unsigned ticks;
+	bool urgent;    /* a level changed: a crash must not lose it */
+	unsigned ticks; /* since it was written */
 };
 
 /* --- enforce.c --- */

@@ -82,7 +82,7 @@ void keep_write(struct throttle *t)
 	struct err err;
 	int r;
 
-	t->dirty = false;
+	t->dirty = t->urgent = false;
 	t->ticks = 0;
 	str_init(&w.out, STATE_BYTES_MAX);
 	compose(t, &w);

@@ -158,10 +158,10 @@ int throttle_del(struct throttle *t, enum throttle_list l, const struct throttle
 	there = prefix_set_remove(&t->lists[l], p);
 	if (l == THROTTLE_LIST_PENALTY)
 		forgiven = account_forgive(t->account, p);
+	apply(t, l, p); /* also when it is not here: what the kernel has must go */
 	if (!there && forgiven == 0)
 		return err_set(err, ERR_INPUT, -ENOENT, "%s is not on the %s list", text,
 			       throttle_list_name(l));
-	apply(t, l, p);
 	log_notice("Throttle: %s was taken off the %s list by command", text,
 		   throttle_list_name(l));
 	keep_write(t);

@@ -12,6 +12,7 @@
 #include "throttle/internal.h"
 
 #define WRITE_EVERY_TICKS 30
+#define URGENT_MAX        1000 /* penalties, beyond which their number makes writing slow */
 
 /* --- levels --- */
 
@@ -43,7 +44,7 @@ static void level_changed(void *arg, const struct account_source *s, enum thrott
 		log_info("Throttle: %s is at level %s again",
 			 throttle_prefix_text(&s->prefix, prefix), throttle_level_name(s->level));
 	}
-	t->dirty = true;
+	t->dirty = t->urgent = true;
 	enforce_penalty(t, &s->prefix, s->level, s->until_ns);
 }
 
@@ -165,7 +166,9 @@ static void tick(struct timer *timer)
 	account_tick(t->account, now);
 	lists_expire(t, now);
 	enforce_tick(t);
-	if (t->dirty && ++t->ticks >= WRITE_EVERY_TICKS)
+	t->ticks++;
+	if ((t->urgent && account_penalised_n(t->account) <= URGENT_MAX) ||
+	    (t->dirty && t->ticks >= WRITE_EVERY_TICKS))
 		keep_write(t);
 	(void)!loop_timer_set(t->loop, timer, now + THROTTLE_SECOND_NS);
 }

@@ -113,7 +113,8 @@ void throttle_explain(struct throttle *t, const struct throttle_prefix *address,
 	ret_e->has_host = account_get(t->account, &p, ret_e->now_ns, &ret_e->host);
 	account_network(address->addr, &p);
 	ret_e->has_network = account_get(t->account, &p, ret_e->now_ns, &ret_e->network);
-	if (t->maps == NULL || t->link.method == THROTTLE_USER)
+	if (t->maps == NULL || t->link.method == THROTTLE_USER ||
+	    t->link.method == THROTTLE_NFTABLES)
 		(void)snprintf(ret_e->kernel_error, sizeof(ret_e->kernel_error),
 			       "no kernel program counts its connections");
 	else if (throttle_maps_source(t->maps, address, ret_e->kernel, &ret_e->kernel_n, &err) < 0)
