@@ -26,7 +26,8 @@ static void charge(struct msg *m, const struct charge_facts *f)
 /* Each reason once a message, however many parts have it. */
 void charge_scanned(struct msg *m)
 {
-	struct charge_facts f = { .cpu_us = m->facts->cpu_us,
+	/* A worker that was taken over may tell any time; it did not use more than went by. */
+	struct charge_facts f = { .cpu_us = MIN_OF(m->facts->cpu_us, m->scan_ns / 1000),
 				  .expanded_bytes = m->facts->expanded_bytes };
 
 	for (size_t i = 0; i < m->facts->findings_n; i++)
