@@ -80,6 +80,15 @@ static bool is_refusing(const struct throttle *t)
 }
 
 /* False: the supervisor does not take it now. */
+static bool send_nft(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p,
+		     enum throttle_level level, uint32_t seconds)
+{
+	if (t->nft_sent >= NFT_AT_ONCE || t->link.nft(t->link.nft_arg, l, p, level, seconds) < 0)
+		return false;
+	t->nft_sent++;
+	return true;
+}
+
 static bool send_penalty(struct throttle *t, const struct throttle_prefix *p,
 			 enum throttle_level level, uint64_t until_ns)
 {
@@ -87,15 +96,15 @@ static bool send_penalty(struct throttle *t, const struct throttle_prefix *p,
 
 	if (level > THROTTLE_NORMAL && is_refusing(t))
 		seconds = seconds_left(t, until_ns);
-	return t->link.nft(t->link.nft_arg, THROTTLE_LIST_PENALTY, p, level, seconds) >= 0;
+	return send_nft(t, THROTTLE_LIST_PENALTY, p, level, seconds);
 }
 
 static bool send_entry(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p)
 {
 	const struct prefix_entry *e = prefix_set_find(&t->lists[l], p);
 
-	return t->link.nft(t->link.nft_arg, l, p, THROTTLE_NORMAL,
-			   e != NULL && is_refusing(t) ? THROTTLE_NO_END_S : 0) >= 0;
+	return send_nft(t, l, p, THROTTLE_NORMAL,
+			e != NULL && is_refusing(t) ? THROTTLE_NO_END_S : 0);
 }
 
 static void later(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p)
@@ -334,16 +343,18 @@ static bool send_one(struct throttle *t, enum throttle_list l, const struct thro
 	return send_penalty(t, p, level, until_ns);
 }
 
-static void send_pending(struct throttle *t)
+bool enforce_send(struct throttle *t)
 {
+	t->nft_sent = 0;
 	for (int l = 0; l < THROTTLE_LISTS; l++)
 		while (t->pending[l].n > 0) {
 			struct throttle_prefix p = t->pending[l].v[t->pending[l].n - 1].p;
 
-			if (!send_one(t, (enum throttle_list)l, &p))
-				return;
+			if (!by_nft(t) || !send_one(t, (enum throttle_list)l, &p))
+				return by_nft(t);
 			(void)prefix_set_remove(&t->pending[l], &p);
 		}
+	return false;
 }
 
 void enforce_tick(struct throttle *t)
@@ -354,8 +365,6 @@ void enforce_tick(struct throttle *t)
 			 t->events_left_out);
 		t->events_left_out = 0;
 	}
-	if (by_nft(t))
-		send_pending(t);
 }
 
 void throttle_attach(struct throttle *t, const struct throttle_kernel_link *k,
@@ -389,7 +398,6 @@ void throttle_attach(struct throttle *t, const struct throttle_kernel_link *k,
 
 void enforce_close(struct throttle *t)
 {
-	if (by_nft(t))
-		send_pending(t);
+	(void)enforce_send(t);
 	throttle_maps_close(&t->maps);
 }

@@ -19,6 +19,7 @@
 #define THROTTLE_NO_END_S  315360000u /* ten years, where an end must be named */
 #define EVENTS_LOGGED_MAX  20         /* in a second */
 #define TROUBLE_GAP_NS     (60 * THROTTLE_SECOND_NS)
+#define NFT_AT_ONCE        100 /* records: the channel has room for other words, too */
 
 struct throttle {
 	struct loop *loop;
@@ -30,12 +31,14 @@ struct throttle {
 	struct account *account;
 	struct prefix_set lists[THROTTLE_LISTS];
 	struct timer timer;
+	uint64_t second_ns; /* when the last second began */
 
 	/* kernel */
 	struct throttle_kernel_link link;
 	struct throttle_maps *maps; /* NULL: none */
 	/* for nftables: what the supervisor has not taken yet, by list; which, not what */
 	struct prefix_set pending[THROTTLE_LISTS];
+	unsigned nft_sent; /* since the last look at what waits */
 	struct op event_op;
 	unsigned events_logged, events_left_out;
 	uint64_t trouble_ns;            /* when the kernel's last refusal was logged */
@@ -61,7 +64,10 @@ void enforce_entry(struct throttle *t, enum throttle_list l, const struct thrott
 /* Everything: the kernel's lists become ours. */
 void enforce_all(struct throttle *t);
 void enforce_settings(struct throttle *t);
+/* Once a second. */
 void enforce_tick(struct throttle *t);
+/* Give the supervisor some of what waits for it; true: more is left. */
+bool enforce_send(struct throttle *t);
 void enforce_close(struct throttle *t);
 
 /* --- lists.c --- */

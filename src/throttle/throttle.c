@@ -12,6 +12,7 @@
 #include "throttle/internal.h"
 
 #define WRITE_EVERY_TICKS 30
+#define SEND_AGAIN_NS     UINT64_C(20000000)
 #define URGENT_MAX        1000 /* penalties, beyond which their number makes writing slow */
 
 /* --- levels --- */
@@ -158,11 +159,8 @@ void throttle_decide(const struct throttle *t, const struct throttle_prefix *add
 
 /* --- life --- */
 
-static void tick(struct timer *timer)
+static void every_second(struct throttle *t, uint64_t now)
 {
-	struct throttle *t = CONTAINER_OF(timer, struct throttle, timer);
-	uint64_t now = loop_now_ns(t->loop);
-
 	account_tick(t->account, now);
 	lists_expire(t, now);
 	enforce_tick(t);
@@ -170,7 +168,20 @@ static void tick(struct timer *timer)
 	if ((t->urgent && account_penalised_n(t->account) <= URGENT_MAX) ||
 	    (t->dirty && t->ticks >= WRITE_EVERY_TICKS))
 		keep_write(t);
-	(void)!loop_timer_set(t->loop, timer, now + THROTTLE_SECOND_NS);
+}
+
+static void tick(struct timer *timer)
+{
+	struct throttle *t = CONTAINER_OF(timer, struct throttle, timer);
+	uint64_t now = loop_now_ns(t->loop), next = THROTTLE_SECOND_NS;
+
+	if (enforce_send(t))
+		next = SEND_AGAIN_NS;
+	if (now - t->second_ns >= THROTTLE_SECOND_NS) {
+		t->second_ns = now;
+		every_second(t, now);
+	}
+	(void)!loop_timer_set(t->loop, timer, now + next);
 }
 
 static void configure(struct throttle *t, const struct conf *c)

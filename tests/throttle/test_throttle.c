@@ -261,6 +261,27 @@ static void check_supervisor(struct world *w)
 	(void)unlink(state);
 }
 
+static void check_many(struct world *w)
+{
+	unsigned added = 0;
+	struct err err;
+
+	start(w, "Throttle List Entries = 300\n");
+	w->told = (struct told){ 0 };
+	for (int i = 0; i < 250; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "10.0.%d.0/24", i);
+		added += add(w, THROTTLE_LIST_DENY, text, THROTTLE_NORMAL, 0) == 0;
+	}
+	T_OK(added == 250 && w->told.n == 100, "250 at once: the channel is not filled (%u)",
+	     w->told.n);
+	T_OK(loop_turn(w->loop, &err) == 0 && loop_turn(w->loop, &err) == 0 && w->told.n == 250,
+	     "  the rest comes in two turns");
+	stop(w);
+	(void)unlink(state);
+}
+
 static void check_none(struct world *w)
 {
 	struct conf *c = configure("Throttle = no\n");
@@ -302,6 +323,7 @@ int main(void)
 	check_restart(&w);
 	check_lists(&w);
 	check_supervisor(&w);
+	check_many(&w);
 	check_none(&w);
 	loop_free(&w.loop);
 	metrics_free(&w.metrics);
