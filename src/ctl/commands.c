@@ -25,6 +25,9 @@ static int status(struct ctl *c, const json_t *request UNUSED, struct jout *j,
 	jout_member_num(j, "in_flight_max", s.in_flight_max);
 	jout_member_num(j, "workers", s.workers);
 	jout_member_num(j, "workers_up", s.workers_up);
+	jout_member_num(j, "scan_threads", s.threads);
+	if (s.loop_core >= 0)
+		jout_member_num(j, "loop_core", (uint64_t)s.loop_core);
 	jout_member_bool(j, "draining", s.draining);
 	jout_array(j, "dirs");
 	if (c->gate != NULL)
@@ -82,6 +85,18 @@ static int stats(struct ctl *c, const json_t *request UNUSED, struct jout *j,
 	return 0;
 }
 
+static int metrics_page(struct ctl *c, const json_t *request UNUSED, struct jout *j,
+			struct err *err UNUSED)
+{
+	AUTO(str_fini) struct str page;
+
+	str_init(&page, CTL_REPLY_BYTES_MAX / 4);
+	ctl_put_page(c, &page);
+	jout_member_str(j, "content_type", bytes_str("text/plain; version=0.0.4; charset=utf-8"));
+	jout_member_str(j, "page", str_bytes(&page));
+	return 0;
+}
+
 static int rescan(struct ctl *c, const json_t *request UNUSED, struct jout *j UNUSED,
 		  struct err *err UNUSED)
 {
@@ -106,6 +121,8 @@ static const struct {
 	{ "stats", stats },
 	{ "rescan", rescan },
 	{ "reload", reload },
+	{ "metrics", metrics_page },
+	{ "top", ctl_top },
 	{ "throttle-list", ctl_throttle_list },
 	{ "throttle-add", ctl_throttle_add },
 	{ "throttle-del", ctl_throttle_del },

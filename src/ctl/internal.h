@@ -23,6 +23,8 @@ struct ctl {
 	void (*reload)(void *arg);
 	void *reload_arg;
 	unsigned connections;
+	uint64_t began_ns;
+	struct pages *pages; /* NULL: nobody fetches any */
 };
 
 /* Add members to the open object; negative: @err says why not, and none was added. */
@@ -31,6 +33,11 @@ typedef int ctl_command(struct ctl *c, const json_t *request, struct jout *j, st
 /* throttle_commands.c */
 ctl_command ctl_throttle_list, ctl_throttle_add, ctl_throttle_del, ctl_throttle_stats,
 	ctl_throttle_why, ctl_throttle_decide, ctl_throttle_sources;
+/* top.c */
+ctl_command ctl_top;
+/* The metrics page, Prometheus text format. */
+void ctl_put_page(struct ctl *c, struct str *out);
+void ctl_pages_free(struct pages **p);
 
 /* Answer the request line @in: one JSON object without newline into @reply. */
 void ctl_answer(struct ctl *c, struct bytes in, struct str *reply);

@@ -28,6 +28,8 @@ enum channel_type {
 	CHANNEL_DRAINED,
 	CHANNEL_REFUSE, /* for nftables: text is a prefix, status a level, serial seconds (low half;
 			 * 0: take it out) and the enum throttle_list (high half) */
+	/* supervisor -> gateway */
+	CHANNEL_PAGES, /* fd[0] where the exporter asks for the metrics page (ctl/pages.h) */
 	CHANNEL_TYPES
 };
 
