@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * perf/throttle_cost.c - what charging a message and deciding about a connection cost the gateway,
+ * perf/charge_cost.c - what charging a message and deciding about a connection cost the gateway,
  * beside the cheapest system call of the same run. Best of several rounds.
  */
 #include <stdio.h>
