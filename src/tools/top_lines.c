@@ -77,16 +77,16 @@ static void put_head(struct page *p)
 	const struct top_frame *f = p->f;
 	const struct top_rates *r = p->r;
 	char up[24], bytes[24];
-	bool fine = f->workers_up == f->workers && f->workers > 0 && !f->draining;
+	bool fine = f->workers_up > 0 && !f->draining && r->deaths == 0;
 
 	put(p, TOP_TITLE, "Sallyport %s   up %s   %s", f->version, age_text(f->uptime_s, up),
 	    f->engine);
 	put(p, fine ? TOP_GOOD : TOP_WARN,
-	    "%s: %" PRIu64 " of %" PRIu64 " workers, %" PRIu64 " of %" PRIu64 " messages in hand%s",
+	    "%s: %" PRIu64 " scan threads, %" PRIu64 " of %" PRIu64 " messages in hand%s",
 	    f->draining         ? "stopping"
 	    : f->workers_up > 0 ? "scanning"
 				: "waiting for the scan engine",
-	    f->workers_up, f->workers, f->in_flight, f->in_flight_max,
+	    f->workers_up, f->in_flight, f->in_flight_max,
 	    r->deaths > 0 ? ", workers are dying" : "");
 	put(p, TOP_PLAIN,
 	    "per second: %.1f delivered, %.1f quarantined, %.1f deferred, %s, %.1f cache hits",
@@ -100,9 +100,12 @@ static void put_dirs(struct page *p, size_t max)
 	put(p, TOP_HEAD, "%10s %10s  QUEUE", "WAITING", "OLDEST");
 	for (size_t i = 0; i < p->f->dirs_n && i < max; i++) {
 		const struct top_dir *d = &p->f->dirs[i];
+		char waiting[24] = "-";
 
-		put(p, d->oldest_s > AGE_BAD_S ? TOP_WARN : TOP_PLAIN, "%10" PRIu64 " %10s  %s",
-		    d->waiting, age_text(d->oldest_s, age), d->path);
+		if (d->waiting >= 0)
+			(void)snprintf(waiting, sizeof(waiting), "%" PRId64, d->waiting);
+		put(p, d->oldest_s > AGE_BAD_S ? TOP_WARN : TOP_PLAIN, "%10s %10s  %s", waiting,
+		    age_text(d->oldest_s, age), d->path);
 	}
 }
 
@@ -137,10 +140,9 @@ static void put_threads(struct page *p, size_t max)
 
 		if (t->core >= 0)
 			(void)snprintf(core, sizeof(core), "%d", t->core);
-		put(p, thread_style(t), "%8d %4s %4.0f%% %8.1f  %c %-9s %10s %s %s",
-		    t->thread > 0 ? t->thread : t->pid, core, p->r->thread_cpu[i] * 100,
-		    p->r->thread_done[i], t->state, top_state_name(t->state),
-		    t->id[0] == '\0' ? "-" : age_text(t->age_s, age),
+		put(p, thread_style(t), "%8d %4s %4.0f%% %8.1f  %c %-9s %10s %s %s", t->pid, core,
+		    p->r->thread_cpu[i] * 100, p->r->thread_done[i], t->state,
+		    top_state_name(t->state), t->id[0] == '\0' ? "-" : age_text(t->age_s, age),
 		    bar(age_share(t->age_s), line), t->id);
 	}
 	if (f->threads_n > max)

@@ -3,6 +3,7 @@
 #include "tools/top_model.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -119,17 +120,102 @@ static void read_stages(struct top_frame *f, const json_t *list)
 	}
 }
 
-/* An answer that says "ok"; NULL: it does not. Freed by the caller. */
+static void copy_name(char out[TOP_TEXT_MAX], const char *text)
+{
+	(void)text_escape(out, TOP_TEXT_MAX, bytes_str(text));
+}
+
+/* The kernel's counts: letting in is no news, but its rate is. */
+static void read_verdicts(struct top_frame *f, const json_t *layers)
+{
+	const char *layer, *name;
+	json_t *counts, *n; /* as jansson's loop wants them */
+
+	json_object_foreach((json_t *)(uintptr_t)layers, layer, counts)
+	{
+		json_object_foreach(counts, name, n)
+		{
+			size_t i = 0;
+
+			while (i < f->verdicts_n && strcmp(f->verdicts[i].name, name) != 0)
+				i++;
+			if (i == TOP_VERDICTS_MAX)
+				continue;
+			if (i == f->verdicts_n) {
+				copy_name(f->verdicts[f->verdicts_n++].name, name);
+				f->verdicts[i].refused = strncmp(name, "pass", 4) != 0;
+			}
+			f->verdicts[i].n +=
+				json_is_integer(n) ? (uint64_t)json_integer_value(n) : 0;
+		}
+	}
+}
+
+static void read_throttle(struct top_frame *f, const json_t *stats)
+{
+	const json_t *entries = json_object_get(stats, "entries");
+
+	if (!json_is_true(json_object_get(stats, "ok"))) {
+		copy_name(f->throttle, "off");
+		return;
+	}
+	(void)snprintf(f->throttle, sizeof(f->throttle), "%.20s", text_of(stats, "mode"));
+	if (strcmp(f->throttle, "enforce") == 0)
+		(void)snprintf(f->throttle, sizeof(f->throttle), "enforce by %.40s",
+			       text_of(stats, "method"));
+	f->allow_n = count_of(entries, "allow");
+	f->deny_n = count_of(entries, "deny");
+	f->penalties_n = count_of(entries, "penalty") + count_of(stats, "penalised");
+	read_verdicts(f, json_object_get(stats, "counts"));
+}
+
+/* "zip bombs 30 s, scan CPU 2 s": what made the account, but for trifles. */
+static void join_reasons(char out[TOP_TEXT_MAX], const json_t *reasons, double cost_s)
+{
+	const json_t *o;
+	size_t i, n = 0;
+
+	json_array_foreach(reasons, i, o)
+	{
+		double s = json_number_value(json_object_get(o, "cost_s"));
+		char name[40];
+
+		if (s < cost_s / 100 || n >= TOP_TEXT_MAX)
+			continue;
+		(void)text_escape(name, sizeof(name), bytes_str(text_of(o, "reason")));
+		n += (size_t)snprintf(out + n, TOP_TEXT_MAX - n, "%s%s %.1f s", n > 0 ? ", " : "",
+				      name, s);
+	}
+}
+
+static void read_sources(struct top_frame *f, const json_t *list)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o)
+	{
+		struct top_source *s = &f->sources[f->sources_n];
+
+		if (f->sources_n == TOP_SOURCES_MAX)
+			return;
+		f->sources_n++;
+		copy_text(s->address, o, "prefix");
+		copy_text(s->level, o, "level");
+		s->cost_ms = json_number_value(json_object_get(o, "cost_s")) * 1000;
+		join_reasons(s->why, json_object_get(o, "reasons"), s->cost_ms / 1000);
+	}
+}
+
+/* An answer in JSON; NULL: it is none. Freed by the caller. */
 static json_t *answer_of(const char *text, const char *command, struct err *err)
 {
 	json_t *o = json_loads(text, 0, NULL);
 
-	if (o != NULL && json_is_true(json_object_get(o, "ok")))
-		return o;
-	(void)err_set(err, ERR_TEMP, -EBADMSG, "the gateway does not answer %s: %s", command,
-		      o == NULL ? "no JSON" : text_of(o, "error"));
-	json_decref(o);
-	return NULL;
+	if (o == NULL)
+		(void)err_set(err, ERR_TEMP, -EBADMSG, "the gateway's answer to %s is not JSON",
+			      command);
+	return o;
 }
 
 int top_read(const char *top, const char *stats, const char *sources, double at_s,
@@ -140,6 +226,9 @@ int top_read(const char *top, const char *stats, const char *sources, double at_
 	json_t *who = s == NULL ? NULL : answer_of(sources, "throttle-sources", err);
 	int r = who == NULL ? -EBADMSG : 0;
 
+	if (r == 0 && !json_is_true(json_object_get(t, "ok")))
+		r = err_set(err, ERR_TEMP, -EBADMSG,
+			    "the gateway does not know the command top: is it an older one?");
 	if (r == 0) {
 		memset(ret_f, 0, sizeof(*ret_f));
 		ret_f->at_s = at_s;
@@ -210,7 +299,7 @@ void top_rates(const struct top_frame *before, const struct top_frame *now, stru
 	ret_r->deaths = rate(b->deaths, n->deaths, s);
 	rate_threads(before, now, s, ret_r);
 	rate_stages(before, now, s, ret_r);
-	for (size_t i = 0; i < now->verdicts_n && i < before->verdicts_n; i++)
+	for (size_t i = 0; i < now->verdicts_n && i < before->verdicts_n; i++) /* one order */
 		ret_r->verdicts[i] = rate(before->verdicts[i].n, now->verdicts[i].n, s);
 }
 
@@ -220,7 +309,7 @@ const char *top_state_name(char state)
 		char letter;
 		const char *name;
 	} states[] = {
-		{ 'S', "starting" }, { 'E', "ending" },	 { 'I', "idle" },
+		{ 'S', "starting" }, { 'E', "ending" },  { 'I', "idle" },
 		{ 'R', "reading" },  { 'P', "parsing" }, { 'A', "archives" },
 		{ 'N', "names" },    { 'V', "viruses" }, { 'C', "content" },
 	};
@@ -288,6 +377,30 @@ static void json_work(const struct top_frame *f, const struct top_rates *r, stru
 		jout_member_real(j, "cpu_us_each", r->stage_us[i]);
 		jout_end(j);
 	}
+	jout_end(j);
+}
+
+static void json_throttle(const struct top_frame *f, const struct top_rates *r, struct jout *j)
+{
+	jout_array(j, "sources");
+	for (size_t i = 0; i < f->sources_n; i++) {
+		jout_object(j, NULL);
+		jout_member_str(j, "prefix", bytes_str(f->sources[i].address));
+		jout_member_str(j, "level", bytes_str(f->sources[i].level));
+		jout_member_real(j, "cost_ms", f->sources[i].cost_ms);
+		jout_member_str(j, "why", bytes_str(f->sources[i].why));
+		jout_end(j);
+	}
+	jout_end(j);
+	jout_object(j, "throttle");
+	jout_member_str(j, "state", bytes_str(f->throttle));
+	jout_member_num(j, "allow", f->allow_n);
+	jout_member_num(j, "deny", f->deny_n);
+	jout_member_num(j, "penalties", f->penalties_n);
+	jout_object(j, "per_second");
+	for (size_t i = 0; i < f->verdicts_n; i++)
+		jout_member_real(j, f->verdicts[i].name, r->verdicts[i]);
+	jout_end(j);
 	jout_end(j);
 }
 

@@ -31,7 +31,7 @@ struct top_dir {
 	double oldest_s; /* of what is in hand; negative: nothing is */
 };
 
-struct top_thread { /* one scan thread */
+struct top_thread {            /* one scan thread */
 	int pid, worker, core; /* core -1: any */
 	char state;            /* a letter of include/sallyport/control.h */
 	char id[TOP_TEXT_MAX]; /* of what it works on; "" */
