@@ -86,7 +86,9 @@ def lists_part(s):
     s.gate.control("throttle", "add", "allow", source)
     tap.ok(s.once(source, host, "allowed")["counts"].get("accepted") == 1, "an allowed address gets in all the same")
     s.gate.control("throttle", "del", "allow", source)
-    tap.ok(s.once(source, host, "no-more")["counts"].get("refused") == 1, "and no longer when it is off the list")
+    tap.ok(source not in penalties(s.gate), "what it owed is forgiven")
+    s.gate.control("throttle", "add", "penalty", source, "--level", "nothing", "--for", "10m")
+    tap.ok(s.once(source, host, "no-more")["counts"].get("refused") == 1, "off the list it can be refused again")
     source, host = scene.HONEST[0]
     s.gate.control("throttle", "add", "deny", source)
     tap.ok(s.once(source, host, "denied")["counts"].get("refused") == 1, "a denied address is refused")
