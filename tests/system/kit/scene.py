@@ -7,6 +7,7 @@ lives in one network namespace, the clients in another.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -53,6 +54,7 @@ class Caller:
 class Scene:
     def __init__(self, folder, options):
         everyone = ATTACKERS + HONEST
+        self._pins = f"/sys/fs/bpf/sallyport-test-{os.getpid()}"
         mta.Sendmail.fetch()
         self.folder = folder
         self.cable = netns.Cable([_with_bits(host) for _, host in everyone],
@@ -66,7 +68,7 @@ class Scene:
                 os.path.join(folder, "sallyport"),
                 ("sendmail", self.server.in_queue, self.server.out_queue, "root", self.server.sendmail2),
                 {"Throttle": "enforce", "Throttle Ports": self.server.port,
-                 "Throttle Pin Directory": f"/sys/fs/bpf/sallyport-test-{os.getpid()}", **options})
+                 "Throttle Pin Directory": self._pins, **options})
         except BaseException:
             self.close()
             raise
@@ -104,3 +106,4 @@ class Scene:
         if self.sink is not None:
             self.sink.stop()
         self.cable.close()
+        shutil.rmtree(self._pins, ignore_errors=True)
