@@ -22,6 +22,7 @@ static const struct {
 	{ "stats", cmd_stats, "counters of the running gateway" },
 	{ "status", cmd_status, "is it running, with what" },
 	{ "reload", cmd_reload, "read the configuration again" },
+	{ "host", cmd_host, "what this machine can do, and which core does what" },
 	{ "quarantine", cmd_quarantine, "list and show withheld messages" },
 };
 

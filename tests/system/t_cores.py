@@ -8,7 +8,9 @@ processes, and a crash with both at work loses nothing.
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -193,6 +195,61 @@ def test_crash():
             gate.stop()
 
 
+def lstopo(kind):
+    """How many objects of @kind hwloc sees; None without its program."""
+    if shutil.which("hwloc-calc") is None:
+        return None
+    done = subprocess.run(["hwloc-calc", "-N", kind, "machine:0"], capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+def check_topology(host):
+    for member, kind in (("packages", "package"), ("cores", "core"), ("processors", "pu")):
+        want = lstopo(kind)
+        if want is None:
+            tap.skip(f"{member} as hwloc sees them", "no hwloc-calc here")
+        else:
+            tap.equal(host[member], want, f"{member} as hwloc sees them")
+    tap.equal(sum(n["processors"] for n in host["nodes"]), host["processors"], "each processor has a node")
+    tap.ok(all(n["memory_bytes"] > n["free_bytes"] > 0 for n in host["nodes"]), "memory is told")
+
+
+def check_measured(d):
+    m, e = d["measured"], d["estimate"]
+    tap.equal(m["problems"], [], "everything was measured")
+    tap.ok(0 < m["disk"]["alone_per_s"] and 0 < m["disk"]["group_per_s"], "syncs")
+    for what in ("copy", "match", "scan"):
+        one, both = m[what]["one"], m[what]["all"]
+        tap.ok(one["processes"] == 1 and both["processes"] == len(ALLOWED) and one["bytes_per_cpu_s"] > 0
+               and both["bytes_per_s"] > 0 and 0 < one["busy_share"] <= 1.01, f"{what}: {one}")
+    tap.ok(m["scan"]["one"]["messages_per_cpu_s"] > 0 and m["sample_messages"] > 10, "messages")
+    parts = [e["scan_per_s"], e["disk_per_s"], e["loop_per_s"]]
+    tap.ok(abs(e["messages_per_s"] - min(parts)) < 1e-6 * e["messages_per_s"], f"the least of {parts} limits it")
+
+
+def test_host():
+    folder, gate = run_gateway({"Max Children": "auto"})
+    with folder:
+        before = sorted(os.listdir(gate.folder))
+        argv = [os.path.join(gate.build, "sallyport"), "host", "-c", gate.conf, "--json"]
+        done = subprocess.run(argv + ["--quick"], capture_output=True, text=True, check=False, timeout=120)
+        tap.equal((done.returncode, done.stderr), (0, ""), "sallyport host --quick --json")
+        d = json.loads(done.stdout)
+        check_topology(d["host"])
+        check_measured(d)
+        tap.equal((d["plan"]["workers"], d["plan"]["threads"]), (len(ALLOWED), 1), "the plan is the daemon's")
+        names = {x["name"]: x for x in d["limits"]}
+        tap.ok(os.uname().release in names["kernel"]["value"] and len(names) >= 10, "limits")
+        tap.ok(all(x["ok"] or x["advice"] for x in d["limits"]), "what is missing has advice")
+        short = json.loads(subprocess.run(argv + ["--no-measure"], capture_output=True, check=False).stdout)
+        tap.ok("measured" not in short and short["plan"] == d["plan"], "--no-measure")
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as slow:
+            wait.until(lambda: any(n.startswith(".sallyport-host") for n in os.listdir(gate.folder)), 30, "its directory")
+            slow.send_signal(signal.SIGTERM)
+            tap.equal(slow.wait(60), -signal.SIGTERM, "TERM ends it")
+        tap.equal(sorted(os.listdir(gate.folder)), before, "nothing is left behind")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root: processes change users")
@@ -200,7 +257,7 @@ def main():
         tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
     if len(ALLOWED) < 2:
         tap.skip_all("needs two cores")
-    for test in (test_processes, test_threads, test_loop, test_same_verdicts, test_crash):
+    for test in (test_processes, test_threads, test_loop, test_same_verdicts, test_crash, test_host):
         try:
             test()
         except wait.Late as late:
