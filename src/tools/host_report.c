@@ -3,6 +3,7 @@
 #include "tools/host_report.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #define BUSY_SHARE 0.9 /* of a core: less means that others used it meanwhile */
 
@@ -74,11 +75,18 @@ static void head(const struct cli *cli, const char *text)
 	(void)printf("\n%s%s%s\n", cli_green(cli), text, cli_plain(cli));
 }
 
+/* All of it; what the nodes say may be less, where memory was added later. */
+static uint64_t memory_bytes(void)
+{
+	return (uint64_t)MAX_OF(sysconf(_SC_PHYS_PAGES), 0) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 static void text_host(const struct cli *cli, const struct host *h)
 {
 	head(cli, "Host");
-	(void)printf("  %u packages, %u cores, %u logical processors, %u memory nodes\n",
-		     h->packages_n, h->cores_n, h->cpus_n, h->nodes_n);
+	(void)printf("  %u packages, %u cores, %u logical processors, %u memory nodes, %" PRIu64
+		     " MB of memory\n",
+		     h->packages_n, h->cores_n, h->cpus_n, h->nodes_n, memory_bytes() / MIB);
 	for (unsigned i = 0; i < h->nodes_n; i++)
 		(void)printf("  node %u: %u processors, %" PRIu64 " MB of memory, %" PRIu64
 			     " MB of it free\n",
@@ -202,6 +210,7 @@ static void json_host(struct jout *j, const struct host *h)
 	jout_member_num(j, "packages", h->packages_n);
 	jout_member_num(j, "cores", h->cores_n);
 	jout_member_num(j, "processors", h->cpus_n);
+	jout_member_num(j, "memory_bytes", memory_bytes());
 	jout_array(j, "nodes");
 	for (unsigned i = 0; i < h->nodes_n; i++) {
 		jout_object(j, NULL);
