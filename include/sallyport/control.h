@@ -7,7 +7,8 @@
  * Every answer has "ok"; false comes with "error", a sentence for people.
  *
  *   status   "version", "generation", "engine", "in_flight", "in_flight_max", "workers",
- *            "workers_up", "draining", "dirs" [path]
+ *            "workers_up", "scan_threads" (in each worker), "loop_core" (left out: any), "draining",
+ *            "dirs" [path]
  *   queue    "messages" [{"id", "state", "from", "size", "age_ms", "attempts", "why"}]: in hand
  * now; "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again; "dirs" [path]
  *   stats    "metrics" {name: number, or {"count", "sum_us", "p50_us", "p99_us"}}

@@ -133,6 +133,32 @@ def check_guard(gate, pid):
     tap.ok(gate.ready(), "after that it goes on in the normal class")
 
 
+def test_refused():
+    """Without the right to a real-time class: a clear line, and mail flows."""
+    if shutil.which("setpriv") is None:
+        tap.skip("a class that is refused", "no setpriv here")
+        return
+    folder, gate = run_gateway({"Max Children": 1, "Loop Realtime": "fifo"})
+    with folder:
+        wrapped = gate.path("bin")
+        os.makedirs(wrapped)
+        script = os.path.join(wrapped, "sallyportd")
+        with open(script, "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\nulimit -r 0\nexec setpriv --bounding-set=-sys_nice,-sys_resource "
+                    f"{gate.build}/sallyportd \"$@\"\n")
+        os.chmod(script, 0o755)
+        gate.build = wrapped
+        try:
+            gate.start()
+            queuefile.SendmailWriter(gate.in_queue).write(bytes(samples.letter("Hello")))
+            gate.wait_empty(30)
+            tap.equal(policy(gate.pid("gateway")), os.SCHED_OTHER, "a class that is refused: the loop stays normal")
+            said = [x for x in gate.log_text().splitlines() if "Loop Realtime = fifo" in x]
+            tap.ok(len(said) == 1 and "CAP_SYS_NICE" in said[0], f"and says so: {said}")
+        finally:
+            gate.stop()
+
+
 def verdicts(options, mail):
     """{case: (outcome, findings)} and what is lost."""
     folder, gate = run_gateway(options)
@@ -257,7 +283,7 @@ def main():
         tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
     if len(ALLOWED) < 2:
         tap.skip_all("needs two cores")
-    for test in (test_processes, test_threads, test_loop, test_same_verdicts, test_crash, test_host):
+    for test in (test_processes, test_threads, test_loop, test_refused, test_same_verdicts, test_crash, test_host):
         try:
             test()
         except wait.Late as late:
