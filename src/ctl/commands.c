@@ -81,6 +81,16 @@ static void stats(struct ctl *c, struct jout *j)
 	metrics_json(c->metrics, j, "metrics");
 }
 
+static void metrics_page(struct ctl *c, struct jout *j)
+{
+	AUTO(str_fini) struct str page;
+
+	str_init(&page, CTL_REPLY_BYTES_MAX / 4);
+	ctl_put_page(c, &page);
+	jout_member_str(j, "content_type", bytes_str("text/plain; version=0.0.4; charset=utf-8"));
+	jout_member_str(j, "page", str_bytes(&page));
+}
+
 static void rescan(struct ctl *c, struct jout *j UNUSED)
 {
 	if (c->gate != NULL)
@@ -96,8 +106,8 @@ static const struct {
 	const char *name;
 	void (*run)(struct ctl *c, struct jout *j); /* adds members to the open object */
 } commands[] = {
-	{ "status", status }, { "queue", queue },   { "stats", stats },
-	{ "rescan", rescan }, { "reload", reload },
+	{ "status", status }, { "queue", queue },          { "stats", stats }, { "rescan", rescan },
+	{ "reload", reload }, { "metrics", metrics_page }, { "top", ctl_top },
 };
 
 static void refuse(struct jout *j, const char *why)
@@ -114,7 +124,7 @@ static void run_command(struct ctl *c, struct jout *j, const char *name)
 			commands[i].run(c, j);
 			return;
 		}
-	refuse(j, "unknown command; known are status, queue, stats, rescan, reload");
+	refuse(j, "unknown command; known are status, queue, stats, rescan, reload, metrics, top");
 }
 
 void ctl_answer(struct ctl *c, struct bytes in, struct str *reply)

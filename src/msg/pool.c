@@ -40,7 +40,7 @@ static int head_text(struct msg *m, struct bytes *ret_head)
 	for (size_t i = 0; i < l->n; i++)
 		if (!l->v[i].deleted)
 			n += l->v[i].text.n + 1;
-	p = at = arena_alloc(m->arena, n);
+	p = at = arena_alloc(m->scan_arena, n);
 	if (p == NULL)
 		return err_set(&m->why, ERR_LIMIT, -ENOMEM, "headers of %zu bytes", n);
 	for (size_t i = 0; i < l->n; i++) {
@@ -324,7 +324,7 @@ static int take_one(struct worker *w)
 		distrust(w, &err);
 		return -EBADMSG;
 	}
-	r = wire_get_facts(result, m->arena, &facts, &err);
+	r = wire_get_facts(result, m->scan_arena, &facts, &err);
 	worker_give_back(w, m);
 	if (r < 0) {
 		m->why = err;
@@ -333,6 +333,10 @@ static int take_one(struct worker *w)
 		return r;
 	}
 	learn(w, &facts);
+	metrics_add_worker(w->pool->gate->metrics, w->index,
+			   &(struct metric_worker){
+				   .messages = 1,
+				   .cpu_us = MIN_OF(facts.cpu_us, life_scan_ns_max(m) / 1000) });
 	life_scanned(m, &facts);
 	return 0;
 }
@@ -546,6 +550,8 @@ static void worker_gone(struct worker *first, int status, const char *text)
 		metrics_add(g->metrics,
 			    worker_timed_out(first) ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS,
 			    1);
+		metrics_add_worker(g->metrics, first->index,
+				   &(struct metric_worker){ .deaths = 1 });
 	}
 	worker_return_all(first, why);
 	set_respawn(first);
@@ -884,4 +890,61 @@ void pool_fini(struct pool *p)
 	verdict_cache_free(&p->cache);
 	fd_close(&p->cache_fd);
 	cores_fini(&p->cores);
+}
+
+/* --- for people --- */
+
+static char state_letter(const struct worker *w)
+{
+	if (w->state == WORKER_STARTING)
+		return 'S';
+	if (w->state == WORKER_ENDING)
+		return 'E';
+	return w->busy_n == 0 ? 'I' : stage_letter(STAGE_READ); /* until it begins one */
+}
+
+/* Stage and time are the worker's own words. */
+static void describe_job(const struct worker *w, unsigned slot, struct gate_worker *out)
+{
+	const struct msg *m = w->slots[slot];
+	uint64_t now = loop_now_ns(w->pool->gate->loop), since;
+
+	out->state = stage_letter(jobs_peek(w->jobs, slot, &since));
+	out->id = m->entry.id;
+	since = MAX_OF(since, m->queued_ns);
+	out->age_ms = now > since ? (now - since) / 1000000 : 0;
+}
+
+static void each_job(const struct worker *w, void (*each)(void *arg, const struct gate_worker *w),
+		     void *arg)
+{
+	struct gate_worker out = { .worker = w->index,
+				   .pid = (int)w->pid,
+				   .core = w->zygote->plan.scan[w->index].cpu,
+				   .state = state_letter(w),
+				   .in_hand = w->busy_n,
+				   .retiring = w->zygote->retiring };
+	uint32_t posted = 0, running = 0;
+	unsigned told = 0;
+
+	if (w->state == WORKER_UP)
+		jobs_leftover(w->jobs, &posted, &running);
+	for (unsigned i = 0; i < JOBS_SLOTS; i++) {
+		if ((running & (1u << i)) == 0 || w->slots[i] == NULL)
+			continue;
+		describe_job(w, i, &out);
+		each(arg, &out);
+		told++;
+	}
+	if (told == 0)
+		each(arg, &out);
+}
+
+void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg)
+{
+	for (const struct zygote *z = p->zygotes; z != NULL; z = z->next)
+		for (unsigned i = 0; i < z->workers_n; i++)
+			if (z->workers[i].state != WORKER_NONE)
+				each_job(&z->workers[i], each, arg);
 }

@@ -8,6 +8,7 @@
 
 #include <locale.h>
 
+#include "metrics/meter.h"
 #include "mime/mime.h"
 #include "scan/rule_file.h"
 #include "scan/scan.h"
@@ -163,6 +164,7 @@ struct scanner {
 	const struct verdict_cache *cache; /* NULL: none */
 	struct evp_md_ctx_st *hash;        /* libcrypto's, reused */
 	struct evp_md_st *sha256;
+	struct meter meter;                  /* what each stage costs */
 	locale_t utf8;                       /* the engine's; (locale_t)0: none */
 	void (*test_hook)(const char *what); /* test builds: "X-Sallyport-Test: WHAT" */
 };

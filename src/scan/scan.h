@@ -6,6 +6,8 @@
 #ifndef SCAN_SCAN_H
 #define SCAN_SCAN_H
 
+#include <stdatomic.h>
+
 #include "conf/conf.h"
 #include "core/arena.h"
 #include "core/bytes.h"
@@ -38,6 +40,12 @@ void scanner_free(struct scanner **s);
 /* Test builds: call @hook(WHAT) when a message has the header "X-Sallyport-Test: WHAT" and WHAT
  * is neither "crash" nor "spin", which this folder does itself. */
 void scanner_set_test_hook(struct scanner *s, void (*hook)(const char *what));
+
+/* By the thread that will scan, before the system-call filter: opens its performance counters. A
+ * scanner that is not told has the clocks only. */
+void scanner_begin_thread(struct scanner *s);
+/* Store the stage (facts.h) at @shown when it begins; NULL: nowhere. */
+void scanner_show_stage(struct scanner *s, _Atomic uint8_t *shown);
 
 /*
  * Scan @message (headers, blank line, body) as @r asks. Always fills *@ret_f, as far as it came:

@@ -39,7 +39,16 @@ static int run(struct scan_jobs *w)
 	return r == -EPIPE ? EX_OK : EX_SOFTWARE;
 }
 
-/* A ring belongs to the thread that makes it (SINGLE_ISSUER). */
+/* A ring belongs to the thread that makes it (SINGLE_ISSUER), and so do performance counters. */
+static int begin_thread(struct scan_jobs *w, struct err *err)
+{
+	int r = reader_new(&w->reader, err);
+
+	if (r == 0 && w->ops->begin_thread != NULL)
+		w->ops->begin_thread(w->scanner);
+	return r;
+}
+
 static void *thread_main(void *arg)
 {
 	struct crew_thread *t = arg;
@@ -47,7 +56,7 @@ static void *thread_main(void *arg)
 	int r;
 
 	crew_pin(c->pins[t->index]);
-	r = reader_new(&c->scan[t->index].reader, NULL);
+	r = begin_thread(&c->scan[t->index], NULL);
 	(void)pthread_mutex_lock(&c->room.lock);
 	c->ready_n++;
 	if (r < 0)
@@ -79,7 +88,7 @@ static int start_threads(struct crew *c, const pthread_attr_t *attr, struct err 
 int crew_start(struct crew *c, struct err *err)
 {
 	pthread_attr_t attr;
-	int r = reader_new(&c->scan[0].reader, err);
+	int r = begin_thread(&c->scan[0], err);
 
 	if (r < 0 || c->n == 1)
 		return r;

@@ -9,6 +9,10 @@
 #include "loop/reader.h"
 #include "worker/ops.h"
 
+struct scan_clocks {
+	uint64_t cpu_ns, wall_ns; /* of the thread; monotonic */
+};
+
 /*
  * The directory that the threads of one worker share: it can be emptied only while none of them
  * scans, or they would lose the files they are at.
@@ -31,7 +35,13 @@ struct scan_jobs {
 	struct scan_room *room; /* NULL: no other thread is there */
 	struct arena *requests; /* decoded requests of one batch */
 	struct arena *arena;    /* of the message being scanned */
-	uint8_t *hot;           /* small messages of one turn, reused: it stays in the cache */
+	/* What is not part of one scan is told with the messages it was done for, or the next. */
+	bool charging;            /* the scanner notes costs */
+	struct scan_clocks mark;  /* up to here time is accounted for */
+	struct scan_clocks read;  /* share of each message of this turn */
+	struct scan_clocks rest;  /* what the turn before left over, for the next message */
+	struct scan_clocks scans; /* of this turn */
+	uint8_t *hot;             /* small messages of one turn, reused: it stays in the cache */
 };
 
 /* Buffers and arenas. */
