@@ -66,12 +66,16 @@ void cores_plan(const struct cores *c, const struct conf *conf, bool tell, struc
 			       .loop_core = conf_str(conf, OPT_LOOP_CORE, NULL),
 			       .numa = conf_str(conf, OPT_SCAN_NUMA, NULL),
 			       .allowed = c->allowed };
+	char cores[160];
 
 	plan_make(ret_p, c->host, &w);
 	for (unsigned i = 0; tell && i < ret_p->notes_n; i++)
 		log_warning("%s", ret_p->notes[i]);
 	if (tell)
-		log_debug("cores: %s", ret_p->why);
+		log_info("Scanning with %u workers of %u threads on cores %s; the loop %s",
+			 ret_p->workers_n, ret_p->threads_n,
+			 cpus_text(&ret_p->scan_cpus, cores, sizeof(cores)),
+			 c->loop_cpu < 0 ? "runs anywhere" : "has its own core");
 }
 
 /* --- the loop --- */

@@ -53,6 +53,43 @@ static void progress(const char *what)
 		(void)fprintf(stderr, "\r\033[K%s", what);
 }
 
+/* --- configuration --- */
+
+/* A machine is often sized before anything is installed: then all options have their defaults, and
+ * there are no rules to scan by. */
+static int load_defaults(struct run *r, struct err *err)
+{
+	static const char text[] = "Max Children = auto\nFilename Rules =\nFiletype Rules =\n"
+				   "Archives: Filename Rules =\nArchives: Filetype Rules =\n";
+	AUTO(conf_source_close) struct conf_source *s = NULL;
+	AUTO(conf_report_free) struct conf_report *report = conf_report_new();
+	int res;
+
+	if (report == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
+	res = conf_source_memory(&s, err);
+	if (res == 0)
+		res = conf_source_add(s, "/defaults", CONF_FILE, false, bytes_str(text));
+	if (res == 0)
+		res = conf_load(&r->conf, s, "/defaults", report, err);
+	if (res == 0)
+		(void)fprintf(stderr,
+			      "sallyport: there is no '%s': options have their defaults, "
+			      "and there are no rule files\n",
+			      r->cli.conf_path);
+	return res;
+}
+
+static int load(struct run *r)
+{
+	struct err err = { .kind = ERR_TEMP, .text = "out of memory" };
+
+	if (strcmp(r->cli.conf_path, cli_default_conf()) != 0 ||
+	    access(r->cli.conf_path, F_OK) == 0 || errno != ENOENT)
+		return cli_load(&r->cli, &r->conf, NULL, NULL);
+	return load_defaults(r, &err) < 0 ? cli_fail(&err) : EX_OK;
+}
+
 /* --- topology and plan --- */
 
 static void our_cpus(struct cpus *ret_set)
@@ -188,7 +225,7 @@ static void hold_signals(int how)
 static int run(struct run *r)
 {
 	struct err err;
-	int code = cli_load(&r->cli, &r->conf, NULL, NULL);
+	int code = load(r);
 
 	if (code != EX_OK)
 		return code;

@@ -229,6 +229,34 @@ def test_crash():
             gate.stop()
 
 
+def test_killed():
+    """The process of two threads is killed again and again with mail in both."""
+    folder, gate = run_gateway({"Max Children": 1, "Scan Threads": 2, "Processing Retry Delay": 1,
+                                "Rescan Interval": 1, "Maximum Processing Attempts": 100})
+    with folder:
+        acc, writer = account.Account(), queuefile.SendmailWriter(gate.in_queue)
+        for n in range(400):
+            message = sink.with_case(bytes(samples.letter(f"Letter {n}", "A line of text.\n" * (n % 60))), f"case-{n}")
+            acc.accept(f"case-{n}", queuefile.split_headers(message)[1], "deliver")
+            writer.write(message)
+        try:
+            gate.start()
+            kills = 0
+            while gate.queue_ids() and kills < 12:
+                victims = workers(gate)
+                if victims and len(cores_of(victims[0])) == 2:
+                    os.kill(victims[0], signal.SIGKILL)
+                    kills += 1
+                    wait.until(lambda old=victims: workers(gate) not in ([], old), 30, "a successor")
+            gate.wait_empty(120)
+            acc.read_queue(acc.delivered, "sendmail", gate.out_queue)
+            tap.ok(kills > 0, f"killed {kills} times")
+            tap.equal((acc.missing(), acc.changed(), acc.repeats()), ([], [], 0),
+                      f"every message is delivered once ({acc.summary()})")
+        finally:
+            gate.stop()
+
+
 def lstopo(kind):
     """How many objects of @kind hwloc sees; None without its program."""
     if shutil.which("hwloc-calc") is None:
@@ -291,7 +319,7 @@ def main():
         tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
     if len(ALLOWED) < 2:
         tap.skip_all("needs two cores")
-    for test in (test_processes, test_threads, test_loop, test_refused, test_same_verdicts, test_crash, test_host):
+    for test in (test_processes, test_threads, test_loop, test_refused, test_same_verdicts, test_crash, test_killed, test_host):
         try:
             test()
         except wait.Late as late:
