@@ -114,6 +114,10 @@ def test_loop():
             tap.equal(lines[0].split(":")[1].strip(), status_field(os.getpid(), "Cpus_allowed_list"),
                       "what it starts runs anywhere")
             tap.equal(lines[1], "0", "and in the normal class")
+            before = policy(pid)
+            os.kill(next(iter(gate.tree())), signal.SIGHUP)
+            wait.until(lambda: "Configuration reloaded" in gate.log_text(), 60, "a reload")
+            tap.equal((gate.pid("gateway"), policy(pid)), (pid, before), "a reload changes neither")
             check_guard(gate, pid)
         finally:
             gate.stop()
@@ -134,7 +138,7 @@ def check_guard(gate, pid):
         return
     with open(f"/proc/{pid}/limits", encoding="ascii") as f:
         limit = next(line.split()[3] for line in f if line.startswith("Max realtime timeout"))
-    tap.equal(limit, "200000", "its time without a pause is limited")
+    tap.equal(limit, "1000000", "its time without a pause is limited")
     os.kill(pid, signal.SIGXCPU)
     wait.until(lambda: policy(pid) == os.SCHED_OTHER, 10, "normal class")
     wait.until(lambda: "ran too long without a pause" in gate.log_text(), 10, "a line in the log")
