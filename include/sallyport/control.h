@@ -7,11 +7,11 @@
  * Every answer has "ok"; false comes with "error", a sentence for people.
  *
  *   status   "version", "generation", "engine", "in_flight", "in_flight_max", "workers",
- *            "workers_up", "draining", "dirs" [path]
- *   queue    "messages" [{"id", "state", "from", "size", "age_ms", "attempts", "why"}]: in hand
- * now; "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again; "dirs" [path]
- *   stats    "metrics" {name: number, or {"count", "sum_us", "p50_us", "p99_us"}}
- *            "stages" [as in top], "workers" [{"worker", "messages", "cpu_us", "deaths"}] in it
+ *            "workers_up", "scan_threads" (in each worker), "loop_core" (left out: any),
+ * "draining", "dirs" [path] queue    "messages" [{"id", "state", "from", "size", "age_ms",
+ * "attempts", "why"}]: in hand now; "attempts" [{"id", "count", "next_in_s"}]: failed before, will
+ * be tried again; "dirs" [path] stats    "metrics" {name: number, or {"count", "sum_us", "p50_us",
+ * "p99_us"}} "stages" [as in top], "workers" [{"worker", "messages", "cpu_us", "deaths"}] in it
  *   metrics  "content_type", "page": the page for Prometheus, text format 0.0.4
  *   top      what a live view shows; it computes rates from the totals of two answers:
  *            "version", "uptime_ms" (of the gateway), "engine", "draining", "in_flight",

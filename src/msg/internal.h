@@ -229,7 +229,6 @@ struct worker {
 	bool timed_out, dirty; /* killed for the time limit; has jobs to flush */
 	unsigned flush_failures;
 	bool slots_alone; /* its one job shares with nobody */
-	bool reserved;    /* of first: no more jobs, a message waits for a process of its own */
 };
 
 struct zygote {
@@ -251,6 +250,8 @@ struct pool {
 	struct zygote *zygotes; /* newest first */
 	struct zygote *current; /* ready, gets new work; NULL: none yet */
 	struct msg *waiting, **waiting_tail;
+	struct worker *reserved; /* first of a process that runs empty for a message that must be
+				  * alone; only while work is handed out */
 	struct verdict_cache *cache;
 	int cache_fd;
 	struct cores cores;

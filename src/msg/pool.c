@@ -113,7 +113,7 @@ static bool may_share(const struct worker *w, const struct msg *m)
 	for (unsigned i = 0; i < w->zygote->threads_n; i++, t++)
 		if (t->busy_n > 0 && (m->alone || t->slots_alone))
 			return false;
-	return m->alone || !w->first->reserved;
+	return m->alone || w->pool->reserved != w->first;
 }
 
 static bool can_take(const struct worker *w, const struct msg *m)
@@ -140,14 +140,11 @@ static void reserve(struct pool *p)
 	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n; i++) {
 		struct worker *w = &p->current->workers[i];
 
-		if (w->reserved)
-			return;
 		if (w->first == w && w->state == WORKER_UP &&
 		    (best == NULL || process_busy_n(w) < process_busy_n(best)))
 			best = w;
 	}
-	if (best != NULL)
-		best->reserved = true;
+	p->reserved = best;
 }
 
 static struct worker *least_busy(const struct pool *p, const struct msg *m)
@@ -179,7 +176,6 @@ static void hand_over(struct worker *w, struct msg *m)
 	w->slots[slot] = m;
 	w->slot_seq[slot] = ++w->seq;
 	w->slots_alone = m->alone;
-	w->first->reserved = w->first->reserved && !m->alone;
 	w->busy_n++;
 	w->busy_bytes += m->entry.size_bytes;
 	w->dirty = true;
@@ -219,6 +215,7 @@ static void hand_out(struct task *t)
 	struct pool *p = CONTAINER_OF(t, struct pool, task);
 	struct msg **at = &p->waiting;
 
+	p->reserved = NULL;
 	while (*at != NULL) {
 		struct msg *m = *at;
 		struct worker *w = least_busy(p, m);
@@ -405,7 +402,7 @@ static void drop_worker(struct worker *w)
 	w->state = WORKER_NONE;
 	w->busy_bytes = 0;
 	w->busy_n = 0;
-	w->timed_out = w->dirty = w->slots_alone = w->reserved = false;
+	w->timed_out = w->dirty = w->slots_alone = false;
 	w->flush_failures = 0;
 	w->running_seen = 0;
 }

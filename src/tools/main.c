@@ -24,6 +24,7 @@ static const struct {
 	{ "status", cmd_status, "is it running, with what" },
 	{ "reload", cmd_reload, "read the configuration again" },
 	{ "throttle", cmd_throttle, "senders that cost too much, and lists of networks" },
+	{ "host", cmd_host, "what this machine can do, and which core does what" },
 	{ "quarantine", cmd_quarantine, "list and show withheld messages" },
 };
 
