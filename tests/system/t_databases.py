@@ -104,8 +104,8 @@ def changes(gate, db, drain):
 
 def goes_away(gate, db, drain):
     """Nothing changes but the log: one line for many questions, one for each reload that is asked for."""
-    db.away()
     before = said(gate, FAILED)
+    db.away()
     wait.until(lambda: said(gate, FAILED) > before, 60, "the log says that the database is away")
     taken = len(drain.taken)
     wait.until(lambda: len(drain.taken) > taken + 20, 60, "mail while the database is away")
@@ -119,6 +119,23 @@ def goes_away(gate, db, drain):
     db.publish("again")
     wait_for(drain, "again")
     tap.ok(said(gate, "can be asked again") == 1, f"{db.name}: back, and what changed is in force")
+
+
+def hangs(gate, db, drain):
+    """A server that does not answer for 30 s holds up a loader, not the supervisor."""
+    if db.name != "PostgreSQL":
+        return
+    db.hang(True)
+    try:
+        loader = wait.until(lambda: next((p for p, r in gate.tree().items() if r == "other"), None), 30, "a loader that waits")
+        old = gate.pid("zygote")
+        os.kill(old, signal.SIGKILL)
+        wait.until(lambda: gate.pid("zygote") not in (None, old) and gate.ready(), 15, "a new zygote and workers")
+        taken = len(drain.taken)
+        wait.until(lambda: len(drain.taken) > taken + 20, 20, "mail while the database hangs")
+        tap.ok(gateway.alive([loader]) == [loader], f"{db.name}: hangs: meanwhile the supervisor did its work")
+    finally:
+        db.hang(False)
 
 
 def check_messages(db, acc, taken, names):
@@ -147,6 +164,7 @@ def under_load(gate, db):
         last = changes(gate, db, drain)
         check_tools(gate, db, last)
         check_secret(gate, db)
+        hangs(gate, db, drain)
         goes_away(gate, db, drain)
     finally:
         writer.stop()

@@ -8,6 +8,7 @@ import contextlib
 import glob
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -94,7 +95,7 @@ class Postgres:
         self._as_postgres("initdb", "-D", self._data, "-U", "ms", "-A", "scram-sha-256", "--pwfile", self._pwfile,
                           "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
         self.back()
-        self._psql(";".join(SCHEMA))
+        self.execute(";".join(SCHEMA))
 
     def _as_postgres(self, program, *args):
         done = subprocess.run(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups",
@@ -103,7 +104,7 @@ class Postgres:
         if done.returncode != 0:
             raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
 
-    def _psql(self, sql):
+    def execute(self, sql):
         done = subprocess.run([os.path.join(self._bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder,
                                "-U", "ms", "-d", "postgres", "-1", "-c", sql], capture_output=True, text=True,
                               check=False, env={**os.environ, "PGPASSWORD": PASSWORD})
@@ -115,7 +116,7 @@ class Postgres:
                 **statements(interval)}
 
     def publish(self, name):
-        self._psql(";".join(publication(name)))
+        self.execute(";".join(publication(name)))
 
     def away(self):
         self._as_postgres("pg_ctl", "-D", self._data, "-m", "immediate", "-w", "stop")
@@ -123,6 +124,11 @@ class Postgres:
     def back(self):
         self._as_postgres("pg_ctl", "-D", self._data, "-w", "-t", "60", "-l", os.path.join(self.folder, "log"), "-o",
                           f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' -c fsync=off", "start")
+
+    def hang(self, on):
+        """The server takes connections and answers nothing, or answers again."""
+        with open(os.path.join(self._data, "postmaster.pid"), encoding="ascii") as f:
+            os.kill(int(f.readline()), signal.SIGSTOP if on else signal.SIGCONT)
 
     def stop(self):
         with contextlib.suppress(RuntimeError):
