@@ -131,7 +131,7 @@ const char *conf_value_expected(struct conf_loader *l, enum opt_id id);
 /* database.c: options and rulesets from SQL and LDAP (spec a7). */
 void conf_database_read(struct conf_loader *l);
 /* Whether @text names a ruleset in a database (spec a4), and reading it as ruleset_load() does. */
-bool conf_database_has_ruleset(struct conf_loader *l, const char *text);
+bool conf_database_has_ruleset(struct conf_loader *l, const char *text, struct conf_place at);
 bool conf_database_ruleset(struct conf_loader *l, enum opt_id id, const char *name,
 			   struct conf_place at);
 
@@ -142,6 +142,8 @@ void conf_hide_value(struct conf_loader *l, enum opt_id id, struct bytes value,
 /* The value of an option that may not be shown. */
 #define CONF_HIDDEN "(hidden)"
 
+/* What a place's number counts: "line" or "row". */
+const char *conf_place_unit(const char *file);
 #define CONF_PLACE_SQL  "SQL "
 #define CONF_PLACE_LDAP "LDAP "
 

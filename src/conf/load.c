@@ -411,7 +411,7 @@ static void convert(struct conf_loader *l, enum opt_id id)
 		return;
 	if (is_function(raw->text))
 		refuse_function(l, id);
-	else if (conf_database_has_ruleset(l, raw->text))
+	else if (conf_database_has_ruleset(l, raw->text, raw->at))
 		set->is_set = conf_database_ruleset(l, id, raw->text, raw->at);
 	else if (ruleset_is_meant(l, id, raw->text))
 		set->is_set = ruleset_load(l, id, raw->text, raw->at);
