@@ -75,7 +75,7 @@ static const struct {
 	{ "%a% = 1\n%a% = 2\nMax Children = %a%\n", NULL, 0 },
 	{ "%a% = 1\nMax Children = %a%\n%a% = 1\n", NULL, 0 },
 	{ "%a% = 1\nDB Password = %a%\n%a% = 2\n", NULL, 0 },
-	{ "Silent Viruses = x.customize\n", "looks like a ruleset in a database", 1 },
+	{ "Information Header Value = x.customize\n", "looks like a ruleset in a database", 1 },
 	{ "Information Header Value = We customize mail\n", NULL, 0 },
 	{ "\nRestart Every = 77\n", "Restart Every is accepted without effect", 2 },
 	{ "Restart Every = 7200\n", NULL, 0 },
