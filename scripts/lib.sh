@@ -17,7 +17,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libarchive-dev l
 	libseccomp-dev libsqlite3-dev libssl-dev libsystemd-dev liburing-dev)
 # What the tests need on top of it.
 # shellcheck disable=SC2034
-test_packages=(git clang clang-format libclang-rt-dev postgresql-15 universal-ctags zstd)
+test_packages=(git clang clang-format libclang-rt-dev universal-ctags zstd)
 
 die() {
 	printf '%s%s%s\n' "$red" "$*" "$plain" >&2

@@ -81,12 +81,10 @@ class Postgres:
     place = f"SQL Ruleset {RULESET} row 20"
 
     def __init__(self, folder):
-        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
-        if not found:
-            raise packages.Missing("no initdb: install postgresql-15")
-        self._bin = os.path.dirname(found[-1])
+        self._bin, self._libraries = self._programs()
+        self._user = "nobody"  # the server refuses root
         os.makedirs(folder)
-        shutil.chown(folder, "postgres", "postgres")
+        shutil.chown(folder, self._user)
         self.folder, self._data = folder, os.path.join(folder, "data")
         self._pwfile = os.path.join(folder, "pw")
         with open(self._pwfile, "w", encoding="ascii") as f:
@@ -97,17 +95,27 @@ class Postgres:
         self.back()
         self.execute(";".join(SCHEMA))
 
+    @staticmethod
+    def _programs():
+        """(folder of programs, library path): installed ones, or (always with SALLYPORT_UNPACK) the unpacked package."""
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+        if found and "SALLYPORT_UNPACK" not in os.environ:
+            return os.path.dirname(found[-1]), ""
+        top = packages.unpack(["postgresql-15", "postgresql-client-15"], os.path.join(packages.cache_dir(), "postgresql"))
+        return os.path.join(top, "usr", "lib", "postgresql", "15", "bin"), packages.library_path(top)
+
     def _as_postgres(self, program, *args):
-        done = subprocess.run(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups",
-                               os.path.join(self._bin, program), *args], cwd=self.folder,
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(["setpriv", f"--reuid={self._user}", "--regid=nogroup", "--clear-groups",
+                               os.path.join(self._bin, program), *args], cwd=self.folder, capture_output=True,
+                              text=True, check=False, env={**os.environ, "LD_LIBRARY_PATH": self._libraries})
         if done.returncode != 0:
             raise RuntimeError(f"{program}: {done.stdout}{done.stderr}")
 
     def execute(self, sql):
         done = subprocess.run([os.path.join(self._bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder,
                                "-U", "ms", "-d", "postgres", "-1", "-c", sql], capture_output=True, text=True,
-                              check=False, env={**os.environ, "PGPASSWORD": PASSWORD})
+                              check=False,
+                              env={**os.environ, "PGPASSWORD": PASSWORD, "LD_LIBRARY_PATH": self._libraries})
         if done.returncode != 0:
             raise RuntimeError(f"psql: {done.stderr}")
 
