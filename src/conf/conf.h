@@ -66,6 +66,11 @@ struct conf_source {
 	/* Value of an environment variable: all processes must see the one of the first reader.
 	 * -ENOENT: not set. */
 	int (*env)(struct conf_source *s, const char *name, struct bytes *ret_value);
+	/* What one loader made with much work (compiled expressions), for those that read the same
+	 * configuration after it; the name says all that it depends on. -ENOENT: nobody did. */
+	int (*made)(struct conf_source *s, const char *name, struct bytes *ret_content);
+	/* Keep a copy. Failing costs the next one the work. */
+	void (*keep_made)(struct conf_source *s, const char *name, struct bytes content);
 	/* Rows of a database, as struct conf_database writes them, lent as above. */
 	int (*query)(struct conf_source *s, const struct conf_query *q, struct bytes *ret_rows,
 		     struct err *err);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "conf/rule_screen.h"
 #include "core/num.h"
 
 #define PATTERN_FILES_DEEP 4u
@@ -487,6 +488,7 @@ static void ruleset_free(void *arg)
 {
 	struct ruleset *rs = arg;
 
+	rule_screen_free(&rs->screen);
 	free(rs->rules);
 	free(rs->conds);
 	free(rs->entries);
@@ -551,7 +553,7 @@ static bool read_into(struct conf_loader *l, enum opt_id id, struct ruleset *rs,
 	rd->at.file = rs->file;
 	memset(rd->buckets, 0xff, sizeof(rd->buckets));
 	read_rules(rd, content);
-	if (!l->no_memory && !rule_index_build(rs))
+	if (!l->no_memory && (!rule_index_build(rs) || !rule_screen_build(l, rs)))
 		l->no_memory = true;
 	return rd->has_default;
 }

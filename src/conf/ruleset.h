@@ -43,9 +43,10 @@ struct ruleset {
 	struct rule *rules;
 	struct rule_cond *conds;
 	struct rule_entry *entries;
-	struct conf_value *values; /* each once */
-	uint32_t *linear;          /* conditions without keys, ascending rules */
-	uint32_t *heads;           /* buckets of entries */
+	struct conf_value *values;  /* each once */
+	uint32_t *linear;           /* conditions without keys, ascending rules */
+	uint32_t *heads;            /* buckets of entries */
+	struct rule_screen *screen; /* in front of @linear; NULL: none (rule_screen.h) */
 	size_t rules_n, rules_cap, conds_n, conds_cap, entries_n, entries_cap;
 	size_t values_n, values_cap, linear_n, linear_cap;
 	size_t heads_n; /* power of two */

@@ -119,6 +119,21 @@ static enum conf_kind stored_kind(struct conf_source *s, const char *path, bool 
 	return a == NULL ? CONF_NONE : (enum conf_kind)a->code;
 }
 
+static int stored_made(struct conf_source *s, const char *name, struct bytes *ret)
+{
+	return answer_text(conf_store_find(store_of(s), CONF_ASK_MADE, name), ret);
+}
+
+static void keep_made(struct conf_source *s, const char *name, struct bytes content)
+{
+	struct conf_store *st = store_of(s);
+	void *copy = arena_dup(st->arena, content);
+	struct conf_answer *a = copy == NULL ? NULL : conf_store_add(st, CONF_ASK_MADE, name);
+
+	if (a != NULL)
+		a->content = bytes_of(copy, content.n);
+}
+
 const char *conf_store_query_name(struct conf_store *st, const struct conf_query *q)
 {
 	static const char *const names[CONF_QUERIES] = { "serial", "peek", "settings", "ruleset",
@@ -148,8 +163,8 @@ static void stored_hide(struct conf_source *s UNUSED, struct bytes part UNUSED)
 
 void conf_store_answer_only(struct conf_store *st)
 {
-	st->ops = (struct conf_source){ stored_read, stored_kind,  stored_glob,
-					stored_env,  stored_query, stored_hide };
+	st->ops = (struct conf_source){ stored_read, stored_kind, stored_glob,  stored_env,
+					stored_made, keep_made,   stored_query, stored_hide };
 }
 
 /* ---- disk ---- */
@@ -387,8 +402,8 @@ int conf_source_disk(struct conf_source **ret_s, struct err *err)
 
 	if (st == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
-	st->ops = (struct conf_source){ disk_read, disk_kind,  disk_glob,
-					disk_env,  disk_query, disk_hide };
+	st->ops = (struct conf_source){ disk_read,   disk_kind, disk_glob,  disk_env,
+					stored_made, keep_made, disk_query, disk_hide };
 	*ret_s = &st->ops;
 	return 0;
 }

@@ -17,6 +17,9 @@ int supervisor_main(const struct daemon_options *o);
 /* Started by the supervisor, its channel on CHANNEL_FD. */
 int gateway_main(const struct daemon_options *o);
 
+/* Started by the supervisor: CHANNEL_FD towards the gateway, then listening sockets. */
+int exporter_main(void);
+
 /*
  * Read @path from disk; problems go to the log. *@ret_bundle_fd is for the other processes.
  * Without @databases nothing blocks on a server: -ENOTSUP, and nothing logged, when the files name

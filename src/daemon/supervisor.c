@@ -25,6 +25,7 @@
 #include "daemon/files.h"
 #include "daemon/refresh.h"
 #include "daemon/roles.h"
+#include "daemon/web.h"
 
 #define STOP_NS       (UINT64_C(60) * 1000000000) /* for mail in hand; then they are killed */
 #define LIVED_WELL_NS (UINT64_C(10) * 1000000000)
@@ -51,10 +52,41 @@ struct supervisor {
 	int signal_fd, pid_fd, listen_fd;
 	bool ever_ready, stopping, want_zygote, want_gateway;
 	uint64_t stop_ns, start_ns, pause_ns; /* when to kill; when to start again; growing pause */
+	struct web web;
+	bool want_web;
+	uint64_t web_start_ns; /* not before */
 	int exit_code;
 };
 
 /* --- starting --- */
+
+/* Its end of the pair lives on when it is restarted; what was asked meanwhile is answered. */
+static int hand_pages(struct supervisor *s, struct err *err)
+{
+	struct channel_msg m = { .type = CHANNEL_PAGES };
+
+	return s->web.gateway_fd < 0 ? 0 : channel_send(s->channel, &m, &s->web.gateway_fd, 1, err);
+}
+
+/* Never keeps mail waiting: what fails is tried again in ten seconds. */
+static void start_exporter(struct supervisor *s)
+{
+	int fds[1 + EXPORTER_LISTEN_MAX] = { s->web.exporter_fd };
+	struct err err;
+
+	s->want_web = false;
+	web_bind(&s->web, s->conf);
+	if (!web_wanted(&s->web))
+		return;
+	for (size_t i = 0; i < s->web.listen_n; i++)
+		fds[1 + i] = s->web.listen_fds[i];
+	if (children_start(&s->children, CHILD_EXPORTER, fds, 1 + s->web.listen_n, s->conf,
+			   s->options, &err) == 0)
+		return;
+	log_warning("metrics page: %s", err.text);
+	s->want_web = true;
+	s->web_start_ns = clock_now_ns() + PAUSE_MAX_NS;
+}
 
 static int start_gateway(struct supervisor *s, struct err *err)
 {
@@ -63,7 +95,7 @@ static int start_gateway(struct supervisor *s, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the gateway");
-	r = children_start(&s->children, CHILD_GATEWAY, pair[1], s->conf, s->options, err);
+	r = children_start(&s->children, CHILD_GATEWAY, &pair[1], 1, s->conf, s->options, err);
 	(void)close(pair[1]);
 	if (r < 0) {
 		(void)close(pair[0]);
@@ -72,7 +104,10 @@ static int start_gateway(struct supervisor *s, struct err *err)
 	s->channel = pair[0];
 	s->want_gateway = false;
 	s->want_zygote = true;
-	return s->listen_fd < 0 ? 0 : channel_send(s->channel, &m, &s->listen_fd, 1, err);
+	if (s->listen_fd < 0)
+		return 0;
+	r = channel_send(s->channel, &m, &s->listen_fd, 1, err);
+	return r < 0 ? r : hand_pages(s, err);
 }
 
 /* A zygote for the newest configuration; the gateway gets its other end. */
@@ -85,7 +120,7 @@ static int start_zygote(struct supervisor *s, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the zygote");
-	r = children_start(&s->children, CHILD_ZYGOTE, pair[1], reload ? s->next_conf : s->conf,
+	r = children_start(&s->children, CHILD_ZYGOTE, &pair[1], 1, reload ? s->next_conf : s->conf,
 			   s->options, err);
 	(void)close(pair[1]);
 	if (r == 0) {
@@ -114,7 +149,11 @@ static void start_what_is_missing(struct supervisor *s)
 	struct err err;
 	int r = 0;
 
-	if (s->stopping || clock_now_ns() < s->start_ns)
+	if (s->stopping)
+		return;
+	if (s->want_web && clock_now_ns() >= s->web_start_ns)
+		start_exporter(s);
+	if (clock_now_ns() < s->start_ns)
 		return;
 	if (s->want_gateway)
 		r = start_gateway(s, &err);
@@ -281,6 +320,16 @@ static void look_later(struct supervisor *s)
 		s->look_ns[b] = clock_now_ns() + look_interval_ns(s->conf, b);
 }
 
+/* Other sockets after a reload: they are made when the exporter has let go of the old ones. */
+static void renew_web(struct supervisor *s)
+{
+	if (!web_changed(&s->web, s->conf))
+		return;
+	s->want_web = children_count(&s->children, CHILD_EXPORTER) == 0;
+	s->web_start_ns = 0;
+	children_signal(&s->children, CHILD_EXPORTER, SIGTERM);
+}
+
 static void in_force(struct supervisor *s, const struct channel_msg *m)
 {
 	if (s->next_conf != NULL && m->serial == s->next_serial) {
@@ -290,6 +339,7 @@ static void in_force(struct supervisor *s, const struct channel_msg *m)
 		s->bundle_fd = s->next_bundle_fd;
 		s->next_bundle_fd = -1;
 		s->serial = s->next_serial;
+		renew_web(s);
 		look_later(s);
 	}
 	if (!s->ever_ready)
@@ -380,7 +430,11 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 	if ((status != 0 && c->role != CHILD_LOADER) || (!s->stopping && c->role == CHILD_GATEWAY))
 		log_warning("%s (pid %d) ended: %s", child_name(c->role), (int)c->pid,
 			    child_end(status));
-	if (c->role == CHILD_LOADER) {
+	if (c->role == CHILD_EXPORTER) {
+		s->want_web = true;
+		s->web_start_ns =
+			lived > LIVED_WELL_NS || status == 0 ? 0 : clock_now_ns() + PAUSE_MAX_NS;
+	} else if (c->role == CHILD_LOADER) {
 		if (c->pid == s->refresh.pid)
 			s->refresh.pid = 0;
 		refresh_event(s);
@@ -431,6 +485,9 @@ static int wait_ms(const struct supervisor *s)
 		at = s->start_ns;
 	else if (s->refresh.job == REFRESH_NOTHING && s->next_conf == NULL)
 		at = next_look(s);
+	if (s->want_web && !s->stopping)
+		at = at == 0 ? MAX_OF(s->web_start_ns, 1u)
+			     : MIN_OF(at, MAX_OF(s->web_start_ns, 1u));
 	if (at == 0)
 		return WAIT_MAX_MS;
 	return at <= now ? 0 : (int)MIN_OF((at - now) / 1000000 + 1, (uint64_t)WAIT_MAX_MS);
@@ -517,11 +574,13 @@ int supervisor_main(const struct daemon_options *o)
 				.pid_fd = -1,
 				.listen_fd = -1,
 				.refresh.sock = -1,
-				.want_gateway = true };
+				.want_gateway = true,
+				.want_web = true };
 	struct err err;
 	int code;
 
 	fault_set_role("supervisor");
+	web_init(&s.web);
 	if (set_up(&s, &err) < 0) {
 		log_err("%s", err.text);
 		code = err.kind == ERR_CONFIG ? EX_CONFIG
@@ -533,6 +592,7 @@ int supervisor_main(const struct daemon_options *o)
 		files_pid_remove(conf_str(s.conf, OPT_PID_FILE, NULL));
 		(void)unlink(conf_str(s.conf, OPT_CONTROL_SOCKET, NULL));
 	}
+	web_fini(&s.web);
 	refresh_stop(&s.refresh);
 	fd_close(&s.channel);
 	fd_close(&s.signal_fd);
