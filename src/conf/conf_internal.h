@@ -141,8 +141,10 @@ bool conf_database_ruleset(struct conf_loader *l, enum opt_id id, const char *na
 
 /* secret.c: what must be in no bundle. Any key may be given, and lines that are comments. */
 void conf_hide_comment(struct conf_loader *l, struct bytes line);
-void conf_hide_value(struct conf_loader *l, enum opt_id id, struct bytes value,
+void conf_hide_value(struct conf_loader *l, struct bytes key, struct bytes value,
 		     struct bytes to_line_end);
+/* A line that makes no sense may still be about a password: messages do not show it. */
+bool conf_mentions_password(struct bytes text);
 /* The value of an option that may not be shown. */
 #define CONF_HIDDEN "(hidden)"
 

@@ -155,6 +155,7 @@ static bool is_about_databases(enum opt_id id)
 	case OPT_LDAP_SERVER:
 	case OPT_LDAP_BASE:
 	case OPT_LDAP_SITE:
+	case OPT_SQL_CACHE_FILE:
 		return true;
 	default:
 		return false;
