@@ -228,9 +228,9 @@ static void explain_order(const struct ruleset *rs, struct conf_report *r)
 			by = covering_rule(rs, i, &rs->conds[later->cond + 1]);
 		if (by != RULE_NONE && rs->rules[by].line != later->line)
 			conf_problem_add(r, CONF_WARNING, at,
-					 "this rule never decides: line %u matches all it matches "
+					 "this rule never decides: %s %u matches all it matches "
 					 "and comes first",
-					 rs->rules[by].line);
+					 conf_place_unit(rs->file), rs->rules[by].line);
 	}
 }
 
