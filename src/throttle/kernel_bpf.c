@@ -52,7 +52,8 @@ struct throttle_bpf {
  */
 static _Thread_local char first_complaint[200];
 
-static int hear(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int hear(enum libbpf_print_level level,
+						      const char *fmt, va_list ap)
 {
 	if (level != LIBBPF_WARN || first_complaint[0] != '\0')
 		return 0;
@@ -141,13 +142,21 @@ static bool is_base_map(const struct bpf_map *m)
 	return !bpf_map__is_internal(m);
 }
 
+/* Counts of open connections go on only if their tracepoint does, and the map is as before. */
+static bool may_adopt_open(const struct throttle_bpf *b)
+{
+	AUTO(fd_close) int state = throttle_pins_get(&b->pins, LINK_STATE);
+	AUTO(fd_close) int open = throttle_pins_get(&b->pins, MAP_OPEN);
+
+	return state >= 0 && open >= 0 && same_shape(b->base->maps.open, open);
+}
+
 static void adopt_maps(struct throttle_bpf *b)
 {
 	bool wanted = !other_version(b);
-	AUTO(fd_close) int state = throttle_pins_get(&b->pins, LINK_STATE);
 	struct bpf_map *m;
 
-	b->adopt_open = wanted && state >= 0;
+	b->adopt_open = wanted && may_adopt_open(b);
 	bpf_object__for_each_map (m, b->base->obj) {
 		bool is_open = strcmp(bpf_map__name(m), MAP_OPEN) == 0;
 

@@ -214,10 +214,20 @@ def test_restart(pair, pins):
     wait.until(lambda: rig.open_of(source) == 2, 5, "a connection closed meanwhile was counted")
     more = [pair.connect(source, PORT) for _ in range(3)]
     tap.equal([w for _, w in more], words((2, "ok"), (1, "refused")), "counts of open connections go on: 2 of 4 left")
+    rig.kill()
+    rig = Rig(pair)
+    rig.ask("open", **{**options, "rate0": "1/1000/4", "connections": 1000})
+    tap.equal(rig.open_of(source), 4, "a map of another size is filled from the connections there are")
     for s in [*held, *[s for s, _ in more if s]]:
         netns.reset(s)
     wait.until(lambda: rig.open_of(source) == 0, 5, "and down to 0")
-    tap.equal(rig.ask("counts")["opened"], rig.ask("counts")["closed"], "none was counted twice")
+    rig.end()
+    rig = Rig(pair)
+    rig.ask("open", **{**options, "connections": 1000})
+    before = rig.ask("counts")
+    pair.burst(HOSTS[15], PORT, 3)
+    wait.until(lambda: rig.ask("counts")["closed"] == before["closed"] + 3, 5, "three closed")
+    tap.equal(rig.ask("counts")["opened"], before["opened"] + 3, "three opened: one tracepoint is attached, not two")
     rig.end()
     tap.equal(pair.burst(denied, PORT, 1), ["refused"], "kept after an orderly end")
 
