@@ -49,7 +49,7 @@ int throttle_pins_get(const struct throttle_pins *p, const char *name);
 int throttle_pins_put(const struct throttle_pins *p, const char *name, int fd,
 		      struct err *err) MUST_CHECK;
 void throttle_pins_remove(const struct throttle_pins *p, const char *name);
-/* Remove what begins with @start, but for the names that @keep says. */
+/* Detach the links whose names begin with @start, but for those that @keep says. */
 void throttle_pins_sweep(const struct throttle_pins *p, const char *start,
 			 bool (*keep)(void *arg, const char *name), void *arg);
 

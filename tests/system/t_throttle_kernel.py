@@ -127,6 +127,26 @@ def test_open(pair, rig):
     elsewhere.close()
 
 
+RACER = """
+import socket, struct, sys
+for i in range(int(sys.argv[2])):
+    s = socket.create_connection(("10.77.0.1", %d), 10, (sys.argv[1], 0))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+""" % PORT
+
+
+def test_race(pair, rig):
+    """First and last connections of a source on several processors at once: nothing may be left."""
+    sources = [HOSTS[40], HOSTS[40], HOSTS[41], HOSTS[42]]
+    racers = [subprocess.Popen(pair.argv([sys.executable, "-c", RACER, s, "1000"], pair.client)) for s in sources]
+    tap.equal([r.wait() for r in racers], [0] * len(racers), "4,000 connections from four processes")
+    wait.until(lambda: rig.ask("counts")["closed"] == rig.ask("counts")["opened"], 10, "as many closed as opened")
+    tap.equal(rig.ask("counts")["opened"], 4000, "all were counted")
+    tap.equal([t["open"] for s in sources for t in rig.ask(f"source {s}")["tiers"]], [0] * 8, "and none is left")
+    tap.equal(rig.count(LOOKUP, PASS), 4000, "each was judged once")
+
+
 def test_penalties(pair, rig):
     rig.ask("settings", few=3, slower=10, rate0="1000/50/0")
     for source in (HOSTS[4], HOSTS6[8]):
@@ -434,6 +454,7 @@ def run_all(pair, folder):
     limits = {"rate0": f"{HOUR_MS}/5/0", "rate1": f"{HOUR_MS}/8/0", "rate2": f"{HOUR_MS}/5/0", "rate3": f"{HOUR_MS}/7/0"}
     with_rig(pair, test_bursts, **limits)
     with_rig(pair, test_open)
+    with_rig(pair, test_race, rate0="1/100000/0")
     with_rig(pair, test_penalties)
     with_rig(pair, test_lists)
     with_rig(pair, test_unprivileged, rate0="1/1000/0")
