@@ -354,10 +354,23 @@ def test_xdp(pair, mode, name):
     tap.equal(pair.burst(source, PORT, 1), ["ok"], "detached at the end")
 
 
+FAULTS = {"on_lookup": "sk_lookup", "on_socket": "concurrency", "on_state": "concurrency", "throttle.maps": "events"}
+
+
+def test_faults(pair):
+    """Each program, and the maps, refused by the kernel: what is left works, and says what is not."""
+    for point, part in FAULTS.items():
+        rig = Rig(pair, env={"SALLYPORT_FAULT": f"{point}=EIO"})
+        said = rig.ask("open", port0=PORT, rate0=f"{HOUR_MS}/3/0", rate2=f"{HOUR_MS}/3/0")
+        method = SK_LOOKUP if part == "concurrency" else NFTABLES
+        tap.equal((said["r"], said["method"]), (0, method), f"{point} is refused")
+        tap.ok(not said["parts"][part]["active"] and "Input/output error" in said["parts"][part]["why"],
+               f"{part}: {said['parts'][part]['why']}")
+        tap.equal(pair.burst(HOSTS6[28], PORT, 4), words((3, "ok"), (1, "refused")), "what is left refuses")
+        rig.end()
+
+
 def test_xdp_alone(pair):
-    if "faults" not in gateway.build_dir() and "asan" not in gateway.build_dir():
-        tap.skip("XDP alone", "needs a build with fault points")
-        return
     rig = Rig(pair, env={"SALLYPORT_FAULT": "on_lookup=EIO"})
     said = rig.ask("open", port0=PORT, xdp=1, interface=pair.device, rate0=f"{HOUR_MS}/3/0")
     tap.equal(said["method"], XDP_ALONE, "sk_lookup is refused: XDP alone")
@@ -465,7 +478,11 @@ def run_all(pair, folder):
     test_no_btf(pair)
     test_xdp(pair, 1, "generic")
     test_xdp(pair, 2, "native")
-    test_xdp_alone(pair)
+    if "faults" in gateway.build_dir() or "asan" in gateway.build_dir():
+        test_faults(pair)
+        test_xdp_alone(pair)
+    else:
+        tap.skip("refused programs, XDP alone", "needs a build with fault points")
     test_nftables(pair)
     test_mount(pair, folder)
 
