@@ -74,7 +74,8 @@ static void explain(struct throttle_part_state *p, int code)
 	else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0 && (code == -ENOENT || code == -ESRCH))
 		throttle_part_why(p, "the kernel has no type information (CONFIG_DEBUG_INFO_BTF)");
 	else
-		throttle_part_why(p, "the kernel refuses it (%s): %s", strerror(-code), said);
+		throttle_part_why(p, "the kernel refuses it (%s)%s%s", strerror(-code),
+				  said[0] != '\0' ? ": " : "", said);
 }
 
 static void skeleton_close(struct conn_throttle_bpf **skel)
@@ -285,15 +286,24 @@ static int load_count(const struct throttle_bpf *b, const char *name, int socks_
 	return r;
 }
 
-/* Connections that are open already; those that the tracepoint counted meanwhile are left alone. */
-static int seed(const struct throttle_bpf *b)
+/*
+ * Connections that are open already; those that the tracepoint counted meanwhile are left alone.
+ * Without it the tracepoint is still worth having.
+ */
+static void seed(const struct throttle_bpf *b)
 {
 	AUTO(count_close) struct conn_count_bpf *skel = NULL;
-	int socks = bpf_map__fd(b->state->maps.socks);
+	struct throttle_part_state failed = { 0 };
 	struct err why;
-	int r = load_count(b, "on_socket", socks, &skel);
+	int r = load_count(b, "on_socket", bpf_map__fd(b->state->maps.socks), &skel);
 
-	return r < 0 ? r : throttle_link_iterate(bpf_program__fd(skel->progs.on_socket), &why);
+	if (r == 0)
+		r = throttle_link_iterate(bpf_program__fd(skel->progs.on_socket), &why);
+	if (r == 0)
+		return;
+	explain(&failed, r);
+	throttle_part_why(&b->parts[THROTTLE_PART_CONCURRENCY],
+			  "connections from before the start are not counted: %s", failed.why);
 }
 
 static int start_state(struct throttle_bpf *b)
@@ -315,7 +325,9 @@ static int start_state(struct throttle_bpf *b)
 		r = throttle_link_trace(&b->state_link, &b->pins,
 					bpf_program__fd(b->state->progs.on_state), b->setup->keep,
 					&why);
-	return r == 0 ? seed(b) : r;
+	if (r == 0)
+		seed(b);
+	return r;
 }
 
 static int start_lookup(struct throttle_bpf *b)
@@ -370,7 +382,7 @@ static void start_interfaces(struct throttle_bpf *b, struct throttle_part_state 
 
 	for (size_t i = 0; i < b->setup->interfaces_n; i++) {
 		if (start_interface(b, b->setup->interfaces[i], &why) == 0)
-			throttle_part_on(p);
+			p->active = true;
 		else
 			throttle_part_why(&failed, "%s: %s", b->setup->interfaces[i], why.text);
 	}
@@ -402,7 +414,7 @@ static void start(struct throttle_bpf *b, enum throttle_part part,
 	if (r < 0)
 		explain(&b->parts[part], r);
 	else
-		throttle_part_on(&b->parts[part]);
+		b->parts[part].active = true;
 }
 
 static int start_maps(struct throttle_bpf *b)
@@ -432,7 +444,7 @@ static int start_pins(struct throttle_bpf *b, struct err *err)
 	if (r < 0)
 		throttle_part_why(p, "%s", why.text);
 	else
-		throttle_part_on(p);
+		p->active = true;
 	return 0;
 }
 

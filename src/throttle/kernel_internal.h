@@ -16,7 +16,6 @@ void throttle_prefix_mask(struct throttle_prefix *p, unsigned bits);
 int throttle_settings_check(const struct throttle_settings *s, struct err *err) MUST_CHECK;
 
 void throttle_part_why(struct throttle_part_state *p, const char *fmt, ...) PRINTF(2, 3);
-void throttle_part_on(struct throttle_part_state *p);
 
 /* --- BPF: kernel_bpf.c, or stub_bpf.c --- */
 
