@@ -351,47 +351,60 @@ static bool is_xdp_link(void *arg, const char *name)
 	const struct throttle_bpf *b = arg;
 
 	for (size_t i = 0; i < b->xdp_links_n; i++)
-		if (b->xdp_links[i].fd >= 0 && strcmp(b->xdp_links[i].name, name) == 0)
+		if (strcmp(b->xdp_links[i].name, name) == 0)
 			return true;
 	return false;
 }
 
-static int start_interface(struct throttle_bpf *b, const char *name, struct err *why)
+/* One for each interface; without a name where there is no such interface. */
+static void name_links(struct throttle_bpf *b)
+{
+	const char *mode = b->setup->xdp == THROTTLE_XDP_NATIVE ? "native" : "generic";
+
+	for (size_t i = 0; i < MIN_OF(b->setup->interfaces_n, (size_t)INTERFACES_MAX); i++) {
+		unsigned index = if_nametoindex(b->setup->interfaces[i]);
+
+		if (index > 0)
+			(void)snprintf(b->xdp_links[i].name, sizeof(b->xdp_links[i].name),
+				       LINK_XDP "%s_%u", mode, index);
+		b->xdp_links_n++;
+	}
+}
+
+static int start_interface(struct throttle_bpf *b, size_t i, struct err *why)
 {
 	bool native = b->setup->xdp == THROTTLE_XDP_NATIVE;
-	struct throttle_link *l = &b->xdp_links[b->xdp_links_n];
-	unsigned index = if_nametoindex(name);
+	unsigned index;
 
-	if (index == 0)
-		return err_errno(why, "find it");
-	if (b->xdp_links_n == INTERFACES_MAX)
+	if (i >= b->xdp_links_n)
 		return err_set(why, ERR_LIMIT, -E2BIG, "more than %d interfaces", INTERFACES_MAX);
-	b->xdp_links_n++;
-	(void)snprintf(l->name, sizeof(l->name), LINK_XDP "%s_%u", native ? "native" : "generic",
-		       index);
-	return throttle_link_attach(l, &b->pins, bpf_program__fd(b->xdp->progs.on_packet),
-				    (int)index, BPF_XDP,
+	index = if_nametoindex(b->setup->interfaces[i]);
+	if (index == 0 || b->xdp_links[i].name[0] == '\0')
+		return err_set(why, ERR_CONFIG, -ENODEV, "there is no such interface");
+	return throttle_link_attach(&b->xdp_links[i], &b->pins,
+				    bpf_program__fd(b->xdp->progs.on_packet), (int)index, BPF_XDP,
 				    native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE,
 				    b->setup->keep, why);
 }
 
 static void start_interfaces(struct throttle_bpf *b, struct throttle_part_state *p)
 {
-	struct throttle_part_state failed = { 0 };
 	struct err why;
 
 	for (size_t i = 0; i < b->setup->interfaces_n; i++) {
-		if (start_interface(b, b->setup->interfaces[i], &why) == 0)
+		if (start_interface(b, i, &why) == 0)
 			p->active = true;
 		else
-			throttle_part_why(&failed, "%s: %s", b->setup->interfaces[i], why.text);
+			throttle_part_why(p, "%s: %s", b->setup->interfaces[i], why.text);
 	}
-	memcpy(p->why, failed.why, sizeof(p->why));
 	if (b->setup->interfaces_n == 0)
 		throttle_part_why(p, "no interfaces are named");
 }
 
-/* After sk_lookup, on which depends what is left to it. */
+/*
+ * After sk_lookup, on which depends what is left to it. What was kept in another mode or on other
+ * interfaces goes first: an interface takes one program in one mode.
+ */
 static void start_xdp(struct throttle_bpf *b)
 {
 	struct throttle_part_state *p = &b->parts[THROTTLE_PART_XDP];
@@ -401,9 +414,11 @@ static void start_xdp(struct throttle_bpf *b)
 		r = load_judge(b, "on_packet", &b->xdp);
 	if (r < 0)
 		explain(p, r);
-	else if (b->xdp != NULL)
-		start_interfaces(b, p);
+	if (b->xdp != NULL)
+		name_links(b);
 	throttle_pins_sweep(&b->pins, LINK_XDP, is_xdp_link, b);
+	if (b->xdp != NULL)
+		start_interfaces(b, p);
 }
 
 static void start(struct throttle_bpf *b, enum throttle_part part,

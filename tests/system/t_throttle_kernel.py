@@ -354,6 +354,32 @@ def test_xdp(pair, mode, name):
     tap.equal(pair.burst(source, PORT, 1), ["ok"], "detached at the end")
 
 
+def test_xdp_keep(pair, pins):
+    options = {"pins": pins, "port0": PORT, "xdp": 1, "interface": pair.device, "keep": 1}
+    source = HOSTS[44]
+    rig = Rig(pair)
+    if not rig.ask("open", **options)["parts"]["xdp"]["active"]:
+        tap.skip("XDP kept", "no XDP here")
+        rig.end()
+        return
+    rig.ask(f"put penalty {source} {NOTHING} 600000")
+    rig.kill()
+    tap.equal(pair.burst(source, PORT, 1, 0.4), ["timeout"], "XDP is kept: it drops without a daemon")
+    for mode, name in ((1, "generic"), (2, "native"), (1, "generic")):
+        rig = Rig(pair)
+        said = rig.ask("open", **{**options, "xdp": mode})["parts"]["xdp"]
+        tap.equal((said["active"], said["why"]), (True, ""), f"taken over as {name}")
+        before = rig.count(XDP, PENALTY)
+        tap.equal(pair.burst(source, PORT, 1, 0.4), ["timeout"], "and drops")
+        tap.equal(rig.count(XDP, PENALTY), before + 1, "once: one program is attached")
+        rig.kill()
+    rig = Rig(pair)
+    rig.ask("open", **{**options, "xdp": 0, "keep": 0})
+    tap.equal(pair.burst(source, PORT, 1, 0.4), ["refused"], "XDP no longer wanted: detached, sk_lookup answers")
+    rig.ask(f"remove penalty {source}")
+    rig.end()
+
+
 FAULTS = {"on_lookup": "sk_lookup", "on_socket": "concurrency", "on_state": "concurrency", "throttle.maps": "events"}
 
 
@@ -478,6 +504,7 @@ def run_all(pair, folder):
     test_no_btf(pair)
     test_xdp(pair, 1, "generic")
     test_xdp(pair, 2, "native")
+    test_xdp_keep(pair, pins)
     if "faults" in gateway.build_dir() or "asan" in gateway.build_dir():
         test_faults(pair)
         test_xdp_alone(pair)
