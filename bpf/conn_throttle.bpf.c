@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bpf/conn_throttle.bpf.c - the programs that refuse. docs/throttle.md says which does what, and
- * why.
+ * bpf/conn_throttle.bpf.c - the programs that refuse. docs/throttle-kernel.md says which does what,
+ * and why.
  *
- * Nothing here reads kernel structures: it loads where the kernel has no type information.
+ * Nothing here reads kernel structures: it loads where the kernel has no type information. The
+ * clock is that of the last tick: a few milliseconds late, and a fifth of the cost.
  */
 #include "kernel_types.h"
 
@@ -33,7 +34,7 @@ int on_lookup(struct bpf_sk_lookup *ctx)
 	if (s == NULL || ctx->protocol != IPPROTO_TCP || !is_our_port(s, port))
 		return SK_PASS;
 	c.port = (uint16_t)port;
-	c.now_ns = bpf_ktime_get_ns();
+	c.now_ns = bpf_ktime_get_coarse_ns();
 	c.v4 = family == AF_INET;
 	if (c.v4) {
 		a = ctx->remote_ip4;
@@ -74,6 +75,6 @@ int on_packet(struct xdp_md *ctx)
 	if (!is_our_port(s, c.port))
 		return XDP_PASS;
 	c.flood_only = !xdp_alone;
-	c.now_ns = bpf_ktime_get_ns();
+	c.now_ns = bpf_ktime_get_coarse_ns();
 	return settle(&c, s, judge(&c, s)) ? XDP_PASS : XDP_DROP;
 }

@@ -2,8 +2,9 @@
 /*
  * bpf/judge.h - may this source open a connection? The same for sk_lookup and XDP.
  *
- * Order: loopback, allow list, deny list, penalty, open connections, rates. The rates of all tiers
- * are looked at before any is charged: a host that is refused takes nothing from its network.
+ * Order: loopback, allow list, deny list, penalty, open connections, rates. Rates are charged from
+ * the narrowest tier to the widest, and given back when a wider one refuses: a host that is refused
+ * takes nothing from its network, and is not charged for its neighbours.
  *
  * Functions that are not static are verified once, by themselves, not once for each way that leads
  * to a call of them: without them loading takes seconds. The price is a check of each pointer.
@@ -70,27 +71,35 @@ static __always_inline void send_event(const struct conn *c, uint32_t verdict, u
 	bpf_ringbuf_submit(e, 0);
 }
 
-/* Book a refusal because of the first @bits of the address. Returns @verdict. */
-__noinline uint32_t refuse(const struct conn *c, uint32_t verdict, uint32_t bits)
+/* Book a refusal at @e, the entry of the first @bits of the address. Returns @verdict. */
+__noinline uint32_t book(struct throttle_entry *e, const struct conn *c, uint32_t verdict,
+			 uint32_t bits)
 {
-	struct throttle_lpm_key key;
-	struct throttle_entry *e;
 	uint64_t last;
 
-	if (c == NULL)
+	if (e == NULL || c == NULL)
 		return verdict;
-	key_of(&key, c->word, bits);
-	e = get_entry(&key);
-	if (e == NULL)
-		return verdict;
-	__sync_fetch_and_add(&e->seen, 1);
-	__sync_fetch_and_add(&e->refused, 1);
+	e->seen++;
+	e->refused++;
 	last = e->event_ns;
 	if (last != 0 && c->now_ns - last < THROTTLE_EVENT_GAP_NS)
 		return verdict;
 	if (__sync_val_compare_and_swap(&e->event_ns, last, c->now_ns) == last)
 		send_event(c, verdict, bits);
 	return verdict;
+}
+
+/* The same where the entry is not known yet. */
+__noinline uint32_t refuse(const struct conn *c, uint32_t verdict, uint32_t bits)
+{
+	struct throttle_lpm_key key;
+	struct throttle_entry *e;
+
+	if (c == NULL)
+		return verdict;
+	key_of(&key, c->word, bits);
+	e = get_entry(&key);
+	return e != NULL ? book(e, c, verdict, bits) : verdict;
 }
 
 /* The worst penalty in force; its level, THROTTLE_NORMAL: none. */
@@ -176,13 +185,6 @@ static __always_inline uint64_t *bucket_of(struct throttle_entry *e, bool flood)
 	return &e->full_ns + second;
 }
 
-__noinline uint32_t has_room(struct throttle_entry *e, const struct limit *l, const struct conn *c)
-{
-	if (e == NULL || l == NULL || c == NULL)
-		return false;
-	return next_full(*bucket_of(e, c->flood_only), l, c->now_ns) != 0;
-}
-
 /* Take one connection; false: none there, or too many at it at once. */
 __noinline uint32_t charge(struct throttle_entry *e, const struct limit *l, const struct conn *c)
 {
@@ -200,55 +202,65 @@ __noinline uint32_t charge(struct throttle_entry *e, const struct limit *l, cons
 		if (__sync_val_compare_and_swap(bucket, full, next) != full)
 			continue;
 		if (!c->flood_only)
-			__sync_fetch_and_add(&e->seen, 1);
+			e->seen++;
 		return true;
 	}
 	return false;
 }
 
-static __always_inline uint32_t over_rate(const struct conn *c, const struct limit *l)
+static __always_inline uint32_t over_rate(const struct conn *c, const struct limit *l,
+					  struct throttle_entry *e)
 {
-	return refuse(c, l->penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_RATE, l->bits);
+	return book(e, c, l->penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_RATE, l->bits);
 }
 
-/* All tiers have room, then all are charged; else the verdict of the one that has none. */
-static __always_inline uint32_t judge_rates(const struct conn *c, struct limit l[TIERS_OF_ONE])
+/* Give one connection back. */
+static __always_inline void refund(struct throttle_entry *e, const struct limit *l,
+				   const struct conn *c)
+{
+	__sync_fetch_and_add(bucket_of(e, c->flood_only), -l->interval_ns);
+	if (!c->flood_only)
+		e->seen--;
+}
+
+/* All of @n tiers are charged, or none and the verdict is that of the one that refuses. */
+static __always_inline uint32_t judge_rates(const struct conn *c, const struct limit *l, int n)
 {
 	struct throttle_entry *e[TIERS_OF_ONE] = {};
 	uint32_t verdict = THROTTLE_PASS;
 	struct throttle_lpm_key key;
 
 #pragma unroll
-	for (int i = 0; i < TIERS_OF_ONE; i++) {
+	for (int i = 0; i < n; i++) {
 		if (l[i].interval_ns == 0)
 			continue;
 		key_of(&key, c->word, l[i].bits);
 		e[i] = get_entry(&key);
-		if (e[i] == NULL)
+		if (e[i] == NULL) {
 			verdict = THROTTLE_PASS_FULL;
-		else if (!has_room(e[i], &l[i], c))
-			return over_rate(c, &l[i]);
-	}
+			continue;
+		}
+		if (charge(e[i], &l[i], c))
+			continue;
 #pragma unroll
-	for (int i = 0; i < TIERS_OF_ONE; i++)
-		if (e[i] != NULL && !charge(e[i], &l[i], c))
-			return over_rate(c, &l[i]);
+		for (int before = 0; before < i; before++)
+			if (e[before] != NULL)
+				refund(e[before], &l[before], c);
+		return over_rate(c, &l[i], e[i]);
+	}
 	return verdict;
 }
 
+/* @first and @n are constants where it is called, so that keys are made without a branch. */
 static __always_inline uint32_t judge_limits(const struct conn *c,
-					     const struct throttle_settings *s, uint32_t level,
-					     uint32_t penal_bits)
+					     const struct throttle_settings *s, uint32_t first,
+					     int n, uint32_t level, uint32_t penal_bits)
 {
 	struct limit l[TIERS_OF_ONE] = {};
-	uint32_t first = c->v4 ? THROTTLE_V4_HOST : THROTTLE_V6_HOST;
-	uint32_t end = c->v4 ? THROTTLE_V4_NET + 1 : THROTTLE_TIERS;
 
 #pragma unroll
-	for (uint32_t i = 0; i < TIERS_OF_ONE; i++) {
-		if (first + i >= end || first + i >= THROTTLE_TIERS)
-			continue;
-		limit_of(&l[i], s, first + i, level, penal_bits);
+	for (int i = 0; i < n; i++) {
+		limit_of(&l[i], s, first + (uint32_t)i, level, penal_bits);
 		if (c->flood_only) {
 			l[i].interval_ns /= s->flood_factor;
 			continue; /* the depth stays: so many more at once */
@@ -258,14 +270,14 @@ static __always_inline uint32_t judge_limits(const struct conn *c,
 				      l[i].penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_CONCURRENT,
 				      l[i].bits);
 	}
-	return judge_rates(c, l);
+	return judge_rates(c, l, n);
 }
 
 __noinline uint32_t judge(const struct conn *c, const struct throttle_settings *s)
 {
 	const struct throttle_listed *listed;
 	struct throttle_lpm_key key;
-	uint32_t level, bits = 0;
+	uint32_t level = THROTTLE_NORMAL, bits = 0;
 
 	if (c == NULL || s == NULL)
 		return THROTTLE_PASS;
@@ -277,12 +289,15 @@ __noinline uint32_t judge(const struct conn *c, const struct throttle_settings *
 	listed = bpf_map_lookup_elem(&deny, &key);
 	if (listed != NULL)
 		return refuse(c, THROTTLE_DROP_DENIED, listed->prefix_bits);
-	level = find_penalty(c, &bits);
+	if (bpf_map_lookup_elem(&penalty, &key) != NULL)
+		level = find_penalty(c, &bits);
 	if (level >= THROTTLE_NOTHING)
 		return refuse(c, THROTTLE_DROP_PENALTY, bits);
 	if (c->flood_only && s->flood_factor == 0)
 		return THROTTLE_PASS;
-	return judge_limits(c, s, level, bits);
+	if (c->v4)
+		return judge_limits(c, s, THROTTLE_V4_HOST, 2, level, bits);
+	return judge_limits(c, s, THROTTLE_V6_HOST, 3, level, bits);
 }
 
 /* Count @verdict. True: let it in. */

@@ -178,7 +178,7 @@ class Server:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
                 s.bind(("::", port))
-                s.listen(512)
+                s.listen(4096)
                 self.sockets.append(s)
         for s in self.sockets:
             threading.Thread(target=self._accept, args=(s,), daemon=True).start()
