@@ -28,8 +28,9 @@ static const struct {
 	const char *name;
 	int code;
 } errnos[] = {
-	{ "EIO", EIO },       { "ENOSPC", ENOSPC }, { "ENOMEM", ENOMEM }, { "EACCES", EACCES },
-	{ "EMFILE", EMFILE }, { "EINTR", EINTR },   { "EDQUOT", EDQUOT }, { "ESTALE", ESTALE },
+	{ "EIO", EIO },       { "ENOSPC", ENOSPC }, { "ENOMEM", ENOMEM },
+	{ "EACCES", EACCES }, { "EMFILE", EMFILE }, { "EINTR", EINTR },
+	{ "EDQUOT", EDQUOT }, { "ESTALE", ESTALE }, { "EOPNOTSUPP", EOPNOTSUPP },
 };
 
 void fault_set_role(const char *role)
