@@ -214,8 +214,7 @@ const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_w
 	ruleset_match(set->rules, who, c->one_for_many, &hits);
 	j = hits.n == 0 ? NULL : next_joined();
 	if (j != NULL)
-		str_addf(&j->where, "%s:%u", set->rules->file,
-			 set->rules->rules[hits.list[0]].line);
+		conf_place_add(&j->where, set->rules->file, set->rules->rules[hits.list[0]].line);
 	rule_hits_fini(&hits);
 	return j == NULL ? set->where : str_view(&j->where);
 }
@@ -223,6 +222,11 @@ const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_w
 const char *conf_variable(const struct conf *c, const char *name)
 {
 	return conf_var_get(c, bytes_str(name));
+}
+
+struct conf_serial conf_serial(const struct conf *c, enum conf_back_end b)
+{
+	return c->serials[b];
 }
 
 bool conf_wants_host(const struct conf *c)

@@ -4,12 +4,14 @@
  *
  *   intake.c    which names to claim next: watch, listing, retries
  *   life.c      one message: states, claim, decision
+ *   resolve.c   the name of its client
  *   pool.c      zygotes and workers: hand out, reap, crashes, time limits
  *   commit.c    many messages, one sync
  *   hold.c      into quarantine
  *   recipients.c  recipients to whom rulesets give different values: judged each, then compared
  *   split.c     one message becomes several in the incoming queue
  *   kick.c      tell the MTA
+ *   census.c    how many messages are in the queues, when somebody asks
  *   site.c      all that is made from one configuration snapshot
  */
 #ifndef MSG_INTERNAL_H
@@ -22,6 +24,7 @@
 #include "loop/jobs.h"
 #include "loop/watch.h"
 #include "metrics/metrics.h"
+#include "msg/cores.h"
 #include "msg/gate.h"
 #include "policy/policy.h"
 #include "queue/queue.h"
@@ -33,6 +36,7 @@
 /* What is true on disk in each state stands in docs/durability.md; what may follow in life.c. */
 enum msg_state {
 	MSG_CLAIMED,    /* locked and read; nothing changed */
+	MSG_RESOLVING,  /* the name of its client is being looked up */
 	MSG_WAITING,    /* for a free worker */
 	MSG_SCANNING,   /* a worker has it */
 	MSG_JUDGED,     /* decision made */
@@ -46,7 +50,9 @@ enum msg_state {
 	MSG_STATES
 };
 
+struct dns;
 struct gate;
+struct lookup;
 struct recipients;
 struct site;
 struct splitting;
@@ -75,7 +81,8 @@ struct msg {
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
 	unsigned retry_shift;     /* the next attempt comes so many times twice as late */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
-	struct err why; /* set when it ends in RELEASED */
+	struct lookup *lookup; /* RESOLVING: in the arena */
+	struct err why;        /* set when it ends in RELEASED */
 
 	/* scanning */
 	struct worker *worker;
@@ -102,6 +109,8 @@ struct site_dir {
 	struct queue_dir *dir;
 	size_t index;
 	bool listing, dirty; /* a listing is under way; another one is wanted */
+	bool counted;        /* by the census */
+	uint64_t messages;   /* then */
 	size_t watched_n;    /* of its directories, from the first */
 };
 
@@ -195,11 +204,14 @@ void intake_add(struct intake *in, size_t dir_i, const char *id);
 /* --- pool.c --- */
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_UP, WORKER_ENDING };
 
+/* One scan thread. Those of one worker process stand side by side, the first one stands for the
+ * process: it is started, dies and is replaced as one. */
 struct worker {
 	struct pool *pool;
 	struct zygote *zygote;
+	struct worker *first;
 	enum worker_state state;
-	uint32_t index;  /* number the zygote knows it by */
+	uint32_t index;
 	uint16_t teller; /* in the verdict cache */
 	pid_t pid;
 	struct jobs *jobs;
@@ -217,6 +229,7 @@ struct worker {
 	bool timed_out, dirty; /* killed for the time limit; has jobs to flush */
 	unsigned flush_failures;
 	bool slots_alone; /* its one job shares with nobody */
+	bool reserved;    /* of first: no more jobs, a message waits for a process of its own */
 };
 
 struct zygote {
@@ -227,9 +240,10 @@ struct zygote {
 	bool polling, ready, failed, gone, retiring, quit_sent;
 	uint64_t engine_generation;
 	char engine[ZYGOTE_TEXT_MAX];
-	struct site *site; /* takes effect when it is ready */
-	unsigned workers_n, side;
+	struct site *site;                   /* takes effect when it is ready */
+	unsigned workers_n, threads_n, side; /* scan threads; of which in one process */
 	struct worker *workers;
+	struct plan plan;
 };
 
 struct pool {
@@ -239,6 +253,7 @@ struct pool {
 	struct msg *waiting, **waiting_tail;
 	struct verdict_cache *cache;
 	int cache_fd;
+	struct cores cores;
 	struct timer tick; /* time limits */
 	struct task task;  /* hand out what waits */
 };
@@ -256,16 +271,72 @@ bool pool_before_wait(void *pool);
 /* Give up what no worker has begun (drain). */
 void pool_release_waiting(struct pool *p);
 unsigned pool_up_n(const struct pool *p);
+void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg);
+
+/* --- census.c --- */
+struct census {
+	struct gate *gate;
+	struct task task;
+	struct site *site; /* being counted; NULL: nothing is */
+	size_t dir_i;
+	uint64_t ended_ns;
+};
+
+void census_init(struct census *c, struct gate *g);
+void census_fini(struct census *c);
+/* Count, unless that is under way or was done a moment ago; the result is there later. */
+void census_take(struct census *c);
+
+/* --- blame.c: @first is the first thread of a process --- */
+/* @m is no longer with @w. */
+void worker_give_back(struct worker *w, struct msg *m);
+/* What thread @w had goes back to the queue. @guilty: the job it was at is the reason; @why NULL:
+ * it was no fault of any message. */
+void worker_return_jobs(struct worker *w, bool guilty, const char *why);
+/* The same for all threads, after the guilty one was found. */
+void worker_return_all(struct worker *first, const char *why);
+bool worker_timed_out(const struct worker *first);
+/* @status as of waitpid(2); @text: why it could not start, "" if it had. */
+void worker_describe_end(const struct worker *first, int status, const char *text, char *out,
+			 size_t size);
 
 /* --- life.c --- */
 /* Claim @id; 0 when a message was begun, 1 when there was nothing to do, negative: no room. */
 int life_claim(struct gate *g, size_t dir_i, const char *id);
 void life_enter(struct msg *m, enum msg_state next);
+/* The longest time its worker can have spent on @m: it tells what it likes. The loop's clock stands
+ * still within a turn, and what a worker did before is told with the next message: hence a second
+ * more. */
+uint64_t life_scan_ns_max(const struct msg *m);
+/* The names of its client are in m->who, or nobody asks for them: on to the worker. */
+void life_resolved(struct msg *m);
 /* A worker's facts (decoded, in m->arena). */
 void life_scanned(struct msg *m, const struct facts *f);
 /* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */
 void life_scan_failed(struct msg *m, bool blame);
 const char *life_state_name(enum msg_state s);
+
+/* --- resolve.c --- */
+struct resolve {
+	struct gate *gate;
+	struct dns *dns;
+	unsigned n;         /* messages in MSG_RESOLVING */
+	struct timer timer; /* there was no room for more: list again */
+	uint64_t told_ns;   /* when the last line about failures was logged */
+	unsigned untold_n;
+};
+
+int resolve_init(struct resolve *r, struct gate *g, struct err *err) MUST_CHECK;
+void resolve_fini(struct resolve *r);
+/* The servers and times of the gate's site. */
+void resolve_configure(struct resolve *r);
+/* True: go on (nobody asks for the name, or it is known). False: the message is in MSG_RESOLVING
+ * and comes back through life_resolved(), or in MSG_RELEASED. */
+bool resolve_begin(struct msg *m);
+/* Give up what waits for a name (drain). */
+void resolve_release_all(struct gate *g);
+void resolve_measure(const struct gate *g);
 
 /* Facts of a scan: what life_scanned() and the log say of them. */
 void life_log_facts(struct msg *m);
@@ -373,10 +444,12 @@ struct gate {
 	struct attempts *attempts;
 	struct msglog *msglog; /* NULL: none wanted */
 	struct intake intake;
+	struct census census;
 	struct pool pool;
 	struct commit commit;
 	struct splitter splitter;
 	struct kick kick;
+	struct resolve resolve;
 	struct msg *all;
 	unsigned in_flight, in_flight_max;
 	bool draining;

@@ -2,7 +2,8 @@
 /*
  * msg/life.c - one message, from claim to the end. What is true on disk:
  *
- *   CLAIMED WAITING SCANNING JUDGED   locked in the incoming queue; only the lock is ours
+ *   CLAIMED RESOLVING WAITING SCANNING JUDGED
+ *                                     locked in the incoming queue; only the lock is ours
  *   COPYING                           and a hidden directory in the quarantine
  *   STAGED                            and invisible files in the outgoing queue, or that directory
  *   COMMITTING                        first synced, then visible, then synced, then the original
@@ -24,6 +25,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "core/probe.h"
 #include "msg/internal.h"
 #include "msg/report.h"
 
@@ -43,8 +45,11 @@ static const struct {
 	void (*run)(struct msg *m); /* start the work of this state; NULL: somebody else does */
 	const char *fault;
 } states[MSG_STATES] = {
-	[MSG_CLAIMED] = { "claimed", TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED), NULL,
-			  "msg.state.claimed" },
+	[MSG_CLAIMED] = { "claimed",
+			  TO(MSG_RESOLVING) | TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED),
+			  NULL, "msg.state.claimed" },
+	[MSG_RESOLVING] = { "resolving", TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED), NULL,
+			    "msg.state.resolving" },
 	[MSG_WAITING] = { "waiting", TO(MSG_SCANNING) | TO(MSG_JUDGED) | TO(MSG_RELEASED),
 			  run_waiting, "msg.state.waiting" },
 	[MSG_SCANNING] = { "scanning", TO(MSG_JUDGED) | TO(MSG_WAITING) | TO(MSG_RELEASED), NULL,
@@ -80,6 +85,8 @@ static void run_state(struct task *t)
 void life_enter(struct msg *m, enum msg_state next)
 {
 	assert((states[m->state].next & TO(next)) != 0);
+	PROBE4(msg_state, m->entry.id, states[m->state].name, states[next].name,
+	       loop_now_ns(m->gate->loop));
 	m->state = next;
 	(void)fault_at(states[next].fault, 0);
 	if (states[next].run != NULL)
@@ -232,9 +239,9 @@ static int begin_attempt(struct msg *m, struct err *err)
 			      (int64_t)clock_unix_s(), &m->place, &m->attempts, err);
 }
 
-static void start(struct msg *m)
+/* All that rules ask for is known. */
+void life_resolved(struct msg *m)
 {
-	fill_who(m);
 	if (m->attempts > 1)
 		log_info("Making attempt %u at processing message %s", m->attempts, m->entry.id);
 	m->alone = m->attempts > 1;
@@ -260,6 +267,13 @@ static void start(struct msg *m)
 	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
+}
+
+static void start(struct msg *m)
+{
+	fill_who(m);
+	if (resolve_begin(m))
+		life_resolved(m);
 }
 
 int life_claim(struct gate *g, size_t dir_i, const char *id)
@@ -390,6 +404,26 @@ static void log_unfinished(struct msg *m)
 	}
 }
 
+uint64_t life_scan_ns_max(const struct msg *m)
+{
+	return loop_now_ns(m->gate->loop) - m->queued_ns + UINT64_C(1000000000);
+}
+
+static void count_stages(const struct msg *m, const struct facts *f)
+{
+	uint64_t max_ns = life_scan_ns_max(m);
+
+	for (unsigned i = 0; f->has_stages && i < STAGE_COUNT; i++) {
+		struct cost c = f->stages[i];
+
+		if (c.wall_ns == 0)
+			continue; /* not reached */
+		c.cpu_ns = MIN_OF(c.cpu_ns, max_ns);
+		c.wall_ns = MIN_OF(c.wall_ns, max_ns);
+		metrics_add_stage(m->gate->metrics, i, &c, f->counted_events);
+	}
+}
+
 void life_log_facts(struct msg *m)
 {
 	log_findings(m);
@@ -402,7 +436,9 @@ void life_scanned(struct msg *m, const struct facts *f)
 
 	m->scan_ns = now - m->queued_ns;
 	metrics_observe_us(m->gate->metrics, METRIC_SCAN_US, m->scan_ns / 1000);
-	metrics_add(m->gate->metrics, METRIC_SCAN_CPU_US, f->cpu_us);
+	metrics_add(m->gate->metrics, METRIC_SCAN_CPU_US,
+		    MIN_OF(f->cpu_us, life_scan_ns_max(m) / 1000));
+	count_stages(m, f);
 	metrics_add(m->gate->metrics, METRIC_EXPANDED_BYTES, f->expanded_bytes);
 	metrics_add(m->gate->metrics, METRIC_CACHE_HITS, f->cache_hits);
 	if (m->recipients != NULL) {

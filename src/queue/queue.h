@@ -80,6 +80,9 @@ const char *queue_dir_watch_path(const struct queue_dir *d, size_t i);
 int queue_list_begin(struct queue_dir *d, struct err *err) MUST_CHECK;
 int queue_list_next(struct queue_dir *d, unsigned slice, char ret_id[QUEUE_ID_MAX],
 		    struct err *err) MUST_CHECK;
+/* How many messages there are, those in hand and foreign ones included; independent of a listing,
+ * in slices as well: 0 and *@ret_n when all were counted, else -EAGAIN. */
+int queue_count(struct queue_dir *d, unsigned slice, uint64_t *ret_n) MUST_CHECK;
 /* A name seen by the watch in directory @watch_i: true and the id when it is a file whose arrival
  * can mean a complete message. For Exim this is the body file, too: it is closed, and its lock
  * gone, after the header file came. */

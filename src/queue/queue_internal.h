@@ -24,6 +24,11 @@ struct queue_sub {
 	bool fresh;           /* made by this process: its parent must be synced, too */
 };
 
+struct queue_cursor { /* where a listing is */
+	DIR *dir;
+	size_t sub;
+};
+
 struct queue_dir {
 	const struct queue_ops *ops;
 	struct queue_settings set;
@@ -32,8 +37,8 @@ struct queue_dir {
 	dev_t device;
 	struct queue_sub *subs; /* [0] is the queue directory itself; only ever grows */
 	size_t subs_n;
-	DIR *listing;
-	size_t list_sub;
+	struct queue_cursor listing, counting;
+	uint64_t counted;
 };
 
 struct queue_argv;

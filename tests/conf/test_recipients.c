@@ -99,9 +99,12 @@ static void test_case(size_t i)
 	arena_reset(arena);
 	T_OK(conf_recipient_matters(c, id) == cases[i].matters, "%zu: %s recipients", i,
 	     cases[i].matters ? "asks for" : "does not ask for");
-	T_OK(conf_group_recipients(c, &who, &id, 1, cases[i].max, arena, &g, &err) == 0 &&
-		     strcmp(groups_text(&g, who.to_n), cases[i].want) == 0,
-	     "  groups of %s: %s", cases[i].to, groups_text(&g, who.to_n));
+	/* First: what T_OK() shows is evaluated before its condition. */
+	if (!T_OK(conf_group_recipients(c, &who, &id, 1, cases[i].max, arena, &g, &err) == 0,
+		  "  %s can be grouped", cases[i].to))
+		return;
+	T_OK(strcmp(groups_text(&g, who.to_n), cases[i].want) == 0, "  groups of %s: %s",
+	     cases[i].to, groups_text(&g, who.to_n));
 	T_OK(g.more == (strchr(cases[i].want, '-') != NULL), "  somebody in none: %d", g.more);
 	T_OK(g.n < 2 || (conf_groups_differ(&g, 0, 1, &id, 1) == id &&
 			 conf_groups_differ(&g, 0, 0, &id, 1) == OPT_ROWS &&
