@@ -12,7 +12,7 @@
 #include "core/bytes.h"
 #include "core/num.h"
 
-#define POINTS_MAX 64
+#define POINTS_MAX 256
 
 /* Test state of one process; never in a release build. */
 static struct {

@@ -9,6 +9,7 @@ the messages have recipients who disagree, so that they are split: there each re
 SALLYPORT_KILLS=N    random kills (300)        SALLYPORT_SEED=N    another order of them
 """
 
+import itertools
 import os
 import random
 import re
@@ -17,7 +18,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, load, queuefile, samples, tap, wait  # noqa: E402
+from kit import account, dns, gateway, load, queuefile, samples, tap, wait  # noqa: E402
 
 KILLS = int(os.environ.get("SALLYPORT_KILLS", "300"))
 SEED = int(os.environ.get("SALLYPORT_SEED", "1"))
@@ -60,12 +61,19 @@ def fault_points():
     return states, sorted(points - set(states))
 
 
+def clients():
+    """A new one for each message, so that its name must be asked for."""
+    for n in itertools.count():
+        yield f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
+
+
 class Sweep:
     """One daemon under load, and what happens to it."""
 
     def __init__(self, folder, role="gateway", mta="sendmail"):
         self.mta = mta
         self.gate = gateway.Gateway(folder, self._queues(folder), OPTIONS)
+        self.names = dns.Server()  # knows nobody
         self._rules()
         self.fault_file = self.gate.path("fault")
         self.fault("")
@@ -77,7 +85,8 @@ class Sweep:
         self.gate.start()
         self.last_tree = self.gate.tree()
         self.drain = account.Drain(mta, self.gate.out_queue)
-        self.load = account.Load(self.account, WRITERS[mta](self.gate.in_queue), disagreeing(load.mixed(SEED)))
+        self.load = account.Load(self.account, WRITERS[mta](self.gate.in_queue), disagreeing(load.mixed(SEED)),
+                                 clients=clients())
 
     def _queues(self, folder):
         """Of Exim's kind; None for sendmail's, which the gateway's kit makes."""
@@ -91,8 +100,9 @@ class Sweep:
     def _rules(self):
         path = self.gate.path("etc", "scan.rules")
         with open(path, "w", encoding="ascii") as f:
-            f.write("To: *@noscan.test no\nFromOrTo: default yes\n")
+            f.write("From: host:nowhere.test no\nTo: *@noscan.test no\nFromOrTo: default yes\n")
         self.gate.options["Scan Messages"] = path
+        self.gate.options["DNS Servers"] = f"127.0.0.1:{self.names.port}"
         self.gate.write_configuration()
 
     def fault(self, text):
@@ -108,6 +118,7 @@ class Sweep:
         self.load.stop()
         self.drain.stop(account.Account())
         self.gate.stop()
+        self.names.stop()
 
     def ensure_up(self):
         """Start it again if the supervisor itself is gone; its children must have gone with it."""

@@ -224,11 +224,12 @@ class Drain:
 class Load:
     """Writes messages into a queue, @backlog at most waiting, until stopped."""
 
-    def __init__(self, account, writer, messages, backlog=100):
+    def __init__(self, account, writer, messages, backlog=100, clients=None):
         self._account, self._writer = account, writer
         # Endless iterator of (case, message, want), where want can be {recipient: want}.
         self._messages = messages
         self._backlog = backlog
+        self._clients = clients  # endless iterator of client addresses
         self._stop = threading.Event()
         self.written = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -240,13 +241,14 @@ class Load:
                 self._stop.wait(0.02)
                 continue
             case, message, want = next(self._messages)
+            client = {} if self._clients is None else {"client_ip": next(self._clients)}
             fields_body = queuefile.split_headers(message)[1]
             if isinstance(want, dict):
                 self._account.accept_for(case, fields_body, want)
-                self._writer.write(message, recipients=list(want))
+                self._writer.write(message, recipients=list(want), **client)
             else:
                 self._account.accept(case, fields_body, want)
-                self._writer.write(message)
+                self._writer.write(message, **client)
             self.written += 1
             self._stop.wait(0.003)  # steady load, not as much as the disk takes
 
