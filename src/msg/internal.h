@@ -80,6 +80,7 @@ struct msg {
 	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
 	bool alone;               /* is retried: shares no worker */
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	unsigned retry_shift;     /* the next attempt comes so many times twice as late */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
 	struct lookup *lookup; /* RESOLVING: in the arena */
 	struct err why;        /* set when it ends in RELEASED */
@@ -370,11 +371,19 @@ void recipients_free(struct msg *m);
 /* --- split.c --- */
 #define SPLITS_MAX 4 /* at one time: each has up to 2 files open for each new message */
 
+#define SPLITS_BROKEN_MAX 64
+
 struct splitter {
 	struct gate *gate;
 	struct msg *waiting, **tail;
 	unsigned running;
 	struct queue_numbers numbers;
+	/* Messages that could not be split to the end, the newest ones, and how often. */
+	struct {
+		char id[QUEUE_ID_MAX];
+		unsigned times;
+	} broken[SPLITS_BROKEN_MAX];
+	unsigned broken_next;
 };
 
 void split_init(struct splitter *s, struct gate *g);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "action/edit.h"
+#include "conf/recipients.h"
 #include "core/clock.h"
 #include "tools/scan_output.h"
 #include "tools/zygote_role.h"
@@ -229,6 +230,24 @@ static int start_worker(struct scan *s, int bundle_fd)
 	return r < 0 ? cli_fail(&err) : EX_OK;
 }
 
+/* The gateway would judge each recipient by his own values; here they are joined. */
+static void tell_disagreement(const struct scan *s)
+{
+	struct conf_groups g;
+	enum opt_id id;
+
+	if (s->who.to_n < 2 || conf_joins_recipients(s->conf) ||
+	    conf_group_recipients(s->conf, &s->who, policy_options, policy_options_n, TO_MAX,
+				  s->arena, &g, NULL) < 0 ||
+	    g.n < 2)
+		return;
+	id = conf_groups_differ(&g, 0, 1, policy_options, policy_options_n);
+	(void)fprintf(stderr,
+		      "sallyport: %s and %s disagree about %s: the gateway judges each by his own "
+		      "value; this shows what joined values lead to. Give one --to at a time.\n",
+		      s->who.to[g.first[0]], s->who.to[g.first[1]], opt_rows[id].name);
+}
+
 static int run(struct scan *s, char **files)
 {
 	int bundle_fd = -1, code;
@@ -241,6 +260,7 @@ static int run(struct scan *s, char **files)
 	fd_close(&bundle_fd);
 	if (code != EX_OK)
 		return code;
+	tell_disagreement(s);
 	for (; *files != NULL; files++)
 		scan_file(s, *files);
 	if (s->unfinished)
