@@ -302,6 +302,24 @@ def check_process(site):
     tap.equal(odd, [], "its descriptors are sockets")
 
 
+def check_stats(site):
+    """What people see of it."""
+    done = subprocess.run([os.path.join(site.gate.build, "sallyport"), "stats", "-c", site.gate.conf], capture_output=True,
+                          text=True, timeout=20, check=False)
+    tap.ok(done.returncode == 0 and re.search(r"^mime +\d+ +\d+\.\d ", done.stdout, re.M) and
+           re.search(r"^0 +\d+ +\d+\.\d +\d+$", done.stdout, re.M), "sallyport stats shows stages and workers")
+
+
+def check_orphan(site):
+    """Nobody is left who could stop it: it goes by itself."""
+    site.gate.start()
+    wait.until(lambda: site.serves(site.unix), 20, "the metrics page")
+    exporter = site.gate.pid("exporter")
+    site.gate.kill()
+    wait.until(lambda: not gateway.alive([exporter]), 30, "the exporter's end after its supervisor's")
+    tap.ok(True, "an exporter whose supervisor was killed ends")
+
+
 def run(site):
     gate = site.gate
     gate.start()
@@ -323,6 +341,7 @@ def run(site):
     site.page()
     time.sleep(0.3)
     check_figures(site)
+    check_stats(site)
     writer = site.loaded()
     try:
         check_restarts(site)
@@ -336,6 +355,7 @@ def run(site):
     code = gate.stop()
     tap.equal(code, 0, "it stops")
     tap.ok(not os.path.exists(site.unix), "and leaves no socket behind")
+    check_orphan(site)
 
 
 def main():
