@@ -85,7 +85,8 @@ static void metrics_page(struct ctl *c, struct jout *j)
 	str_init(&page, CTL_REPLY_BYTES_MAX / 4);
 	ctl_put_page(c, &page);
 	jout_member_str(j, "content_type", bytes_str("text/plain; version=0.0.4; charset=utf-8"));
-	jout_member_str(j, "page", str_bytes(&page));
+	if (!page.failed) /* it would be cut in the middle of a line */
+		jout_member_str(j, "page", str_bytes(&page));
 }
 
 static void rescan(struct ctl *c, struct jout *j UNUSED)

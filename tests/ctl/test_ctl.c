@@ -59,7 +59,7 @@ static void test_commands(void)
 	ctl_answer(ctl, bytes_str("{\"command\":\"metrics\"}"), &reply);
 	T_OK(has(&reply,
 		 "\"content_type\":\"text/plain; version=0.0.4; charset=utf-8\",\"page\":\"# HELP "
-		 "sallyport_messages_total ") &&
+		 "sallyport_build_info ") &&
 		     has(&reply, "sallyport_messages_total{outcome=\\\"deliver\\\"} 7\\n"),
 	     "metrics as text in JSON");
 	str_reset(&reply);

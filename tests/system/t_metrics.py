@@ -7,6 +7,7 @@ killed, the configuration is reloaded to other sockets - and mail flows througho
 """
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, load, queuefile, samples, tap, wait  # noqa: E402
+from kit import account, gateway, load, queuefile, samples, sink, tap, wait  # noqa: E402
 
 CONNECTIONS_MAX = 64  # of the exporter, for each of its sockets
 LIFE_SECONDS = 10
@@ -156,12 +157,35 @@ def check_top(site):
     tap.ok(states <= set("SEIRPANVC") and states & set("PANVC"), f"state letters: {sorted(states)}")
     tap.ok(ids, f"messages are seen while workers have them: {len(ids)}")
     tap.equal({w["pid"] for w in workers}, {p for p, r in site.gate.tree().items() if r == "worker"}, "pids are the workers'")
-    tap.ok(any(q.get("messages", 0) > 0 for q in queues) and any("oldest_s" in q for q in queues) and
-           all(q["path"] == site.gate.in_queue for q in queues), "queues are counted, with an age")
+    tap.ok(any("oldest_s" in q for q in queues) and all(q["path"] == site.gate.in_queue for q in queues),
+           "the queue has its row, with the age of what is in hand")
     tap.ok([s["name"] for s in top["stages"]][:2] == ["limits", "mime"] and top["uptime_ms"] > 0 and
            sum(w["messages"] for w in workers) > 0, "stages, uptime, workers' totals")
     answer = site.gate.ask("metrics")
     tap.ok(answer["ok"] and "sallyport_messages_total" in answer["page"], "the control command metrics")
+
+
+def check_count(site):
+    """Messages that an MTA still holds a lock on stay in the queue, and are counted."""
+    writer, held = site.writer, []
+    for n in range(3):
+        name, message = writer.new_id(), sink.with_case(bytes(samples.letter("Held")), f"held-{n}")
+        fields, body = queuefile.split_headers(message)
+        site.acc.accept(f"held-{n}", body, "deliver")
+        writer.put("df" + name, body)
+        writer.put("tf" + name, writer.header_text(fields, "sender@origin.test", ["rcpt@dest.test"], "192.0.2.7"))
+        held.append(open(writer.path("tf" + name), "r+b"))
+        fcntl.flock(held[-1], fcntl.LOCK_EX)
+        fcntl.lockf(held[-1], fcntl.LOCK_EX)
+        os.rename(writer.path("tf" + name), writer.path("qf" + name))
+
+    def counted():
+        queue = site.gate.ask("top")["queues"][0]
+        return queue.get("messages", 0) >= 3 and sample(site.page(), "messages_waiting", dir=site.gate.in_queue) >= 3
+    wait.until(counted, 20, "a count of messages that stay in the queue", every=0.2)
+    tap.ok(True, "messages in the queue are counted, for top and for the page")
+    for f in held:
+        f.close()
 
 
 # --- rude clients ---
@@ -329,6 +353,7 @@ def run(site):
     try:
         check_page(site)
         check_top(site)
+        check_count(site)
         check_requests(site)
         check_slow_clients(site)
         check_slow_reader(site)
