@@ -100,6 +100,7 @@ static void open_side(struct side *x, const char *signatures, bool counting, con
 	    policy_request(x->conf, &who, kept, &x->request, &err) < 0 ||
 	    scanner_new(&x->scanner, x->engine, tmp, NULL, &err) < 0)
 		die("scanner", &err);
+	scanner_begin_thread(x->scanner);
 	x->counting = counting;
 }
 

@@ -26,6 +26,9 @@ static void status(struct ctl *c, struct jout *j)
 	jout_member_num(j, "in_flight_max", s.in_flight_max);
 	jout_member_num(j, "workers", s.workers);
 	jout_member_num(j, "workers_up", s.workers_up);
+	jout_member_num(j, "scan_threads", s.threads);
+	if (s.loop_core >= 0)
+		jout_member_num(j, "loop_core", (uint64_t)s.loop_core);
 	jout_member_bool(j, "draining", s.draining);
 	jout_array(j, "dirs");
 	if (c->gate != NULL)

@@ -23,6 +23,13 @@
 
 #define GATEWAY_FILES 65536 /* some descriptors for each message in flight */
 
+#define RT_SLICE_US 200000
+#define RT_KILL_US  10000000
+
+struct rlimits {
+	rlim_t priority; /* 0: no real-time class is wanted */
+};
+
 struct identity {
 	bool change;
 	uid_t uid;
@@ -144,9 +151,36 @@ static bool place_fds(const int *fds, size_t n)
 	return close_range(CHANNEL_FD + (unsigned)n, ~0u, 0) == 0;
 }
 
+/*
+ * The right to a real-time class, and its guard: whoever runs RT_SLICE_US in it without a pause
+ * gets SIGXCPU and goes back to the normal class (msg/cores.c); should even that fail, the kernel
+ * kills it, and a new gateway is started.
+ */
+static void grant_realtime(const struct rlimits *l)
+{
+	struct rlimit priority = { l->priority, l->priority };
+	struct rlimit time = { RT_SLICE_US, RT_KILL_US };
+
+	if (l->priority == 0)
+		return;
+	/* Refused: the gateway's own attempt fails then and says so. */
+	(void)setrlimit(RLIMIT_RTPRIO, &priority);
+	(void)setrlimit(RLIMIT_RTTIME, &time);
+}
+
+static struct rlimits limits_of(const struct conf *c)
+{
+	bool wanted = strcmp(conf_words(c, OPT_LOOP_REALTIME, NULL), "no") != 0;
+
+	return (struct rlimits){
+		.priority = wanted ? (rlim_t)conf_num(c, OPT_LOOP_REALTIME_PRIORITY, NULL) : 0
+	};
+}
+
 /* In the child. */
 static _Noreturn void run(enum child_role role, const int *fds, size_t fds_n,
-			  const struct identity *id, struct command *cmd)
+			  const struct identity *id, const struct rlimits *limits,
+			  struct command *cmd)
 {
 	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
 	sigset_t none;
@@ -155,6 +189,8 @@ static _Noreturn void run(enum child_role role, const int *fds, size_t fds_n,
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (role == CHILD_GATEWAY)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
+	if (role == CHILD_GATEWAY)
+		grant_realtime(limits);
 	if (!become(id))
 		_exit(EX_NOPERM);
 	if (!place_fds(fds, fds_n))
@@ -175,6 +211,7 @@ int children_start(struct children *cs, enum child_role role, const int *fds, si
 		   const struct conf *c, const struct daemon_options *o, struct err *err)
 {
 	struct child *place = free_place(cs);
+	const struct rlimits limits = limits_of(c);
 	struct identity id = { 0 };
 	struct command cmd;
 	pid_t pid;
@@ -194,9 +231,19 @@ int children_start(struct children *cs, enum child_role role, const int *fds, si
 	if (pid < 0)
 		return err_errno(err, "start the %s", child_name(role));
 	if (pid == 0)
-		run(role, fds, fds_n, &id, &cmd);
+		run(role, fds, fds_n, &id, &limits, &cmd);
 	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
 	return 0;
+}
+
+bool children_add(struct children *cs, enum child_role role, pid_t pid)
+{
+	struct child *place = free_place(cs);
+
+	if (place == NULL)
+		return false;
+	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
+	return true;
 }
 
 bool children_reap(struct children *cs, struct child *ret_c, int *ret_status)
@@ -243,7 +290,7 @@ void children_signal(const struct children *cs, enum child_role role, int sig)
 
 const char *child_name(enum child_role role)
 {
-	static const char *const names[] = { "nothing", "gateway", "zygote", "exporter" };
+	static const char *const names[] = { "nothing", "gateway", "zygote", "exporter", "loader" };
 
 	return names[role];
 }

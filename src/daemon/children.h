@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "daemon/roles.h"
 
-enum child_role { CHILD_NONE, CHILD_GATEWAY, CHILD_ZYGOTE, CHILD_EXPORTER };
+enum child_role { CHILD_NONE, CHILD_GATEWAY, CHILD_ZYGOTE, CHILD_EXPORTER, CHILD_LOADER };
 
 struct child {
 	enum child_role role;
@@ -19,8 +19,9 @@ struct child {
 	uint64_t started_ns;
 };
 
-#define CHILDREN_MAX                                                                               \
-	9 /* gateway, exporter, and zygotes: one, or two during a reload; some retiring */
+/* a gateway, an exporter, a loader or two, and zygotes: one, or two during a reload; some retiring
+ */
+#define CHILDREN_MAX 11
 
 struct children {
 	struct child v[CHILDREN_MAX];
@@ -34,6 +35,8 @@ struct children {
 int children_start(struct children *cs, enum child_role role, const int *fds, size_t fds_n,
 		   const struct conf *c, const struct daemon_options *o,
 		   struct err *err) MUST_CHECK;
+/* Take note of a process that somebody else has forked. False: no room. */
+bool children_add(struct children *cs, enum child_role role, pid_t pid) MUST_CHECK;
 /* One ended child, with its wait status; false: none. */
 bool children_reap(struct children *cs, struct child *ret_c, int *ret_status);
 unsigned children_count(const struct children *cs, enum child_role role);

@@ -69,8 +69,19 @@ const struct metric_row metric_rows[METRICS] = {
 	COUNTER(CACHE_HITS, "cache_hits_total", "Contents whose verdict was known already."),
 	[METRIC_SCAN_CPU_US] = { "scan_cpu_microseconds_total", "Processor time of scanning.",
 				 METRIC_TIME_COUNTER, "scan_cpu_seconds_total", NULL, NULL },
+	COUNTER(DNS_QUESTIONS, "dns_questions_total", "Questions to the resolver."),
+	COUNTER(DNS_CACHE_HITS, "dns_cache_hits_total", "Answered from its cache."),
+	COUNTER(DNS_ASKED, "dns_asked_total", "Questions a DNS server was asked."),
+	COUNTER(DNS_FAILURES, "dns_failures_total", "Questions without an answer."),
+	COUNTER(HOST_NAMES_KEPT, "host_names_kept_total",
+		"Times a message stayed in the queue because its client's name is not known."),
+	COUNTER(HOST_NAMES_GIVEN_UP, "host_names_given_up_total",
+		"Messages judged without the name of their client."),
+	COUNTER(SPLITS, "messages_split_total", "Messages whose recipients disagreed, made several."),
 	GAUGE(IN_FLIGHT, "messages_in_flight", "Messages in hand."),
 	GAUGE(WORKERS_UP, "workers_up", "Scan workers that are ready or at work."),
+	GAUGE(RESOLVING, "messages_resolving", "Messages that wait for their client's name."),
+	GAUGE(DNS_IN_FLIGHT, "dns_in_flight", "Questions under way or waiting."),
 	HISTOGRAM(QUEUE_WAIT_US, "queue_wait_microseconds", "queue_wait_seconds",
 		  "How long messages wait for a worker."),
 	HISTOGRAM(SCAN_US, "scan_microseconds", "scan_seconds",
@@ -105,6 +116,12 @@ void metrics_add(struct metrics *m, enum metric id, uint64_t n)
 void metrics_set(struct metrics *m, enum metric id, uint64_t v)
 {
 	assert(metric_rows[id].kind == METRIC_GAUGE);
+	m->values[id] = v;
+}
+
+void metrics_set_total(struct metrics *m, enum metric id, uint64_t v)
+{
+	assert(metric_rows[id].kind == METRIC_COUNTER);
 	m->values[id] = v;
 }
 

@@ -53,9 +53,18 @@ enum metric {
 	METRIC_SYNCS,
 	METRIC_CACHE_HITS,
 	METRIC_SCAN_CPU_US,
+	METRIC_DNS_QUESTIONS,
+	METRIC_DNS_CACHE_HITS,
+	METRIC_DNS_ASKED,
+	METRIC_DNS_FAILURES,
+	METRIC_HOST_NAMES_KEPT,
+	METRIC_HOST_NAMES_GIVEN_UP,
+	METRIC_SPLITS,
 	/* gauges */
 	METRIC_IN_FLIGHT,
 	METRIC_WORKERS_UP,
+	METRIC_RESOLVING,
+	METRIC_DNS_IN_FLIGHT,
 	/* histograms of microseconds */
 	METRIC_QUEUE_WAIT_US,
 	METRIC_SCAN_US,
@@ -71,6 +80,8 @@ void metrics_free(struct metrics **m);
 void metrics_add(struct metrics *m, enum metric id, uint64_t n);
 /* The present value of a gauge. */
 void metrics_set(struct metrics *m, enum metric id, uint64_t v);
+/* The present value of a counter that somebody else keeps. */
+void metrics_set_total(struct metrics *m, enum metric id, uint64_t v);
 /* Messages waiting in queue directory @dir (copied). Beyond 31 directories the others are one,
  * "other", of which the value set last is kept. */
 void metrics_set_waiting(struct metrics *m, const char *dir, uint64_t n);

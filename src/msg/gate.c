@@ -90,10 +90,13 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		r = pool_init(&g->pool, g, err);
 	if (r == 0)
 		r = kick_init(&g->kick, g, err);
+	if (r == 0)
+		r = resolve_init(&g->resolve, g, err);
 	if (r < 0)
 		return r;
 	commit_init(&g->commit, g);
 	census_init(&g->census, g);
+	split_init(&g->splitter, g);
 	intake_init(&g->intake, g);
 	intake_start(&g->intake);
 	loop_set_before_wait(l, pool_before_wait, &g->pool);
@@ -108,6 +111,7 @@ void gate_free(struct gate **g)
 	loop_set_before_wait((*g)->loop, NULL, NULL);
 	if ((*g)->intake.task.run != NULL)
 		intake_fini(&(*g)->intake);
+	resolve_fini(&(*g)->resolve);
 	kick_fini(&(*g)->kick);
 	census_fini(&(*g)->census);
 	pool_fini(&(*g)->pool);
@@ -144,6 +148,7 @@ void gate_switch_site(struct gate *g, struct site *s)
 	intake_stop(&g->intake);
 	site_unref(&g->site);
 	g->site = site_ref(s);
+	resolve_configure(&g->resolve);
 	if (!g->draining)
 		intake_start(&g->intake);
 	log_info("Configuration reloaded");
@@ -156,6 +161,7 @@ void gate_drain(struct gate *g)
 	g->draining = true;
 	intake_stop(&g->intake);
 	pool_release_waiting(&g->pool);
+	resolve_release_all(g);
 }
 
 bool gate_idle(const struct gate *g)
@@ -177,7 +183,9 @@ void gate_status(const struct gate *g, struct gate_status *ret_s)
 		.engine = z == NULL ? "" : z->engine,
 		.in_flight = g->in_flight,
 		.in_flight_max = g->in_flight_max,
-		.workers = z == NULL ? 0 : z->workers_n,
+		.workers = z == NULL ? 0 : z->plan.workers_n,
+		.threads = z == NULL ? 0 : z->threads_n,
+		.loop_core = g->pool.cores.loop_cpu,
 		.workers_up = pool_up_n(&g->pool),
 		.dirs = (unsigned)g->site->in_n,
 		.draining = g->draining,
@@ -189,6 +197,7 @@ void gate_measure(struct gate *g)
 	census_take(&g->census);
 	metrics_set(g->metrics, METRIC_IN_FLIGHT, g->in_flight);
 	metrics_set(g->metrics, METRIC_WORKERS_UP, pool_up_n(&g->pool));
+	resolve_measure(g);
 }
 
 void gate_each_worker(const struct gate *g, void (*each)(void *arg, const struct gate_worker *w),

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/num.h"
 #include "core/str.h"
+#include "dns/dns.h"
 #include "msg/internal.h"
 
 /* A header block may be this much larger in memory than on disk: line table, rewritten lines. */
@@ -101,7 +102,11 @@ static int read_settings(struct site *s, struct err *err)
 		.received_ip_header = received_header(c),
 		.header_max_bytes = (uint64_t)conf_num(c, OPT_MAXIMUM_HEADER_BYTES, NULL) * 2,
 		.owner = geteuid(),
+		.sweep = true,
 	};
+	r = dns_check_servers(conf_str(c, OPT_DNS_SERVERS, NULL), err);
+	if (r < 0)
+		return r;
 	s->arena_bytes = ARENA_BASE_BYTES + ARENA_PER_HEADER_BYTE * s->queue.header_max_bytes;
 	r = parse_mode(conf_str(c, OPT_QUARANTINE_PERMISSIONS, NULL), &s->quarantine_mode, err);
 	if (r < 0)
@@ -255,6 +260,7 @@ int site_new(struct site **ret_s, struct conf *c, struct err *err)
 		r = check_quarantine(s, err);
 	if (r < 0)
 		return r;
+	recipients_options(s);
 	*ret_s = TAKE(s);
 	return 0;
 }

@@ -158,7 +158,8 @@ const char *clam_engine_describe(const struct clam_engine *e);
 struct scanner {
 	struct scan_engine *engine;
 	struct rule_scratch *rules;
-	struct type_engine *types;
+	struct type_engine *types;     /* the engine's or own_types */
+	struct type_engine *own_types; /* NULL: not needed */
 	struct clam_scanner *clam;
 	const struct verdict_cache *cache; /* NULL: none */
 	struct evp_md_ctx_st *hash;        /* libcrypto's, reused */

@@ -26,6 +26,7 @@ struct scan_engine {
 	struct rule_engine *rules;
 	struct type_engine *types;
 	locale_t utf8; /* made here, because a worker may not open its files */
+	unsigned scanners_n;
 	uint64_t generation;
 	bool counters; /* Performance Counters */
 };
@@ -106,6 +107,20 @@ const char *scan_engine_describe(const struct scan_engine *e)
 
 /* --- scanner --- */
 
+/* libmagic keeps what it is at in its handle: the first scanner has the engine's, which was loaded
+ * before the fork, each further one (another thread of this worker) loads its own. */
+static int make_types(struct scanner *s, struct err *err)
+{
+	int r = 0;
+
+	s->types = s->engine->types;
+	if (s->types != NULL && s->engine->scanners_n > 1) {
+		r = type_engine_new(&s->own_types, err);
+		s->types = s->own_types;
+	}
+	return r == 0 && s->types != NULL ? type_engine_prepare(s->types, err) : r;
+}
+
 static int make_hash(struct scanner *s, struct err *err)
 {
 	/* Fetched once: the implicit fetch of each digest costs more than a small digest. */
@@ -127,7 +142,7 @@ int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_d
 	(void)mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
 	(void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
 	s->engine = e;
-	s->types = e->types;
+	e->scanners_n++;
 	s->utf8 = e->utf8;
 	s->cache = cache;
 	r = make_hash(s, err);
@@ -135,11 +150,11 @@ int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_d
 		r = rule_scratch_new(&s->rules, e->rules, err);
 	if (r == 0 && e->clam != NULL)
 		r = clam_scanner_new(&s->clam, e->clam, tmp_dir, err);
-	if (r == 0 && e->types != NULL)
-		r = type_engine_prepare(e->types, err);
+	if (r == 0)
+		r = make_types(s, err);
 	if (r < 0)
 		return r;
-	meter_init(&s->meter, e->counters, perf_group_hardware);
+	meter_init(&s->meter, e->counters, NULL);
 	*ret_s = TAKE(s);
 	return 0;
 }
@@ -149,6 +164,8 @@ void scanner_free(struct scanner **s)
 	if (*s == NULL)
 		return;
 	meter_fini(&(*s)->meter);
+	(*s)->engine->scanners_n--;
+	type_engine_free(&(*s)->own_types);
 	clam_scanner_free(&(*s)->clam);
 	rule_scratch_free(&(*s)->rules);
 	EVP_MD_CTX_free((*s)->hash);
@@ -160,6 +177,15 @@ void scanner_free(struct scanner **s)
 void scanner_set_test_hook(struct scanner *s, void (*hook)(const char *what))
 {
 	s->test_hook = hook;
+}
+
+void scanner_begin_thread(struct scanner *s)
+{
+	_Atomic uint8_t *shown = s->meter.shown;
+
+	meter_fini(&s->meter);
+	meter_init(&s->meter, s->engine->counters, perf_group_hardware);
+	s->meter.shown = shown;
 }
 
 void scanner_show_stage(struct scanner *s, _Atomic uint8_t *shown)

@@ -29,6 +29,7 @@ const struct worker_ops worker_product_ops = {
 	.engine_describe = scan_engine_describe,
 	.cache_attach = verdict_cache_attach,
 	.scanner_new = scanner_new,
+	.begin_thread = scanner_begin_thread,
 	.show_stage = scanner_show_stage,
 	.get_request = wire_get_request,
 	.scan = scan_message,

@@ -338,6 +338,44 @@ static int tidy(struct scan_jobs *w)
 	return scratch_clean(w->tmp_fd);
 }
 
+static void enter(struct scan_room *room)
+{
+	if (room == NULL)
+		return;
+	(void)pthread_mutex_lock(&room->lock);
+	while (room->closing)
+		(void)pthread_cond_wait(&room->changed, &room->lock);
+	room->scanning_n++;
+	(void)pthread_mutex_unlock(&room->lock);
+}
+
+/* Half of the files that may be there are, and somebody else is always scanning. */
+static bool is_crowded(const struct scan_jobs *w)
+{
+	struct statfs st;
+
+	return fstatfs(w->tmp_fd, &st) == 0 && (uint64_t)st.f_ffree < w->free_inodes / 2;
+}
+
+static int leave(struct scan_jobs *w)
+{
+	struct scan_room *room = w->room;
+	int r = 0;
+
+	if (room == NULL)
+		return tidy(w);
+	(void)pthread_mutex_lock(&room->lock);
+	if (--room->scanning_n == 0) {
+		r = tidy(w);
+		room->closing = false;
+		(void)pthread_cond_broadcast(&room->changed);
+	} else if (is_crowded(w)) {
+		room->closing = true;
+	}
+	(void)pthread_mutex_unlock(&room->lock);
+	return r;
+}
+
 static int run_batch(struct scan_jobs *w, const struct job *jobs, unsigned n)
 {
 	struct load loads[JOBS_SLOTS];
@@ -353,8 +391,9 @@ static int run_batch(struct scan_jobs *w, const struct job *jobs, unsigned n)
 		k = turn(loads + i, n - i);
 		r = read_turn(w, loads + i, k, &err);
 		for (unsigned m = i; m < i + k && r == 0; m++) {
+			enter(w->room);
 			run_job(w, &loads[m]);
-			r = tidy(w);
+			r = leave(w);
 		}
 		if (r < 0)
 			return r;
