@@ -335,9 +335,18 @@ def check_stats(site):
 
 
 def check_orphan(site):
-    """Nobody is left who could stop it: it goes by itself."""
+    """Nobody is left who could stop it: it goes by itself. This time with scan threads."""
+    site.gate.options.update({"Scan Threads": 2, "Max Children": 2, "Performance Counters": "yes"})
+    site.gate.write_configuration()
     site.gate.start()
     wait.until(lambda: site.serves(site.unix), 20, "the metrics page")
+    deliver_some(site, 20)
+    rows = site.gate.ask("top")["workers"]
+    workers = [p for p, r in site.gate.tree().items() if r == "worker"]
+    tap.ok(len(rows) == 2 * len(workers) and {w["pid"] for w in rows} == set(workers) and
+           [w["worker"] for w in rows] == list(range(len(rows))), f"a row for each thread of {len(workers)} worker processes")
+    tap.equal(sum(w["messages"] for w in rows), 20, "messages are counted for each thread")
+    tap.equal(sample(site.page(), "stage_seconds_count", stage="mime"), 20, "and so are stages")
     exporter = site.gate.pid("exporter")
     site.gate.kill()
     wait.until(lambda: not gateway.alive([exporter]), 30, "the exporter's end after its supervisor's")
