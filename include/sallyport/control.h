@@ -20,9 +20,10 @@
  *            then), "in_hand", "oldest_s" (age of the oldest in hand; missing: none)}];
  *            "workers" [{"worker", "pid", "core" (-1: any), "state", "id" and "age_ms" (of what it
  *            works on; missing: nothing), "in_hand", "messages", "cpu_us", "deaths" (totals of that
- *            worker's number), "retiring" (true or missing)}]: one for each worker, or for each
- *            message a worker with several scan threads works on. State: S starting, E ending,
- *            I idle, R reading, P parsing, A archives, N names and types, V viruses, C content;
+ *            number), "retiring" (true or missing)}]: one for each scan thread, counted over all
+ *            workers; threads of one worker share its pid, and its deaths stand with the first.
+ *            State: S starting, E ending, I idle, R reading, P parsing, A archives, N names and
+ *            types, V viruses, C content;
  *            "totals" {"delivered", "quarantined", "deferred", "other", "bytes", "expanded_bytes",
  *            "scan_cpu_us", "cache_hits", "attempts_failed", "worker_deaths", "worker_timeouts",
  *            "commits", "syncs"};

@@ -915,8 +915,9 @@ static void describe_job(const struct worker *w, unsigned slot, struct gate_work
 	out->age_ms = now > since ? (now - since) / 1000000 : 0;
 }
 
-static void each_job(const struct worker *w, void (*each)(void *arg, const struct gate_worker *w),
-		     void *arg)
+/* A thread works on one message; one that says otherwise lies, and the first is as good as any. */
+static void tell_thread(const struct worker *w,
+			void (*each)(void *arg, const struct gate_worker *w), void *arg)
 {
 	struct gate_worker out = { .worker = w->index,
 				   .pid = (int)w->pid,
@@ -925,19 +926,15 @@ static void each_job(const struct worker *w, void (*each)(void *arg, const struc
 				   .in_hand = w->busy_n,
 				   .retiring = w->zygote->retiring };
 	uint32_t posted = 0, running = 0;
-	unsigned told = 0;
+	unsigned slot = 0;
 
 	if (w->state == WORKER_UP)
 		jobs_leftover(w->jobs, &posted, &running);
-	for (unsigned i = 0; i < JOBS_SLOTS; i++) {
-		if ((running & (1u << i)) == 0 || w->slots[i] == NULL)
-			continue;
-		describe_job(w, i, &out);
-		each(arg, &out);
-		told++;
-	}
-	if (told == 0)
-		each(arg, &out);
+	while (slot < JOBS_SLOTS && ((running & (1u << slot)) == 0 || w->slots[slot] == NULL))
+		slot++;
+	if (slot < JOBS_SLOTS)
+		describe_job(w, slot, &out);
+	each(arg, &out);
 }
 
 void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
@@ -946,5 +943,5 @@ void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct
 	for (const struct zygote *z = p->zygotes; z != NULL; z = z->next)
 		for (unsigned i = 0; i < z->workers_n; i++)
 			if (z->workers[i].state != WORKER_NONE)
-				each_job(&z->workers[i], each, arg);
+				tell_thread(&z->workers[i], each, arg);
 }
