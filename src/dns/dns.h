@@ -21,6 +21,7 @@
 #include "core/err.h"
 #include "loop/loop.h"
 
+struct conf;
 struct dns;
 struct question;
 
@@ -87,6 +88,9 @@ struct dns_stats {
 	uint64_t limits;                      /* not asked: DNS_LIMIT */
 	unsigned in_flight, queued, known;    /* now */
 };
+
+/* As the options say; lends from the snapshot. */
+struct dns_settings dns_settings_of(const struct conf *c);
 
 int dns_new(struct dns **ret_d, struct loop *l, const struct dns_settings *set,
 	    struct err *err) MUST_CHECK;

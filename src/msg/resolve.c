@@ -17,8 +17,6 @@
 
 #define NS_PER_S      UINT64_C(1000000000)
 #define TELL_AGAIN_NS (60 * NS_PER_S)
-#define IN_FLIGHT_MAX 256
-#define QUEUED_MAX    4096
 
 struct lookup {
 	struct msg *msg;
@@ -134,9 +132,11 @@ static void resolved(struct client_host *h)
 		life_resolved(m);
 }
 
-static uint64_t timeout_s(const struct conf *c)
+/* The name and its confirmation, together, in twice the time of one question. */
+static uint64_t due_ns(const struct msg *m)
 {
-	return (uint64_t)MAX_OF(conf_num(c, OPT_DNS_TIMEOUT, NULL), 1);
+	return m->began_ns +
+	       2 * NS_PER_S * (uint64_t)conf_num(m->site->conf, OPT_DNS_TIMEOUT, NULL);
 }
 
 bool resolve_begin(struct msg *m)
@@ -155,9 +155,7 @@ bool resolve_begin(struct msg *m)
 	}
 	l->msg = m;
 	l->host.done = resolved;
-	/* The name and its confirmation, together, in twice the time of one question. */
-	if (client_host_find(&l->host, g->resolve.dns, m->who.client_ip,
-			     m->began_ns + 2 * timeout_s(m->site->conf) * NS_PER_S))
+	if (client_host_find(&l->host, g->resolve.dns, m->who.client_ip, due_ns(m)))
 		return take_names(m, &l->host);
 	if (g->resolve.n >= room(g)) {
 		client_host_cancel(&l->host);
@@ -186,21 +184,9 @@ void resolve_release_all(struct gate *g)
 
 /* --- life --- */
 
-static struct dns_settings settings(const struct conf *c)
-{
-	return (struct dns_settings){
-		.servers = conf_str(c, OPT_DNS_SERVERS, NULL),
-		.timeout_ms = timeout_s(c) * 1000,
-		.tries = (unsigned)MAX_OF(conf_num(c, OPT_DNS_RETRIES, NULL), 1),
-		.in_flight_max = IN_FLIGHT_MAX,
-		.queued_max = QUEUED_MAX,
-		.cache_max = (unsigned)conf_num(c, OPT_DNS_CACHE_ENTRIES, NULL),
-	};
-}
-
 int resolve_init(struct resolve *r, struct gate *g, struct err *err)
 {
-	struct dns_settings set = settings(g->site->conf);
+	struct dns_settings set = dns_settings_of(g->site->conf);
 
 	r->gate = g;
 	r->timer.fire = list_again;
@@ -216,7 +202,7 @@ void resolve_fini(struct resolve *r)
 
 void resolve_configure(struct resolve *r)
 {
-	struct dns_settings set = settings(r->gate->site->conf);
+	struct dns_settings set = dns_settings_of(r->gate->site->conf);
 	struct err err;
 
 	if (dns_configure(r->dns, &set, &err) < 0)

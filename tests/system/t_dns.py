@@ -7,6 +7,7 @@ where that cannot be found out, the message stays in the incoming queue.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -166,6 +167,32 @@ class Site:
         return len(self.gate.quarantine_list())
 
 
+def ask_the_tools(site):
+    """sallyport config and scan, which may be told the names or look them up themselves."""
+    def value(*words):
+        return site.gate.control("config", "--value", "Outgoing Queue Dir", *words) or {}
+
+    def queue(*words):
+        return os.path.basename(value(*words).get("value", "")).replace("mqueue.", "")
+
+    for what, ip, _, want in CASES[:6]:
+        tap.equal(queue("--ip", ip, "--resolve"), want, f"config --value --resolve: {what}")
+    tap.equal(value("--ip", "192.0.2.30", "--resolve"), {}, "config --value --resolve: SERVFAIL is no answer")
+    tap.equal([queue("--host-checked", n) for n in ("mx.good.example", "_SPOOFED_", "", "x.liar.example")],
+              ["good", "spoofed", "none", "liar"], "config --value --host-checked")
+    tap.equal(queue("--host", "x.liar.example", "--host-checked", "_SPOOFED_"), "liar", "config --value --host")
+    tap.equal([value("--ip", GOOD).get("lacks_client_name"), value("--host-checked", "").get("lacks_client_name")],
+              [True, False], "it says whether a host: rule was passed over")
+    with open(site.gate.path("message"), "wb") as f:
+        f.write(MESSAGE)
+    argv = [os.path.join(site.gate.build, "sallyport"), "scan", "-c", site.gate.conf, "--json", "--ip"]
+    said = subprocess.run([*argv, GOOD, site.gate.path("message")], capture_output=True, text=True, check=False)
+    tap.ok(said.returncode == 0 and "host: rules match nothing" in said.stderr, "scan says so, too")
+    said = subprocess.run([*argv, GOOD, "--resolve", site.gate.path("message")], capture_output=True, text=True,
+                          check=False)
+    tap.ok(said.returncode == 0 and said.stderr == "", "scan --resolve knows the name")
+
+
 def all_answers(folder):
     server = dns.Server()
     for _, _, zone, _ in CASES:
@@ -191,6 +218,7 @@ def all_answers(folder):
     tap.equal(fresh, [], "a second message of each client asks no server")
     where = site.where()
     tap.equal([w for w, _ in known if where.get(word("again " + w)) != where.get(word(w))], [], "and goes the same way")
+    ask_the_tools(site)
     # Their servers recover.
     for _, ip, _, want in CASES:
         if want is None:
