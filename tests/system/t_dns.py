@@ -190,7 +190,7 @@ def ask_the_tools(site):
     tap.ok(said.returncode == 0 and "host: rules match nothing" in said.stderr, "scan says so, too")
     said = subprocess.run([*argv, GOOD, "--resolve", site.gate.path("message")], capture_output=True, text=True,
                           check=False)
-    tap.ok(said.returncode == 0 and said.stderr == "", "scan --resolve knows the name")
+    tap.ok(said.returncode == 0 and "host: rules" not in said.stderr, "scan --resolve knows the name")
 
 
 def all_answers(folder):

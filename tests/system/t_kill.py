@@ -8,6 +8,7 @@ delivered or quarantined, no body changed, and repeats at most what was in fligh
 SALLYPORT_KILLS=N    random kills (300)        SALLYPORT_SEED=N    another order of them
 """
 
+import itertools
 import os
 import random
 import re
@@ -16,7 +17,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, load, queuefile, tap, wait  # noqa: E402
+from kit import account, dns, gateway, load, queuefile, tap, wait  # noqa: E402
 
 KILLS = int(os.environ.get("SALLYPORT_KILLS", "300"))
 SEED = int(os.environ.get("SALLYPORT_SEED", "1"))
@@ -43,11 +44,26 @@ def fault_points():
     return states, sorted(points - set(states))
 
 
+class ManyClients(queuefile.SendmailWriter):
+    """Each message comes from another client, whose name must be looked up."""
+
+    def write(self, message, **more):
+        n = next(self._clients)
+        return super().write(message, client_ip=f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}", **more)
+
+    _clients = itertools.count()
+
+
 class Sweep:
     """One daemon under load, and what happens to it."""
 
     def __init__(self, folder, role="gateway"):
-        self.gate = gateway.Gateway(folder, options=OPTIONS)
+        self.names = dns.Server()  # knows nobody
+        rules = os.path.join(folder, "etc", "sign.rules")
+        self.gate = gateway.Gateway(folder, options={
+            **OPTIONS, "DNS Servers": f"127.0.0.1:{self.names.port}", "Sign Clean Messages": rules})
+        with open(rules, "w", encoding="ascii") as f:
+            f.write("From: host:nobody.example no\nFromOrTo: default no\n")
         self.fault_file = self.gate.path("fault")
         self.fault("")
         self.gate.environment = {"SALLYPORT_FAULT_FILE": self.fault_file}
@@ -58,7 +74,7 @@ class Sweep:
         self.gate.start()
         self.last_tree = self.gate.tree()
         self.drain = account.Drain("sendmail", self.gate.out_queue)
-        self.load = account.Load(self.account, queuefile.SendmailWriter(self.gate.in_queue), load.mixed(SEED))
+        self.load = account.Load(self.account, ManyClients(self.gate.in_queue), load.mixed(SEED))
 
     def fault(self, text):
         with open(self.fault_file + ".new", "w", encoding="ascii") as f:
@@ -73,6 +89,7 @@ class Sweep:
         self.load.stop()
         self.drain.stop(account.Account())
         self.gate.stop()
+        self.names.stop()
 
     def ensure_up(self):
         """Start it again if the supervisor itself is gone; its children must have gone with it."""
