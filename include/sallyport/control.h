@@ -11,6 +11,25 @@
  *   queue    "messages" [{"id", "state", "from", "size", "age_ms", "attempts", "why"}]: in hand
  * now; "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again; "dirs" [path]
  *   stats    "metrics" {name: number, or {"count", "sum_us", "p50_us", "p99_us"}}
+ *            "stages" [as in top], "workers" [{"worker", "messages", "cpu_us", "deaths"}] in it
+ *   metrics  "content_type", "page": the page for Prometheus, text format 0.0.4
+ *   top      what a live view shows; it computes rates from the totals of two answers:
+ *            "version", "uptime_ms" (of the gateway), "engine", "draining", "in_flight",
+ *            "in_flight_max", "workers_up";
+ *            "queues" [{"path", "messages" (counted at the last question, in slices; missing until
+ *            then), "in_hand", "oldest_s" (age of the oldest in hand; missing: none)}];
+ *            "workers" [{"worker", "pid", "core" (-1: any), "state", "id" and "age_ms" (of what it
+ *            works on; missing: nothing), "in_hand", "messages", "cpu_us", "deaths" (totals of that
+ *            worker's number), "retiring" (true or missing)}]: one for each worker, or for each
+ *            message a worker with several scan threads works on. State: S starting, E ending,
+ *            I idle, R reading, P parsing, A archives, N names and types, V viruses, C content;
+ *            "totals" {"delivered", "quarantined", "deferred", "other", "bytes", "expanded_bytes",
+ *            "scan_cpu_us", "cache_hits", "attempts_failed", "worker_deaths", "worker_timeouts",
+ *            "commits", "syncs"};
+ *            "times" {"wait", "scan", "commit", "message": {"count", "p50_us", "p99_us"}};
+ *            "stages" [{"name", "count", "cpu_us", "wall_us", "p50_us", "p99_us", "max_us"}]: each
+ *            check, "read", "rest"; with "counted" scans also "cycles", "instructions",
+ *            "cache_misses", "branch_misses" of those
  *   rescan   look at all queues now
  *   reload   read the configuration again; the answer says that it was asked for
  *

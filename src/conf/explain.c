@@ -119,7 +119,7 @@ void conf_describe_place(const struct conf *c, enum opt_id id, struct str *out)
 	if (at->file == NULL)
 		str_add(out, "default");
 	else
-		str_addf(out, "%s:%u", at->file, at->line);
+		conf_place_add(out, at->file, at->line);
 }
 
 /* ---- options without effect ---- */

@@ -85,6 +85,7 @@ static bool set_regex(struct parse *x, enum pattern_kind kind, struct bytes expr
 {
 	PCRE2_SIZE offset;
 	PCRE2_UCHAR why[100];
+	struct regex *regex;
 	pcre2_code *code;
 	int number;
 
@@ -102,9 +103,16 @@ static bool set_regex(struct parse *x, enum pattern_kind kind, struct bytes expr
 	}
 	/* without JIT (no executable memory) it is slower and answers the same */
 	(void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+	if (arena_on_free(x->arena, free_code, code) < 0)
+		return false;
+	regex = arena_alloc(x->arena, sizeof(*regex));
+	if (regex == NULL)
+		return false;
+	regex->code = code;
+	regex->text = arena_str(x->arena, expression);
 	x->p->kind = (uint8_t)kind;
-	x->p->regex = code;
-	return arena_on_free(x->arena, free_code, code) == 0;
+	x->p->regex = regex;
+	return regex->text != NULL;
 }
 
 /* Wildcards of a pattern that holds regular expression characters too: they count as such. */

@@ -57,13 +57,19 @@ struct nets {
 	struct net net[];
 };
 
+/* A compiled expression and its text, which Hyperscan wants to see, too. */
+struct regex {
+	void *code;
+	const char *text;
+};
+
 struct pattern {
 	uint8_t kind; /* enum pattern_kind */
 	bool checked; /* HOST*: the forward-confirmed name */
 	uint32_t n;   /* of text */
 	union {
 		const uint8_t *text;
-		void *regex;
+		const struct regex *regex;
 		const struct nets *nets;
 	};
 };
@@ -80,6 +86,9 @@ struct regex_scratch {
 	void *match_data, *limits;
 };
 void regex_scratch_fini(struct regex_scratch *s);
+
+/* Whether @r matches @subject. */
+bool regex_match(const struct regex *r, struct bytes subject, struct regex_scratch *s);
 
 struct pattern_note {
 	char text[200]; /* what to warn about; empty: nothing */

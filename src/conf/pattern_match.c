@@ -30,12 +30,12 @@ static bool scratch_ready(struct regex_scratch *s)
 	return pcre2_set_match_limit(s->limits, REGEX_MATCH_LIMIT) == 0;
 }
 
-static bool regex_match(const void *code, struct bytes subject, struct regex_scratch *s)
+bool regex_match(const struct regex *r, struct bytes subject, struct regex_scratch *s)
 {
 	PCRE2_SPTR p = subject.n == 0 ? (PCRE2_SPTR) "" : subject.p;
 
 	return scratch_ready(s) &&
-	       pcre2_match(code, p, subject.n, 0, 0, s->match_data, s->limits) >= 0;
+	       pcre2_match(r->code, p, subject.n, 0, 0, s->match_data, s->limits) >= 0;
 }
 
 /* '*' is any run, the rest is literal; the whole of @s. @s may be of any case. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "conf/ip.h"
-#include "conf/ruleset.h"
+#include "conf/rule_screen.h"
 
 enum side { SIDE_FROM, SIDE_TO };
 
@@ -283,10 +283,10 @@ static void probe_host(struct eval *e, enum key_kind kind, const char *host)
 		probe_ends(e, kind, bytes_of(buf, host_normal(host, buf)), SIDE_FROM, e->from);
 }
 
-static void try_linear(struct eval *e)
+static void try_each(struct eval *e, const uint32_t *list, size_t n)
 {
-	for (size_t i = 0; i < e->rs->linear_n; i++) {
-		uint32_t cond = e->rs->linear[i];
+	for (size_t i = 0; i < n; i++) {
+		uint32_t cond = list[i];
 		const struct rule_cond *c = &e->rs->conds[cond];
 		size_t times;
 
@@ -296,6 +296,70 @@ static void try_linear(struct eval *e)
 		if (times > 0)
 			rule_matched(e, cond, times);
 	}
+}
+
+/* The name in all forms that expressions are matched with: pattern_match_host(). */
+static bool screen_host(struct screen_pass *p, const char *host)
+{
+	char buf[HOST_MAX];
+	struct bytes dotted;
+
+	if (host == NULL)
+		return true;
+	if (!screen_pass_add(p, SCREEN_HOST, bytes_str(host)))
+		return false;
+	dotted = bytes_of(buf, host_normal(host, buf));
+	for (; dotted.n > 0; dotted = bytes_from(dotted, 1)) {
+		if (dotted.p[0] == '.' && !screen_pass_add(p, SCREEN_HOST, dotted))
+			return false;
+	}
+	return true;
+}
+
+static bool screen_all(struct eval *e, struct screen_pass *p)
+{
+	bool ok = screen_pass_add(p, SCREEN_ADDRESS, e->from);
+
+	for (size_t i = 0; ok && i < e->to_n; i++)
+		ok = screen_pass_add(p, SCREEN_ADDRESS, bytes_str(e->to[i]));
+	if (ok && client_of(e)->known)
+		ok = screen_pass_add(p, SCREEN_CLIENT, bytes_str(e->client.text));
+	for (size_t i = 0; ok && i < e->who->reports_n; i++)
+		ok = screen_pass_add(p, SCREEN_REPORT, bytes_str(e->who->reports[i]));
+	return ok && screen_host(p, e->who->client_host) &&
+	       screen_host(p, e->who->client_host_checked);
+}
+
+/* False: it cannot be said, nothing was tried. */
+static bool try_screened(struct eval *e)
+{
+	struct rule_candidates found;
+	struct screen_pass pass;
+	const uint32_t *rest;
+	size_t rest_n;
+	bool ok;
+
+	if (e->rs->screen == NULL)
+		return false;
+	ok = screen_pass_begin(&pass, e->rs->screen, &found) && screen_all(e, &pass);
+	screen_pass_end(&pass);
+	if (!ok || found.too_many)
+		return false;
+	rule_candidates_sort(&found);
+	try_each(e, found.list, found.n);
+	rest = rule_screen_rest(e->rs->screen, &rest_n);
+	try_each(e, rest, rest_n);
+	return true;
+}
+
+static void try_linear(struct eval *e)
+{
+	/* a match in front of the first of them cannot be beaten */
+	if (e->rs->linear_n == 0 ||
+	    (!e->rs->all_matches && e->rs->conds[e->rs->linear[0]].rule >= e->best))
+		return;
+	if (!try_screened(e))
+		try_each(e, e->rs->linear, e->rs->linear_n);
 }
 
 /* ---- the answer ---- */

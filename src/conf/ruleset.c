@@ -8,6 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "conf/rule_screen.h"
+#include "core/num.h"
+
 #define PATTERN_FILES_DEEP 4u
 #define PAIRS_MAX          4000000u /* of two files of patterns joined by "and" */
 
@@ -31,6 +34,7 @@ struct reader {
 	enum opt_id id;
 	struct conf_place at; /* the line */
 	bool has_default;
+	bool rows;                /* of a database: each line begins with its number */
 	struct value_slot *slots; /* one for each of rs->values */
 	size_t slots_n, slots_cap;
 	uint32_t buckets[VALUE_BUCKETS];
@@ -452,6 +456,18 @@ static void read_rule_line(struct reader *rd, struct bytes line)
 		read_rule(rd, &f);
 }
 
+/* A row without a number has that of the one before it, plus one. */
+static void take_row_number(struct reader *rd, struct bytes *line)
+{
+	ptrdiff_t tab = bytes_index(*line, '\t');
+	struct bytes number = bytes_trim(bytes_head(*line, tab < 0 ? 0 : (size_t)tab));
+	uint64_t n;
+
+	*line = bytes_from(*line, (size_t)tab + 1);
+	if (num_parse(number, 10, UINT32_MAX, &n) == 0)
+		rd->at.line = (unsigned)n;
+}
+
 static void read_rules(struct reader *rd, struct bytes content)
 {
 	struct bytes line;
@@ -460,6 +476,8 @@ static void read_rules(struct reader *rd, struct bytes content)
 		content = bytes_from(content, 3);
 	while (bytes_next_line(&content, &line) && !rd->l->no_memory) {
 		rd->at.line++;
+		if (rd->rows)
+			take_row_number(rd, &line);
 		read_rule_line(rd, line);
 	}
 }
@@ -470,6 +488,7 @@ static void ruleset_free(void *arg)
 {
 	struct ruleset *rs = arg;
 
+	rule_screen_free(&rs->screen);
 	free(rs->rules);
 	free(rs->conds);
 	free(rs->entries);
@@ -518,7 +537,7 @@ static void free_reader(struct reader **rd)
 }
 
 static bool read_into(struct conf_loader *l, enum opt_id id, struct ruleset *rs,
-		      struct bytes content)
+		      struct bytes content, bool rows)
 {
 	AUTO(free_reader) struct reader *rd = calloc(1, sizeof(*rd));
 
@@ -529,34 +548,47 @@ static bool read_into(struct conf_loader *l, enum opt_id id, struct ruleset *rs,
 	rd->l = l;
 	rd->rs = rs;
 	rd->id = id;
+	rd->rows = rows;
 	rd->set = &l->c->settings[id];
 	rd->at.file = rs->file;
 	memset(rd->buckets, 0xff, sizeof(rd->buckets));
 	read_rules(rd, content);
-	if (!l->no_memory && !rule_index_build(rs))
+	if (!l->no_memory && (!rule_index_build(rs) || !rule_screen_build(l, rs)))
 		l->no_memory = true;
 	return rd->has_default;
 }
 
-bool ruleset_load(struct conf_loader *l, enum opt_id id, const char *path, struct conf_place at)
+static bool load(struct conf_loader *l, enum opt_id id, const char *name, struct bytes content,
+		 bool rows, struct conf_place at)
 {
-	struct bytes content;
 	struct ruleset *rs;
-	int r = l->source->read(l->source, path, &content);
 
-	if (r < 0) {
-		cannot_read(l, id, path, at, r);
-		return false;
-	}
 	if (opt_rows[id].ruleset == OPT_NO_RULESET)
 		conf_problem_add(l->report, CONF_WARNING, at,
 				 "%s should be a simple value; the ruleset is read, but where it "
 				 "is asked without a message only its default counts",
 				 opt_rows[id].name);
-	rs = ruleset_new(l, id, path);
+	rs = ruleset_new(l, id, name);
 	if (rs == NULL)
 		return false;
 	l->c->settings[id].rules = rs;
 	l->c->settings[id].all_matches = rs->all_matches;
-	return read_into(l, id, rs, content);
+	return read_into(l, id, rs, content, rows);
+}
+
+bool ruleset_load(struct conf_loader *l, enum opt_id id, const char *path, struct conf_place at)
+{
+	struct bytes content;
+	int r = l->source->read(l->source, path, &content);
+
+	if (r == 0)
+		return load(l, id, path, content, false, at);
+	cannot_read(l, id, path, at, r);
+	return false;
+}
+
+bool ruleset_load_rows(struct conf_loader *l, enum opt_id id, const char *name, struct bytes rows,
+		       struct conf_place at)
+{
+	return load(l, id, name, rows, true, at);
 }

@@ -43,9 +43,10 @@ struct ruleset {
 	struct rule *rules;
 	struct rule_cond *conds;
 	struct rule_entry *entries;
-	struct conf_value *values; /* each once */
-	uint32_t *linear;          /* conditions without keys, ascending rules */
-	uint32_t *heads;           /* buckets of entries */
+	struct conf_value *values;  /* each once */
+	uint32_t *linear;           /* conditions without keys, ascending rules */
+	uint32_t *heads;            /* buckets of entries */
+	struct rule_screen *screen; /* in front of @linear; NULL: none (rule_screen.h) */
 	size_t rules_n, rules_cap, conds_n, conds_cap, entries_n, entries_cap;
 	size_t values_n, values_cap, linear_n, linear_cap;
 	size_t heads_n; /* power of two */
@@ -61,6 +62,9 @@ struct ruleset {
 bool ruleset_is_meant(struct conf_loader *l, enum opt_id id, const char *text);
 /* Read it into the setting of @id. False: it cannot be read (reported), the default holds. */
 bool ruleset_load(struct conf_loader *l, enum opt_id id, const char *path, struct conf_place at);
+/* The same for the rows of a database: lines "NUMBER<tab>RULE". @name is that of the whole. */
+bool ruleset_load_rows(struct conf_loader *l, enum opt_id id, const char *name, struct bytes rows,
+		       struct conf_place at);
 
 /* rule_index.c: what the loader and the evaluation share. Keys are hashed from their last byte to
  * their first, so that all ends of a domain cost one walk. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "conf/conf_internal.h"
+#include "core/cpus.h"
 #include "core/num.h"
 
 struct parse {
@@ -177,7 +178,8 @@ static bool in_bounds(const struct opt *o, double v)
 
 static bool parse_number(struct parse *p)
 {
-	struct bytes b = p->text;
+	bool is_auto = p->id == OPT_MAX_CHILDREN && bytes_eq_nocase(p->text, BYTES("auto"));
+	struct bytes b = is_auto ? BYTES("0") : p->text;
 	double v;
 
 	if (!take_number(&b, &v))
@@ -311,11 +313,38 @@ static void warn_unknown_word(struct parse *p)
 			 p->opt->words);
 }
 
+/* "auto", "" or a list of numbers; a loop runs on one core only. */
+static bool is_cpu_list(struct parse *p)
+{
+	struct bytes rest = bytes_str(p->opt->words);
+	struct cpus set;
+	struct err err;
+
+	while (rest.n > 0) {
+		ptrdiff_t end = bytes_index(rest, '|');
+		struct bytes word = end < 0 ? rest : bytes_head(rest, (size_t)end);
+
+		if (bytes_eq_nocase(word, p->text))
+			return true;
+		rest = bytes_from(rest, end < 0 ? rest.n : (size_t)end + 1);
+	}
+	if (cpus_parse(p->text, &set, &err) < 0)
+		return bad(p, arena_printf(p->l->c->arena, "one of %s, or a list of numbers: %s",
+					   p->opt->words, err.text));
+	if (p->id == OPT_LOOP_CORE && cpus_count(&set) > 1)
+		return bad(p, "one of auto|none, or the number of one core");
+	return true;
+}
+
 static bool parse_text(struct parse *p)
 {
 	struct bytes b = p->text;
 	char *s;
 
+	if ((p->opt->flags & OPT_CPU_LIST) != 0) {
+		p->v->text = p->v->written;
+		return is_cpu_list(p);
+	}
 	if (b.n > 0 && b.p[b.n - 1] == ',')
 		b.n--;
 	s = arena_str(p->l->c->arena, b);

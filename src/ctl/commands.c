@@ -26,6 +26,9 @@ static void status(struct ctl *c, struct jout *j)
 	jout_member_num(j, "in_flight_max", s.in_flight_max);
 	jout_member_num(j, "workers", s.workers);
 	jout_member_num(j, "workers_up", s.workers_up);
+	jout_member_num(j, "scan_threads", s.threads);
+	if (s.loop_core >= 0)
+		jout_member_num(j, "loop_core", (uint64_t)s.loop_core);
 	jout_member_bool(j, "draining", s.draining);
 	jout_array(j, "dirs");
 	if (c->gate != NULL)
@@ -78,6 +81,16 @@ static void stats(struct ctl *c, struct jout *j)
 	metrics_json(c->metrics, j, "metrics");
 }
 
+static void metrics_page(struct ctl *c, struct jout *j)
+{
+	AUTO(str_fini) struct str page;
+
+	str_init(&page, CTL_REPLY_BYTES_MAX / 4);
+	ctl_put_page(c, &page);
+	jout_member_str(j, "content_type", bytes_str("text/plain; version=0.0.4; charset=utf-8"));
+	jout_member_str(j, "page", str_bytes(&page));
+}
+
 static void rescan(struct ctl *c, struct jout *j UNUSED)
 {
 	if (c->gate != NULL)
@@ -93,8 +106,8 @@ static const struct {
 	const char *name;
 	void (*run)(struct ctl *c, struct jout *j); /* adds members to the open object */
 } commands[] = {
-	{ "status", status }, { "queue", queue },   { "stats", stats },
-	{ "rescan", rescan }, { "reload", reload },
+	{ "status", status }, { "queue", queue },          { "stats", stats }, { "rescan", rescan },
+	{ "reload", reload }, { "metrics", metrics_page }, { "top", ctl_top },
 };
 
 static void refuse(struct jout *j, const char *why)
@@ -111,7 +124,7 @@ static void run_command(struct ctl *c, struct jout *j, const char *name)
 			commands[i].run(c, j);
 			return;
 		}
-	refuse(j, "unknown command; known are status, queue, stats, rescan, reload");
+	refuse(j, "unknown command; known are status, queue, stats, rescan, reload, metrics, top");
 }
 
 void ctl_answer(struct ctl *c, struct bytes in, struct str *reply)

@@ -20,7 +20,15 @@ struct ctl {
 	void (*reload)(void *arg);
 	void *reload_arg;
 	unsigned connections;
+	uint64_t began_ns;
+	struct pages *pages; /* NULL: nobody fetches any */
 };
+
+/* Member functions of the command table that have a file of their own. */
+void ctl_top(struct ctl *c, struct jout *j);
+/* The metrics page, Prometheus text format. */
+void ctl_put_page(struct ctl *c, struct str *out);
+void ctl_pages_free(struct pages **p);
 
 /* Answer the request line @in: one JSON object without newline into @reply. */
 void ctl_answer(struct ctl *c, struct bytes in, struct str *reply);

@@ -22,6 +22,8 @@ enum channel_type {
 	CHANNEL_ALIVE,  /* every second */
 	CHANNEL_RELOAD, /* somebody asked the control socket for it */
 	CHANNEL_DRAINED,
+	/* supervisor -> gateway */
+	CHANNEL_PAGES, /* fd[0] where the exporter asks for the metrics page (ctl/pages.h) */
 	CHANNEL_TYPES
 };
 

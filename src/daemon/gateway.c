@@ -136,6 +136,17 @@ static void listen_on(struct gateway *g, int fd)
 	fd_close(&fd);
 }
 
+/* After CHANNEL_LISTEN. */
+static void serve_pages(struct gateway *g, int fd)
+{
+	struct err err = { .text = "there is no control socket" };
+
+	if (g->ctl != NULL && ctl_serve_pages(g->ctl, fd, &err) == 0)
+		return;
+	log_warning("metrics page: %s", err.text);
+	fd_close(&fd);
+}
+
 static void handle(struct gateway *g, const struct channel_msg *m, int fds[CHANNEL_FDS_MAX])
 {
 	struct err err;
@@ -148,6 +159,10 @@ static void handle(struct gateway *g, const struct channel_msg *m, int fds[CHANN
 		break;
 	case CHANNEL_LISTEN:
 		listen_on(g, fds[0]);
+		fds[0] = -1;
+		break;
+	case CHANNEL_PAGES:
+		serve_pages(g, fds[0]);
 		fds[0] = -1;
 		break;
 	case CHANNEL_DRAIN:

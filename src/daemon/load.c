@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* daemon/load.c - the configuration from disk, with every mistake in the log. */
+#include <errno.h>
 #include <unistd.h>
 
-#include <errno.h>
-
+#include "confdb/confdb.h"
 #include "core/log.h"
 #include "core/num.h"
 #include "daemon/roles.h"
@@ -14,12 +14,16 @@
 static void log_problems(const struct conf_report *r)
 {
 	size_t n = conf_report_count(r);
+	AUTO(str_fini) struct str place;
 
+	str_init(&place, 4096);
 	for (size_t i = 0; i < n && i < PROBLEMS_LOGGED; i++) {
 		const struct conf_problem *p = conf_report_at(r, i);
 
-		log_at(p->severity == CONF_ERROR ? LOG_LEVEL_ERR : LOG_LEVEL_WARNING, "%s:%u: %s",
-		       p->file, p->line, p->text);
+		str_reset(&place);
+		conf_place_add(&place, p->file, p->line);
+		log_at(p->severity == CONF_ERROR ? LOG_LEVEL_ERR : LOG_LEVEL_WARNING, "%s: %s",
+		       str_view(&place), p->text);
 	}
 	if (n > PROBLEMS_LOGGED)
 		log_warning("and %zu more: see sallyport check", n - PROBLEMS_LOGGED);
@@ -34,8 +38,36 @@ void log_from_conf(const struct conf *c)
 	log_set_level((enum log_level)level);
 }
 
-int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd, struct err *err)
+/* Where the server was away, and for the next time it is. */
+static void use_cache(const struct conf_database *d, const struct conf *c, int bundle_fd)
 {
+	const char *path = conf_str(c, OPT_SQL_CACHE_FILE, NULL), *why;
+	struct err err;
+
+	if (!conf_serial(c, CONF_SQL).used && !conf_serial(c, CONF_LDAP).used)
+		return;
+	if (confdb_used_cache(d, &why)) {
+		log_warning("the configuration database gave no answer: %s; its last answers, kept "
+			    "in %s, are used",
+			    why, path);
+		return;
+	}
+	if (path[0] != '\0' && confdb_write_cache(path, bundle_fd, &err) < 0)
+		log_warning("%s; a start without the database will fail", err.text);
+}
+
+int load_from_bundle(int fd, const char *path, struct conf **ret_c, struct err *err)
+{
+	AUTO(conf_source_close) struct conf_source *s = NULL;
+	int r = conf_source_bundle(&s, fd, err);
+
+	return r < 0 ? r : conf_load(ret_c, s, path, NULL, err);
+}
+
+int load_from_disk(const char *path, bool databases, struct conf **ret_c, int *ret_bundle_fd,
+		   struct err *err)
+{
+	AUTO(confdb_close) struct conf_database *d = NULL;
 	AUTO(conf_source_close) struct conf_source *s = NULL;
 	AUTO(conf_report_free) struct conf_report *report = conf_report_new();
 	AUTO(conf_unref) struct conf *c = NULL;
@@ -45,7 +77,14 @@ int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd, st
 		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
 	r = conf_source_disk(&s, err);
 	if (r == 0)
-		r = conf_load(&c, s, path, report, err);
+		r = confdb_open(&d, err);
+	if (r < 0)
+		return r;
+	if (databases)
+		conf_source_set_database(s, d);
+	r = conf_load(&c, s, path, report, err);
+	if (r == -ENOTSUP && !databases)
+		return r;
 	log_problems(report);
 	if (r < 0)
 		return r;
@@ -53,6 +92,7 @@ int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd, st
 	if (r < 0)
 		return r;
 	*ret_bundle_fd = r;
+	use_cache(d, c, r);
 	log_from_conf(c);
 	*ret_c = TAKE(c);
 	return 0;

@@ -77,6 +77,7 @@ const struct metric_row metric_rows[METRICS] = {
 		"Times a message stayed in the queue because its client's name is not known."),
 	COUNTER(HOST_NAMES_GIVEN_UP, "host_names_given_up_total",
 		"Messages judged without the name of their client."),
+	COUNTER(SPLITS, "messages_split_total", "Messages whose recipients disagreed, made several."),
 	GAUGE(IN_FLIGHT, "messages_in_flight", "Messages in hand."),
 	GAUGE(WORKERS_UP, "workers_up", "Scan workers that are ready or at work."),
 	GAUGE(RESOLVING, "messages_resolving", "Messages that wait for their client's name."),
@@ -144,15 +145,18 @@ static unsigned bucket_of(uint64_t us)
 	return MIN_OF(k, METRIC_BUCKETS - 1u);
 }
 
-void metrics_observe_us(struct metrics *m, enum metric id, uint64_t us)
+void histogram_observe(struct histogram *h, uint64_t us)
 {
-	struct histogram *h = &m->histograms[id];
-
-	assert(metric_rows[id].kind == METRIC_HISTOGRAM);
 	h->count++;
 	h->sum_us += us;
 	h->max_us = MAX_OF(h->max_us, us);
 	h->buckets[bucket_of(us)]++;
+}
+
+void metrics_observe_us(struct metrics *m, enum metric id, uint64_t us)
+{
+	assert(metric_rows[id].kind == METRIC_HISTOGRAM);
+	histogram_observe(&m->histograms[id], us);
 }
 
 uint64_t metrics_value(const struct metrics *m, enum metric id)
@@ -160,9 +164,8 @@ uint64_t metrics_value(const struct metrics *m, enum metric id)
 	return metric_rows[id].kind == METRIC_HISTOGRAM ? m->histograms[id].count : m->values[id];
 }
 
-uint64_t metrics_percentile_us(const struct metrics *m, enum metric id, unsigned percent)
+uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
 {
-	const struct histogram *h = &m->histograms[id];
 	uint64_t wanted = (h->count * percent + 99) / 100, seen = 0;
 
 	if (h->count == 0)
@@ -173,6 +176,11 @@ uint64_t metrics_percentile_us(const struct metrics *m, enum metric id, unsigned
 			return UINT64_C(1) << k;
 	}
 	return UINT64_C(1) << METRIC_BUCKETS;
+}
+
+uint64_t metrics_percentile_us(const struct metrics *m, enum metric id, unsigned percent)
+{
+	return histogram_percentile(&m->histograms[id], percent);
 }
 
 static void put_histogram(const struct metrics *m, enum metric id, struct jout *j)
@@ -203,6 +211,7 @@ void metrics_json(const struct metrics *m, struct jout *j, const char *name)
 		if (m->dirs[i].name != NULL)
 			jout_member_num(j, m->dirs[i].name, m->dirs[i].waiting);
 	jout_end(j);
+	metrics_sets_json(m, j);
 	jout_end(j);
 }
 

@@ -6,10 +6,12 @@
 #ifndef METRICS_METRICS_H
 #define METRICS_METRICS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base.h"
 
+struct cost;
 struct jout;
 struct metrics;
 struct str;
@@ -57,6 +59,7 @@ enum metric {
 	METRIC_DNS_FAILURES,
 	METRIC_HOST_NAMES_KEPT,
 	METRIC_HOST_NAMES_GIVEN_UP,
+	METRIC_SPLITS,
 	/* gauges */
 	METRIC_IN_FLIGHT,
 	METRIC_WORKERS_UP,
@@ -84,12 +87,35 @@ void metrics_set_total(struct metrics *m, enum metric id, uint64_t v);
 void metrics_set_waiting(struct metrics *m, const char *dir, uint64_t n);
 /* @id is a histogram. Buckets are powers of two. */
 void metrics_observe_us(struct metrics *m, enum metric id, uint64_t us);
+
+/* --- families with one member for each stage of a scan and each worker --- */
+#define METRIC_STAGES_MAX  32
+#define METRIC_WORKERS_MAX 256
+
+/* Stage @i (below METRIC_STAGES_MAX) of the scans is called @name (a constant). */
+void metrics_name_stage(struct metrics *m, unsigned i, const char *name);
+/* One scan spent @c in stage @i. @counted: its events are figures, too. */
+void metrics_add_stage(struct metrics *m, unsigned i, const struct cost *c, bool counted);
+/* What worker @i (below METRIC_WORKERS_MAX, or it is left out) did more. */
+struct metric_worker {
+	uint64_t messages, cpu_us, deaths;
+};
+void metrics_add_worker(struct metrics *m, unsigned i, const struct metric_worker *more);
+/* Its totals; zeros when there are none. */
+struct metric_worker metrics_worker(const struct metrics *m, unsigned i);
+/* Array @name in the open object: {"name", "count", "cpu_us", "wall_us", "p50_us", "p99_us",
+ * "max_us"} for each named stage; "cycles", "instructions", "cache_misses", "branch_misses" of
+ * "counted" scans where the host can count them. */
+void metrics_stages_json(const struct metrics *m, struct jout *j, const char *name);
+
+/* --- reading --- */
 uint64_t metrics_value(const struct metrics *m, enum metric id); /* a histogram's count */
 /* Upper bound of the bucket that holds the @percent-th observation; 0 without any. */
 uint64_t metrics_percentile_us(const struct metrics *m, enum metric id, unsigned percent);
 
 /* All of them as member @name of the open object: numbers, histograms as {"count", "sum_us",
- * "p50_us", "p90_us", "p99_us", "max_us"}, "messages_waiting" as {DIR: number}. */
+ * "p50_us", "p90_us", "p99_us", "max_us"}, "messages_waiting" as {DIR: number}, "stages" as
+ * metrics_stages_json() writes them, "workers" [{"worker", "messages", "cpu_us", "deaths"}]. */
 void metrics_json(const struct metrics *m, struct jout *j, const char *name);
 /* The same object alone. */
 void metrics_write_json(const struct metrics *m, struct str *out);

@@ -79,6 +79,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 	g->pool.cache_fd = g->kick.signal_fd = -1;
 	g->pool.gate = g->kick.gate = g->intake.gate = g;
 	g->in_flight_max = (unsigned)MAX_OF(conf_num(c, OPT_MAX_MESSAGES_IN_FLIGHT, NULL), 1);
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		metrics_name_stage(m, i, stage_name(i));
 	r = site_new(&g->site, c, err);
 	if (r == 0)
 		r = open_attempts(g, c, now_s, err);
@@ -93,6 +95,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 	if (r < 0)
 		return r;
 	commit_init(&g->commit, g);
+	census_init(&g->census, g);
+	split_init(&g->splitter, g);
 	intake_init(&g->intake, g);
 	intake_start(&g->intake);
 	loop_set_before_wait(l, pool_before_wait, &g->pool);
@@ -109,6 +113,7 @@ void gate_free(struct gate **g)
 		intake_fini(&(*g)->intake);
 	resolve_fini(&(*g)->resolve);
 	kick_fini(&(*g)->kick);
+	census_fini(&(*g)->census);
 	pool_fini(&(*g)->pool);
 	msglog_close(&(*g)->msglog);
 	attempts_close(&(*g)->attempts);
@@ -178,18 +183,49 @@ void gate_status(const struct gate *g, struct gate_status *ret_s)
 		.engine = z == NULL ? "" : z->engine,
 		.in_flight = g->in_flight,
 		.in_flight_max = g->in_flight_max,
-		.workers = z == NULL ? 0 : z->workers_n,
+		.workers = z == NULL ? 0 : z->plan.workers_n,
+		.threads = z == NULL ? 0 : z->threads_n,
+		.loop_core = g->pool.cores.loop_cpu,
 		.workers_up = pool_up_n(&g->pool),
 		.dirs = (unsigned)g->site->in_n,
 		.draining = g->draining,
 	};
 }
 
-void gate_measure(const struct gate *g)
+void gate_measure(struct gate *g)
 {
+	census_take(&g->census);
 	metrics_set(g->metrics, METRIC_IN_FLIGHT, g->in_flight);
 	metrics_set(g->metrics, METRIC_WORKERS_UP, pool_up_n(&g->pool));
 	resolve_measure(g);
+}
+
+void gate_each_worker(const struct gate *g, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg)
+{
+	pool_each_worker(&g->pool, each, arg);
+}
+
+void gate_each_queue(const struct gate *g, void (*each)(void *arg, const struct gate_queue *q),
+		     void *arg)
+{
+	int64_t now_s = (int64_t)clock_unix_s();
+
+	for (size_t i = 0; i < g->site->in_n; i++) {
+		const struct site_dir *d = &g->site->in[i];
+		struct gate_queue q = { .path = queue_dir_path(d->dir),
+					.counted = d->counted,
+					.messages = d->messages,
+					.oldest_s = -1 };
+
+		for (const struct msg *m = g->all; m != NULL; m = m->next_all) {
+			if (m->site != g->site || m->dir_i != i)
+				continue;
+			q.in_hand++;
+			q.oldest_s = MAX_OF(q.oldest_s, now_s - m->entry.env.received_s);
+		}
+		each(arg, &q);
+	}
 }
 
 void gate_each_message(const struct gate *g, void (*each)(void *arg, const struct gate_message *m),

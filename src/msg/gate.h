@@ -49,12 +49,38 @@ struct gate_status {
 	uint64_t generation; /* of the configuration in force */
 	const char *engine;  /* what the zygote said about itself */
 	unsigned in_flight, in_flight_max, workers, workers_up, dirs;
+	unsigned threads; /* in each worker */
+	int loop_core;    /* -1: the loop runs anywhere */
 	bool draining;
 };
 void gate_status(const struct gate *g, struct gate_status *ret_s);
 
-/* Write the present values of the gauges. */
-void gate_measure(const struct gate *g);
+/* Write the present values of the gauges. Messages in the queues are counted in the loop's next
+ * turns, so that those figures are of the last time. */
+void gate_measure(struct gate *g);
+
+struct gate_worker {
+	unsigned worker;  /* its number, as in metrics */
+	int pid, core;    /* core -1: not bound to one */
+	char state;       /* S starting, E ending, I idle, else the letter of its stage (facts.h) */
+	const char *id;   /* the message it works on; NULL: none */
+	uint64_t age_ms;  /* since it began that one */
+	unsigned in_hand; /* messages given to it and not answered, that one included */
+	bool retiring;    /* of an earlier configuration */
+};
+/* Calls @each for every scan worker; once for each message it works on when there are several. */
+void gate_each_worker(const struct gate *g, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg);
+
+struct gate_queue {
+	const char *path;
+	bool counted; /* @messages is known */
+	uint64_t messages, in_hand;
+	int64_t oldest_s; /* age of the oldest in hand, from when the MTA took it; -1: none */
+};
+/* Calls @each for every incoming directory. */
+void gate_each_queue(const struct gate *g, void (*each)(void *arg, const struct gate_queue *q),
+		     void *arg);
 
 struct gate_message {
 	const char *id, *state, *from, *why; /* why: of the last failed attempt, "" */
