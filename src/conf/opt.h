@@ -39,6 +39,7 @@ enum opt_flags {
 	OPT_GUARD = 1u << 9,       /* a bad value would let mail pass unchecked: refuse to load */
 
 	OPT_CPU_LIST = 1u << 10, /* numbers such as 0,2-5, or one of its words */
+	OPT_SERVERS = 1u << 16,  /* addresses with ports: conf/servers.h */
 };
 
 struct opt {

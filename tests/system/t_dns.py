@@ -113,6 +113,9 @@ CASES = [
                                                **dns.address("mx.other.example", "192.0.2.21")}, "default"),
     ("localhost as the name of a stranger", "192.0.2.22", {**dns.ptr("192.0.2.22", "localhost"),
                                                            **dns.address("localhost", "127.0.0.1")}, "spoofed"),
+    ("a name in the hosts file", "192.0.2.23", {}, "good"),
+    ("a name in the hosts file and another in the DNS", "192.0.2.24",
+     {**dns.ptr("192.0.2.24", "mx9.other.example"), **dns.address("mx9.other.example", "192.0.2.24")}, "good"),
     # None: nobody knows, so the message stays where it is.
     ("SERVFAIL", "192.0.2.30", {(dns.reverse("192.0.2.30"), PTR): dns.Answer(code=2)}, None),
     ("REFUSED", "192.0.2.31", {(dns.reverse("192.0.2.31"), PTR): dns.Answer(code=5)}, None),
@@ -140,12 +143,14 @@ class Site:
     def __init__(self, folder, port, **options):
         self.gate = gateway.Gateway(folder, options={
             "DNS Servers": f"127.0.0.1:{port}", "DNS Timeout": 2, "DNS Retries": 2, "Rescan Interval": 1,
-            "Outgoing Queue Dir": os.path.join(folder, "etc", "out.rules"), **options})
+            "Hosts File": os.path.join(folder, "etc", "hosts"), "Outgoing Queue Dir": os.path.join(folder, "etc", "out.rules"), **options})
         self.queues = {q: self.gate.path("mqueue." + q) for q in QUEUES}
         for path in self.queues.values():
             os.mkdir(path, 0o700)
         with open(self.gate.path("etc", "out.rules"), "w", encoding="ascii") as f:
             f.write(RULES.format(**self.queues))
+        with open(self.gate.path("etc", "hosts"), "w", encoding="ascii") as f:
+            f.write("192.0.2.23 hub.good.example hub\n192.0.2.24 hub2.good.example\n")
         self._writer = queuefile.SendmailWriter(self.gate.in_queue)
 
     def send(self, ip, case):
