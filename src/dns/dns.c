@@ -226,15 +226,20 @@ const struct dns_answer *dns_ask(struct dns *d, struct dns_query *q)
 /* Also what nobody waits for any more: whoever asked will come again. */
 static void ask_servers(struct dns *d)
 {
-	while (d->queued.first != NULL && d->in_flight < d->set.in_flight_max) {
+	/* Without a network each ends at once: the loop has other work, too. */
+	for (unsigned i = 0; i < d->set.in_flight_max && d->queued.first != NULL; i++) {
 		struct question *x = d->queued.first;
 
+		if (d->in_flight >= d->set.in_flight_max)
+			return;
 		question_remove(&d->queued, x);
 		x->state = QUESTION_ASKED;
 		d->in_flight++;
 		d->stats.asked++;
 		ares_query(d->channel, x->name, CLASS_IN, wire_types[x->type], answered, x);
 	}
+	if (d->queued.first != NULL && d->in_flight < d->set.in_flight_max)
+		loop_make_ready(d->loop, &d->task);
 }
 
 /* Whoever is told may ask the same again: then the answer comes in this loop. */

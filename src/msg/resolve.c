@@ -5,7 +5,8 @@
  * A name that could not be looked up is not "no name": the message stays in the queue, which is no
  * attempt at it, and comes back when the resolver asks that question again (5 s, doubling to a
  * minute). Messages that wait for names take half of the places at most, so that those whose names
- * are known pass them; the others are let go and listed again a second later.
+ * are known pass them; the others are let go and listed again a second later (up to a minute later
+ * while no answers come).
  */
 #include <errno.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #define NS_PER_S      UINT64_C(1000000000)
 #define TELL_AGAIN_NS (60 * NS_PER_S)
+#define DELAY_MAX_S   60u
 
 struct lookup {
 	struct msg *msg;
@@ -60,16 +62,34 @@ static unsigned room(const struct gate *g)
 	return MAX_OF(g->in_flight_max / 2, 1u);
 }
 
+static void set_timer(struct resolve *r)
+{
+	struct loop *l = r->gate->loop;
+
+	(void)!loop_timer_set(l, &r->timer, loop_now_ns(l) + r->delay_s * NS_PER_S);
+}
+
+/* Claiming a whole queue in vain costs something: less often while there are no answers. */
 static void list_again(struct timer *t)
 {
 	struct resolve *r = CONTAINER_OF(t, struct resolve, timer);
 
 	if (r->gate->draining)
 		return;
+	r->delay_s = MIN_OF(r->delay_s * 2, DELAY_MAX_S);
 	if (r->n < room(r->gate))
 		intake_rescan(&r->gate->intake);
 	else
-		(void)!loop_timer_set(r->gate->loop, t, loop_now_ns(r->gate->loop) + NS_PER_S);
+		set_timer(r);
+}
+
+static void answers_come(struct resolve *r)
+{
+	if (r->delay_s == 1)
+		return;
+	r->delay_s = 1;
+	if (r->timer.place != 0)
+		set_timer(r);
 }
 
 /* Its question goes on: the answer may be known when the message comes again. */
@@ -80,7 +100,7 @@ static void no_room(struct msg *m)
 	(void)err_set(&m->why, ERR_TEMP, -EBUSY, "%u clients' names are being looked up",
 		      g->resolve.n);
 	if (g->resolve.timer.place == 0)
-		(void)!loop_timer_set(g->loop, &g->resolve.timer, loop_now_ns(g->loop) + NS_PER_S);
+		set_timer(&g->resolve);
 	m->failed_attempt = false;
 	life_enter(m, MSG_RELEASED);
 }
@@ -128,6 +148,8 @@ static void resolved(struct client_host *h)
 	struct msg *m = CONTAINER_OF(h, struct lookup, host)->msg;
 
 	m->gate->resolve.n--;
+	if (h->status == DNS_FOUND || h->status == DNS_NONE)
+		answers_come(&m->gate->resolve);
 	if (take_names(m, h))
 		life_resolved(m);
 }
@@ -190,6 +212,7 @@ int resolve_init(struct resolve *r, struct gate *g, struct err *err)
 
 	r->gate = g;
 	r->timer.fire = list_again;
+	r->delay_s = 1;
 	return dns_new(&r->dns, g->loop, &set, err);
 }
 

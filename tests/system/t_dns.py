@@ -16,8 +16,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kit import account, dns, gateway, mta, packages, queuefile, samples, sink, tap, wait  # noqa: E402
 from kit.dns import A, CNAME, PTR  # noqa: E402
 
-QUEUES = ("good", "liar", "local", "spoofed", "none", "default")
-RULES = """From: host-nocheck:liar.example {liar}
+QUEUES = ("vip", "good", "liar", "local", "spoofed", "none", "default")
+RULES = """From: host:good.example and To: vip@dest.test {vip}
+From: host-nocheck:liar.example {liar}
 From: host:good.example {good}
 From: host:localhost {local}
 From: host:_SPOOFED_ {spoofed}
@@ -153,8 +154,8 @@ class Site:
             f.write("192.0.2.23 hub.good.example hub\n192.0.2.24 hub2.good.example\n")
         self._writer = queuefile.SendmailWriter(self.gate.in_queue)
 
-    def send(self, ip, case):
-        return self._writer.write(sink.with_case(MESSAGE, word(case)), client_ip=ip)
+    def send(self, ip, case, recipients=("rcpt@dest.test",)):
+        return self._writer.write(sink.with_case(MESSAGE, word(case)), client_ip=ip, recipients=recipients)
 
     def where(self):
         """{case: queue} of all that was delivered; a list where that happened more than once."""
@@ -223,6 +224,12 @@ def all_answers(folder):
     tap.equal(fresh, [], "a second message of each client asks no server")
     where = site.where()
     tap.equal([w for w, _ in known if where.get(word("again " + w)) != where.get(word(w))], [], "and goes the same way")
+    for ip in (GOOD, "192.0.2.3"):
+        site.send(ip, "split " + ip, ("rcpt@dest.test", "vip@dest.test"))
+    gate.wait_empty(30, besides=unknown)
+    where = site.where()
+    tap.equal([sorted(where[word("split " + GOOD)]), where[word("split 192.0.2.3")]], [["good", "vip"], "spoofed"],
+              "two recipients: the name decides whether their ways part")
     ask_the_tools(site)
     # Their servers recover.
     for _, ip, _, want in CASES:
@@ -276,6 +283,16 @@ def outage(folder):
     gate.wait_empty(30)
     tap.equal(site.where().get("none"), "none", "Host Name Lookup Failure = none: it goes on without a name")
     tap.equal(site.count("host_names_given_up_total"), 1, "and that is counted")
+    # And with a limit: kept at first, then let through.
+    gate.options.update({"Host Name Lookup Failure": "keep", "Host Name Lookup Limit": 4})
+    gate.write_configuration()
+    gate.ask("reload")
+    wait.until(lambda: gate.log_text().count("Configuration reloaded") > 1, 30, "the second reload")
+    kept = site.count("host_names_kept_total")
+    site.send("203.0.113.8", "limit")
+    gate.wait_empty(60)
+    tap.ok(site.count("host_names_kept_total") > kept and site.where().get("limit") == "none",
+           "Host Name Lookup Limit: it is kept at first, then it goes on without a name")
     gate.stop()
     server.stop()
 
