@@ -22,6 +22,7 @@ static const struct {
 	{ "stats", cmd_stats, "counters of the running gateway" },
 	{ "status", cmd_status, "is it running, with what" },
 	{ "reload", cmd_reload, "read the configuration again" },
+	{ "throttle", cmd_throttle, "senders that cost too much, and lists of networks" },
 	{ "quarantine", cmd_quarantine, "list and show withheld messages" },
 };
 
