@@ -330,6 +330,7 @@ struct resolve {
 	struct dns *dns;
 	unsigned n;         /* messages in MSG_RESOLVING */
 	struct timer timer; /* there was no room for more: list again */
+	unsigned delay_s;   /* after this time */
 	uint64_t told_ns;   /* when the last line about failures was logged */
 	unsigned untold_n;
 };

@@ -9,10 +9,10 @@
  *   COMMITTING                        first synced, then visible, then synced, then the original
  *                                     removed, then that synced (commit.c)
  *   SPLITTING                         and more messages beside it in the incoming queue, first
- * hidden, then visible; the recipients are taken from it last SPLIT                             in
- * the incoming queue, as several; the lock is gone DONE                              out of the
- * incoming queue RELEASED                          in the incoming queue, exactly as found; the
- * lock is gone
+ *                                     hidden, then visible; the recipients are taken from it last
+ *   SPLIT                             in the incoming queue, as several; the lock is gone
+ *   DONE                              out of the incoming queue
+ *   RELEASED                          in the incoming queue, exactly as found; the lock is gone
  *
  * Every failure before the message is visible elsewhere ends in RELEASED.
  */

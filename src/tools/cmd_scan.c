@@ -12,6 +12,7 @@
 #include "action/edit.h"
 #include "conf/recipients.h"
 #include "core/clock.h"
+#include "tools/client_name.h"
 #include "tools/scan_output.h"
 #include "tools/zygote_role.h"
 #include "worker/client.h"
@@ -23,13 +24,14 @@
 
 static const char usage[] =
 	"Usage: sallyport scan [-c FILE] [--from ADDRESS] [--to ADDRESS]... [--ip ADDRESS]\n"
+	"                      [--host NAME] [--host-checked NAME] [--resolve]\n"
 	"                      [--json] [--out DIR] FILE...\n"
 	"\n"
 	"Scans messages (RFC 5322 files; - is standard input) in the sandbox as the gateway would\n"
 	"and says what would become of them. Changes nothing but what --out asks for.\n"
 	"\n"
-	"  --from, --to, --ip  envelope and client, for options that differ by them\n"
-	"  --json              one JSON object a line for each message\n"
+	"  --from, --to, --ip  envelope and client, for options that differ by "
+	"them\n" CLIENT_NAME_USAGE "  --json              one JSON object a line for each message\n"
 	"  --out DIR           write what would be delivered to DIR/FILE.out and what would be\n"
 	"                      quarantined to DIR/quarantine/FILE\n"
 	"\n"
@@ -40,6 +42,7 @@ struct scan {
 	struct cli cli;
 	const char *to[TO_MAX], *out_dir;
 	struct conf_who who;
+	struct client_name name;
 	struct conf *conf;
 	struct client *client;
 	struct arena *arena;
@@ -248,11 +251,23 @@ static void tell_disagreement(const struct scan *s)
 		      s->who.to[g.first[0]], s->who.to[g.first[1]], opt_rows[id].name);
 }
 
+static int find_name(struct scan *s)
+{
+	int code = client_name_fill(&s->name, s->conf, &s->who);
+
+	if (conf_wants_host(s->conf) && s->who.client_host_checked == NULL)
+		(void)fprintf(stderr, "sallyport: host: rules match nothing, as the client's name "
+				      "is not known: give --host-checked or --resolve\n");
+	return code;
+}
+
 static int run(struct scan *s, char **files)
 {
 	int bundle_fd = -1, code;
 
 	code = cli_load(&s->cli, &s->conf, &bundle_fd, NULL);
+	if (code == EX_OK)
+		code = find_name(s);
 	if (code == EX_OK && s->out_dir != NULL)
 		code = make_out_dirs(s->out_dir);
 	if (code == EX_OK)
@@ -292,7 +307,7 @@ static int take(struct scan *s, int option, char *arg)
 		s->out_dir = arg;
 		return 0;
 	default:
-		return -1;
+		return client_name_take(&s->name, option, arg);
 	}
 }
 
@@ -303,6 +318,7 @@ int cmd_scan(int argc, char **argv)
 		{ "from", required_argument, NULL, 'f' },
 		{ "to", required_argument, NULL, 't' },
 		{ "ip", required_argument, NULL, 'i' },
+		CLIENT_NAME_OPTIONS,
 		{ "out", required_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
 	};
