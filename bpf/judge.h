@@ -2,15 +2,17 @@
 /*
  * bpf/judge.h - may this source open a connection? The same for sk_lookup and XDP.
  *
- * Order: loopback, allow list, deny list, penalty, open connections, rates. The rates of all tiers
- * are looked at before any is charged: a host that is refused takes nothing from its network.
+ * Order: loopback, allow list, deny list, penalty, open connections, rates. Rates are charged from
+ * the narrowest tier to the widest, and given back when a wider one refuses: a host that is refused
+ * takes nothing from its network, and is not charged for its neighbours.
+ *
+ * Functions that are not static are verified once, by themselves, not once for each way that leads
+ * to a call of them: without them loading takes seconds. The price is a check of each pointer.
  */
 #ifndef BPF_JUDGE_H
 #define BPF_JUDGE_H
 
-#include "maps.h"
-
-#include <bpf/bpf_endian.h>
+#include "common.h"
 
 #define SECOND_NS (1000ull * 1000 * 1000)
 
@@ -37,82 +39,6 @@ struct limit {
 	uint32_t concurrent, bits;
 	bool penal; /* a penalty made it what it is */
 };
-
-static __always_inline struct throttle_settings *get_settings(void)
-{
-	uint32_t zero = 0;
-
-	return bpf_map_lookup_elem(&settings, &zero);
-}
-
-static __always_inline struct throttle_stats *get_stats(void)
-{
-	uint32_t zero = 0;
-
-	return bpf_map_lookup_elem(&stats, &zero);
-}
-
-static __always_inline bool is_our_port(const struct throttle_settings *s, uint32_t port)
-{
-	for (int i = 0; i < THROTTLE_PORTS_MAX; i++) {
-		if (s->ports[i] == 0)
-			return false;
-		if (s->ports[i] == port)
-			return true;
-	}
-	return false;
-}
-
-static __always_inline uint32_t tier_bits(uint32_t tier)
-{
-	switch (tier) {
-	case THROTTLE_V4_NET:
-		return 120;
-	case THROTTLE_V6_NET:
-		return 64;
-	case THROTTLE_V6_SITE:
-		return 48;
-	default:
-		return 128;
-	}
-}
-
-static __always_inline void map_v4(uint32_t word[4], uint32_t addr)
-{
-	word[0] = word[1] = 0;
-	word[2] = bpf_htonl(0xffff);
-	word[3] = addr;
-}
-
-static __always_inline bool is_v4(const uint32_t word[4])
-{
-	return word[0] == 0 && word[1] == 0 && word[2] == bpf_htonl(0xffff);
-}
-
-static __always_inline bool is_loopback(const uint32_t word[4], bool v4)
-{
-	if (v4)
-		return (word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-	return word[0] == 0 && word[1] == 0 && word[2] == 0 && word[3] == bpf_htonl(1);
-}
-
-/* The first @bits of @word. */
-static __always_inline void key_of(struct throttle_lpm_key *key, const uint32_t word[4],
-				   uint32_t bits)
-{
-	uint32_t *to = (uint32_t *)key->addr;
-
-	key->prefix_bits = bits;
-#pragma unroll
-	for (uint32_t i = 0; i < 4; i++) {
-		if (bits >= 32 * (i + 1))
-			to[i] = word[i];
-		else if (bits <= 32 * i)
-			to[i] = 0;
-		else
-			to[i] = word[i] & bpf_htonl(~0u << (32 * (i + 1) - bits));
-	}
-}
 
 static __always_inline struct throttle_entry *get_entry(const struct throttle_lpm_key *key)
 {
@@ -145,19 +71,16 @@ static __always_inline void send_event(const struct conn *c, uint32_t verdict, u
 	bpf_ringbuf_submit(e, 0);
 }
 
-/* Book a refusal because of the first @bits of the address. Returns @verdict. */
-static __noinline uint32_t refuse(const struct conn *c, uint32_t verdict, uint32_t bits)
+/* Book a refusal at @e, the entry of the first @bits of the address. Returns @verdict. */
+__noinline uint32_t book(struct throttle_entry *e, const struct conn *c, uint32_t verdict,
+			 uint32_t bits)
 {
-	struct throttle_lpm_key key;
-	struct throttle_entry *e;
 	uint64_t last;
 
-	key_of(&key, c->word, bits);
-	e = get_entry(&key);
-	if (e == NULL)
+	if (e == NULL || c == NULL)
 		return verdict;
-	__sync_fetch_and_add(&e->seen, 1);
-	__sync_fetch_and_add(&e->refused, 1);
+	e->seen++;
+	e->refused++;
 	last = e->event_ns;
 	if (last != 0 && c->now_ns - last < THROTTLE_EVENT_GAP_NS)
 		return verdict;
@@ -166,12 +89,27 @@ static __noinline uint32_t refuse(const struct conn *c, uint32_t verdict, uint32
 	return verdict;
 }
 
+/* The same where the entry is not known yet. */
+__noinline uint32_t refuse(const struct conn *c, uint32_t verdict, uint32_t bits)
+{
+	struct throttle_lpm_key key;
+	struct throttle_entry *e;
+
+	if (c == NULL)
+		return verdict;
+	key_of(&key, c->word, bits);
+	e = get_entry(&key);
+	return e != NULL ? book(e, c, verdict, bits) : verdict;
+}
+
 /* The worst penalty in force; its level, THROTTLE_NORMAL: none. */
-static __noinline uint32_t find_penalty(const struct conn *c, uint32_t *ret_bits)
+__noinline uint32_t find_penalty(const struct conn *c, uint32_t *ret_bits)
 {
 	struct throttle_lpm_key key;
 	uint32_t worst = THROTTLE_NORMAL;
 
+	if (c == NULL || ret_bits == NULL)
+		return worst;
 	key_of(&key, c->word, 128);
 	for (int i = 0; i < PENALTY_LOOKS; i++) {
 		const struct throttle_penalty *p = bpf_map_lookup_elem(&penalty, &key);
@@ -196,7 +134,6 @@ static __always_inline void limit_of(struct limit *l, const struct throttle_sett
 	const struct throttle_rate *r = &s->tiers[tier];
 	uint64_t burst = r->burst;
 
-	l->entry = NULL;
 	l->bits = tier_bits(tier);
 	l->interval_ns = r->interval_ns;
 	l->concurrent = r->concurrent;
@@ -249,65 +186,81 @@ static __always_inline uint64_t *bucket_of(struct throttle_entry *e, bool flood)
 }
 
 /* Take one connection; false: none there, or too many at it at once. */
-static __always_inline bool charge(uint64_t *bucket, const struct limit *l, uint64_t now_ns)
+__noinline uint32_t charge(struct throttle_entry *e, const struct limit *l, const struct conn *c)
 {
-#pragma unroll
+	uint64_t *bucket;
+
+	if (e == NULL || l == NULL || c == NULL)
+		return false;
+	bucket = bucket_of(e, c->flood_only);
 	for (int i = 0; i < CHARGE_TRIES; i++) {
 		uint64_t full = *(volatile uint64_t *)bucket;
-		uint64_t next = next_full(full, l, now_ns);
+		uint64_t next = next_full(full, l, c->now_ns);
 
 		if (next == 0)
 			return false;
-		if (__sync_val_compare_and_swap(bucket, full, next) == full)
-			return true;
+		if (__sync_val_compare_and_swap(bucket, full, next) != full)
+			continue;
+		if (!c->flood_only)
+			e->seen++;
+		return true;
 	}
 	return false;
 }
 
-/* All tiers have room, then all are charged; else the verdict of the one that has none. */
-static __always_inline uint32_t judge_rates(const struct conn *c, struct limit l[TIERS_OF_ONE])
+static __always_inline uint32_t over_rate(const struct conn *c, const struct limit *l,
+					  struct throttle_entry *e)
 {
+	return book(e, c, l->penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_RATE, l->bits);
+}
+
+/* Give one connection back. */
+static __always_inline void refund(struct throttle_entry *e, const struct limit *l,
+				   const struct conn *c)
+{
+	__sync_fetch_and_add(bucket_of(e, c->flood_only), -l->interval_ns);
+	if (!c->flood_only)
+		e->seen--;
+}
+
+/* All of @n tiers are charged, or none and the verdict is that of the one that refuses. */
+static __always_inline uint32_t judge_rates(const struct conn *c, const struct limit *l, int n)
+{
+	struct throttle_entry *e[TIERS_OF_ONE] = {};
 	uint32_t verdict = THROTTLE_PASS;
 	struct throttle_lpm_key key;
 
 #pragma unroll
-	for (int i = 0; i < TIERS_OF_ONE; i++) {
+	for (int i = 0; i < n; i++) {
 		if (l[i].interval_ns == 0)
 			continue;
 		key_of(&key, c->word, l[i].bits);
-		l[i].entry = get_entry(&key);
-		if (l[i].entry == NULL)
+		e[i] = get_entry(&key);
+		if (e[i] == NULL) {
 			verdict = THROTTLE_PASS_FULL;
-		else if (next_full(*bucket_of(l[i].entry, c->flood_only), &l[i], c->now_ns) == 0)
-			return refuse(c, l[i].penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_RATE,
-				      l[i].bits);
-	}
-#pragma unroll
-	for (int i = 0; i < TIERS_OF_ONE; i++) {
-		if (l[i].entry == NULL)
 			continue;
-		if (!charge(bucket_of(l[i].entry, c->flood_only), &l[i], c->now_ns))
-			return refuse(c, l[i].penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_RATE,
-				      l[i].bits);
-		if (!c->flood_only)
-			__sync_fetch_and_add(&l[i].entry->seen, 1);
+		}
+		if (charge(e[i], &l[i], c))
+			continue;
+#pragma unroll
+		for (int before = 0; before < i; before++)
+			if (e[before] != NULL)
+				refund(e[before], &l[before], c);
+		return over_rate(c, &l[i], e[i]);
 	}
 	return verdict;
 }
 
+/* @first and @n are constants where it is called, so that keys are made without a branch. */
 static __always_inline uint32_t judge_limits(const struct conn *c,
-					     const struct throttle_settings *s, uint32_t level,
-					     uint32_t penal_bits)
+					     const struct throttle_settings *s, uint32_t first,
+					     int n, uint32_t level, uint32_t penal_bits)
 {
 	struct limit l[TIERS_OF_ONE] = {};
-	uint32_t first = c->v4 ? THROTTLE_V4_HOST : THROTTLE_V6_HOST;
-	uint32_t end = c->v4 ? THROTTLE_V4_NET + 1 : THROTTLE_TIERS;
 
 #pragma unroll
-	for (uint32_t i = 0; i < TIERS_OF_ONE; i++) {
-		if (first + i >= end || first + i >= THROTTLE_TIERS)
-			continue;
-		limit_of(&l[i], s, first + i, level, penal_bits);
+	for (int i = 0; i < n; i++) {
+		limit_of(&l[i], s, first + (uint32_t)i, level, penal_bits);
 		if (c->flood_only) {
 			l[i].interval_ns /= s->flood_factor;
 			continue; /* the depth stays: so many more at once */
@@ -317,15 +270,17 @@ static __always_inline uint32_t judge_limits(const struct conn *c,
 				      l[i].penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_CONCURRENT,
 				      l[i].bits);
 	}
-	return judge_rates(c, l);
+	return judge_rates(c, l, n);
 }
 
-static __always_inline uint32_t judge(const struct conn *c, const struct throttle_settings *s)
+__noinline uint32_t judge(const struct conn *c, const struct throttle_settings *s)
 {
 	const struct throttle_listed *listed;
 	struct throttle_lpm_key key;
-	uint32_t level, bits = 0;
+	uint32_t level = THROTTLE_NORMAL, bits = 0;
 
+	if (c == NULL || s == NULL)
+		return THROTTLE_PASS;
 	if (is_loopback(c->word, c->v4) && (s->flags & THROTTLE_F_LOOPBACK) == 0)
 		return THROTTLE_PASS_ALLOWED;
 	key_of(&key, c->word, 128);
@@ -334,12 +289,15 @@ static __always_inline uint32_t judge(const struct conn *c, const struct throttl
 	listed = bpf_map_lookup_elem(&deny, &key);
 	if (listed != NULL)
 		return refuse(c, THROTTLE_DROP_DENIED, listed->prefix_bits);
-	level = find_penalty(c, &bits);
+	if (bpf_map_lookup_elem(&penalty, &key) != NULL)
+		level = find_penalty(c, &bits);
 	if (level >= THROTTLE_NOTHING)
 		return refuse(c, THROTTLE_DROP_PENALTY, bits);
 	if (c->flood_only && s->flood_factor == 0)
 		return THROTTLE_PASS;
-	return judge_limits(c, s, level, bits);
+	if (c->v4)
+		return judge_limits(c, s, THROTTLE_V4_HOST, 2, level, bits);
+	return judge_limits(c, s, THROTTLE_V6_HOST, 3, level, bits);
 }
 
 /* Count @verdict. True: let it in. */

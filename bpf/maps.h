@@ -14,12 +14,6 @@
 
 #include "sallyport/throttle_abi.h"
 
-/* What a counted socket adds to; found again when the socket closes, when its port is 0 already. */
-struct counted {
-	uint8_t addr[16];
-	uint32_t tiers; /* bits: enum throttle_tier */
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -64,13 +58,6 @@ struct {
 	__type(key, struct throttle_lpm_key);
 	__type(value, struct throttle_open);
 } open SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct counted);
-} socks SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

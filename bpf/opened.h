@@ -9,9 +9,22 @@
 #ifndef BPF_OPENED_H
 #define BPF_OPENED_H
 
-#include "judge.h"
+#include "common.h"
 
 #include <bpf/bpf_core_read.h>
+
+/* What a counted socket adds to; found again when the socket closes, when its port is 0 already. */
+struct counted {
+	uint8_t addr[16];
+	uint32_t tiers; /* bits: enum throttle_tier */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct counted);
+} socks SEC(".maps");
 
 /* Sockets of other network namespaces pass the tracepoint too. */
 const volatile uint32_t own_netns;

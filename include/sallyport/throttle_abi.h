@@ -2,8 +2,9 @@
 /*
  * sallyport/throttle_abi.h - what bpf/conn_throttle.bpf.c and user space share: values of maps and
  * events. Fixed-width types, explicit padding; addresses are 16 bytes, IPv4 mapped
- * (::ffff:a.b.c.d), in network order. Times are nanoseconds of CLOCK_MONOTONIC (bpf_ktime_get_ns),
- * so that pinned maps stay meaningful over a restart of the daemon, not over a boot.
+ * (::ffff:a.b.c.d), in network order. Times are nanoseconds of CLOCK_MONOTONIC (the programs' is up
+ * to a tick late), so that pinned maps stay meaningful over a restart of the daemon, not over a
+ * boot.
  */
 #ifndef SALLYPORT_THROTTLE_ABI_H
 #define SALLYPORT_THROTTLE_ABI_H
@@ -101,8 +102,10 @@ struct throttle_penalty {
 struct throttle_entry {
 	uint64_t full_ns;
 	uint64_t flood_full_ns; /* the same for XDP in front of sk_lookup */
-	uint64_t seen, refused; /* connections judged, and refused because of this prefix */
-	uint64_t event_ns;      /* when the last event was sent */
+	/* Connections judged, and refused because of this prefix. Not atomic: processors that judge
+	 * the same source at once may lose some. */
+	uint64_t seen, refused;
+	uint64_t event_ns; /* when the last event was sent */
 };
 #define THROTTLE_EVENT_GAP_NS (60ull * 1000 * 1000 * 1000)
 

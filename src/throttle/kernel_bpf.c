@@ -3,8 +3,8 @@
  * throttle/kernel_bpf.c - load each program by itself, over one set of maps.
  *
  * A kernel that refuses one kind of program refuses the whole object that has it: so each gets an
- * object of its own with the others switched off, and takes the maps of the first object, which
- * has no program at all.
+ * object of its own with the others switched off, and takes the maps of the first object, in which
+ * all programs are.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "conn_count.skel.h"
 #include "conn_throttle.skel.h"
 #include "core/fault.h"
 #include "throttle/kernel_internal.h"
@@ -37,7 +38,8 @@ struct throttle_bpf {
 	struct throttle_part_state *parts;  /* the same */
 	struct throttle_pins pins;
 	struct conn_throttle_bpf *base; /* owns the maps */
-	struct conn_throttle_bpf *state, *lookup, *xdp;
+	struct conn_throttle_bpf *lookup, *xdp;
+	struct conn_count_bpf *state;
 	struct throttle_link state_link, lookup_link;
 	struct throttle_link xdp_links[INTERFACES_MAX];
 	size_t xdp_links_n;
@@ -78,6 +80,13 @@ static void skeleton_close(struct conn_throttle_bpf **skel)
 {
 	if (*skel != NULL)
 		conn_throttle_bpf__destroy(*skel);
+	*skel = NULL;
+}
+
+static void count_close(struct conn_count_bpf **skel)
+{
+	if (*skel != NULL)
+		conn_count_bpf__destroy(*skel);
 	*skel = NULL;
 }
 
@@ -129,7 +138,7 @@ static void adopt(const struct throttle_bpf *b, struct bpf_map *m, bool wanted)
 
 static bool is_base_map(const struct bpf_map *m)
 {
-	return !bpf_map__is_internal(m) && strcmp(bpf_map__name(m), MAP_SOCKS) != 0;
+	return !bpf_map__is_internal(m);
 }
 
 static void adopt_maps(struct throttle_bpf *b)
@@ -186,7 +195,6 @@ static int load_maps(struct throttle_bpf *b)
 		return -errno;
 	bpf_object__for_each_program (prog, b->base->obj)
 		(void)bpf_program__set_autoload(prog, false);
-	(void)bpf_map__set_autocreate(b->base->maps.socks, false);
 	set_size(b->base->maps.rates, s->sources_max);
 	set_size(b->base->maps.open, s->connections_max);
 	set_size(b->base->maps.allow, s->lists_max);
@@ -201,18 +209,40 @@ static int load_maps(struct throttle_bpf *b)
 	return r;
 }
 
-/* The map of @skel that is named like @m takes the descriptor. */
-static int share_maps(const struct throttle_bpf *b, struct conn_throttle_bpf *skel)
+/* Only @name of the programs of @obj, over the maps we have. */
+static int prepare(const struct throttle_bpf *b, struct bpf_object *obj, const char *name)
 {
+	struct bpf_program *prog;
 	struct bpf_map *m;
 	int r = 0;
 
+	bpf_object__for_each_program (prog, obj)
+		(void)bpf_program__set_autoload(prog, strcmp(bpf_program__name(prog), name) == 0);
 	bpf_object__for_each_map (m, b->base->obj) {
-		struct bpf_map *to = bpf_object__find_map_by_name(skel->obj, bpf_map__name(m));
+		struct bpf_map *to = bpf_object__find_map_by_name(obj, bpf_map__name(m));
 
 		if (r == 0 && is_base_map(m) && to != NULL)
 			r = bpf_map__reuse_fd(to, bpf_map__fd(m));
 	}
+	return r;
+}
+
+/* A program that refuses. */
+static int load_judge(const struct throttle_bpf *b, const char *name,
+		      struct conn_throttle_bpf **ret_skel)
+{
+	AUTO(skeleton_close) struct conn_throttle_bpf *skel = open_skeleton();
+	int r;
+
+	if (skel == NULL)
+		return -errno;
+	r = prepare(b, skel->obj, name);
+	if (r < 0)
+		return r;
+	skel->rodata->xdp_alone = !b->parts[THROTTLE_PART_SK_LOOKUP].active;
+	r = fault_at(name, conn_throttle_bpf__load(skel));
+	if (r == 0)
+		*ret_skel = TAKE(skel);
 	return r;
 }
 
@@ -223,29 +253,24 @@ static uint32_t own_netns(void)
 	return stat("/proc/self/ns/net", &st) == 0 ? (uint32_t)st.st_ino : 0;
 }
 
-/* @socks_fd: the map of counted sockets to use; -1: a new one if @name needs it. */
-static int load_program(const struct throttle_bpf *b, const char *name, int socks_fd,
-			struct conn_throttle_bpf **ret_skel)
+/* A program that counts. @socks_fd: the map of counted sockets to use; -1: a new one. */
+static int load_count(const struct throttle_bpf *b, const char *name, int socks_fd,
+		      struct conn_count_bpf **ret_skel)
 {
-	AUTO(skeleton_close) struct conn_throttle_bpf *skel = open_skeleton();
-	bool traces = strcmp(name, "on_state") == 0 || strcmp(name, "on_socket") == 0;
-	struct bpf_program *prog;
+	AUTO(count_close) struct conn_count_bpf *skel = NULL;
 	int r;
 
+	first_complaint[0] = '\0';
+	skel = conn_count_bpf__open();
 	if (skel == NULL)
 		return -errno;
-	bpf_object__for_each_program (prog, skel->obj)
-		(void)bpf_program__set_autoload(prog, strcmp(bpf_program__name(prog), name) == 0);
-	r = share_maps(b, skel);
-	if (r == 0 && !traces)
-		r = bpf_map__set_autocreate(skel->maps.socks, false);
-	else if (r == 0 && socks_fd >= 0)
+	r = prepare(b, skel->obj, name);
+	if (r == 0 && socks_fd >= 0)
 		r = bpf_map__reuse_fd(skel->maps.socks, socks_fd);
 	if (r < 0)
 		return r;
 	skel->rodata->own_netns = own_netns();
-	skel->rodata->xdp_alone = !b->parts[THROTTLE_PART_SK_LOOKUP].active;
-	r = fault_at(name, conn_throttle_bpf__load(skel));
+	r = fault_at(name, conn_count_bpf__load(skel));
 	if (r == 0)
 		*ret_skel = TAKE(skel);
 	return r;
@@ -254,10 +279,10 @@ static int load_program(const struct throttle_bpf *b, const char *name, int sock
 /* Connections that are open already; those that the tracepoint counted meanwhile are left alone. */
 static int seed(const struct throttle_bpf *b)
 {
-	AUTO(skeleton_close) struct conn_throttle_bpf *skel = NULL;
+	AUTO(count_close) struct conn_count_bpf *skel = NULL;
 	int socks = bpf_map__fd(b->state->maps.socks);
 	struct err why;
-	int r = load_program(b, "on_socket", socks, &skel);
+	int r = load_count(b, "on_socket", socks, &skel);
 
 	return r < 0 ? r : throttle_link_iterate(bpf_program__fd(skel->progs.on_socket), &why);
 }
@@ -270,7 +295,7 @@ static int start_state(struct throttle_bpf *b)
 
 	if (b->adopt_open)
 		socks = throttle_pins_get(&b->pins, MAP_SOCKS);
-	r = load_program(b, "on_state", socks, &b->state);
+	r = load_count(b, "on_state", socks, &b->state);
 	if (r < 0)
 		return r;
 	if (socks < 0) {
@@ -292,7 +317,7 @@ static int start_lookup(struct throttle_bpf *b)
 
 	if (netns < 0)
 		return -errno;
-	r = load_program(b, "on_lookup", -1, &b->lookup);
+	r = load_judge(b, "on_lookup", &b->lookup);
 	if (r < 0)
 		return r;
 	return throttle_link_attach(&b->lookup_link, &b->pins,
@@ -352,7 +377,7 @@ static void start_xdp(struct throttle_bpf *b)
 	int r = 0;
 
 	if (b->setup->xdp != THROTTLE_XDP_NO)
-		r = load_program(b, "on_packet", -1, &b->xdp);
+		r = load_judge(b, "on_packet", &b->xdp);
 	if (r < 0)
 		explain(p, r);
 	else if (b->xdp != NULL)
@@ -465,7 +490,7 @@ void throttle_bpf_close(struct throttle_bpf **b)
 		throttle_link_close(&(*b)->xdp_links[i]);
 	skeleton_close(&(*b)->xdp);
 	skeleton_close(&(*b)->lookup);
-	skeleton_close(&(*b)->state);
+	count_close(&(*b)->state);
 	skeleton_close(&(*b)->base);
 	throttle_pins_close(&(*b)->pins);
 	free(*b);

@@ -11,8 +11,11 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <nftables/libnftables.h>
 
@@ -227,6 +230,16 @@ static int make_table(struct throttle_nft *n, bool owner, struct err *err)
 	return run(n, &script, err);
 }
 
+/* The library prints to standard error when it may not, so it is not asked then. */
+static bool may_change_network(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return syscall(SYS_capget, &head, data) == 0 &&
+	       (data[0].effective & 1u << CAP_NET_ADMIN) != 0;
+}
+
 static struct nft_ctx *new_context(void)
 {
 	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
@@ -248,6 +261,9 @@ int throttle_nft_open(struct throttle_nft **ret_n, const struct throttle_setup *
 		return r;
 	if (n == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "nftables: out of memory");
+	if (!may_change_network())
+		return err_set(err, ERR_CONFIG, -EPERM,
+			       "nftables: not permitted: CAP_NET_ADMIN is needed");
 	n->settings = s->settings;
 	n->sources_max = s->sources_max > 0 ? s->sources_max : ENTRIES_DEFAULT;
 	n->lists_max = s->lists_max > 0 ? s->lists_max : ENTRIES_DEFAULT;
