@@ -115,8 +115,8 @@ static const struct conf_value *join_hits(const struct ruleset *rs, const struct
 
 /* ---- one value ---- */
 
-static const struct conf_value *value_of(const struct conf *c, enum opt_id id,
-					 const struct conf_who *who)
+const struct conf_value *conf_value_of(const struct conf *c, enum opt_id id,
+				       const struct conf_who *who)
 {
 	const struct conf_setting *set;
 	const struct conf_value *v = NULL;
@@ -159,7 +159,7 @@ static bool only_ones(const char *joined)
 
 bool conf_bool(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
-	const char *text = value_of(c, id, who)->text;
+	const char *text = conf_value_of(c, id, who)->text;
 	const struct opt *o = &opt_rows[id];
 
 	assert(o->type == OPT_YESNO);
@@ -173,7 +173,7 @@ bool conf_bool(const struct conf *c, enum opt_id id, const struct conf_who *who)
 double conf_real(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
 	assert(opt_rows[id].type == OPT_NUMBER);
-	return value_of(c, id, who)->num;
+	return conf_value_of(c, id, who)->num;
 }
 
 int64_t conf_num(const struct conf *c, enum opt_id id, const struct conf_who *who)
@@ -188,18 +188,18 @@ int64_t conf_num(const struct conf *c, enum opt_id id, const struct conf_who *wh
 const char *conf_str(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
 	assert(opt_rows[id].type >= OPT_DIR);
-	return value_of(c, id, who)->text;
+	return conf_value_of(c, id, who)->text;
 }
 
 const char *conf_words(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
 	assert(opt_rows[id].type == OPT_YESNO || opt_rows[id].type == OPT_ENUM);
-	return value_of(c, id, who)->text;
+	return conf_value_of(c, id, who)->text;
 }
 
 const char *conf_written(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
-	return value_of(c, id, who)->written;
+	return conf_value_of(c, id, who)->written;
 }
 
 const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_who *who)

@@ -93,6 +93,10 @@ struct conf {
 	bool one_for_many; /* Use Default Rules With Multiple Recipients */
 };
 
+/* conf.c: the value of @id for @who, with the life of conf_str()'s. */
+const struct conf_value *conf_value_of(const struct conf *c, enum opt_id id,
+				       const struct conf_who *who);
+
 /* What a line of a file said about an option, before conversion. */
 struct conf_raw {
 	const char *text; /* NULL: not set */

@@ -84,6 +84,8 @@ const struct metric_row metric_rows[METRICS] = {
 		"Times a message stayed in the queue because its client's name is not known."),
 	COUNTER(HOST_NAMES_GIVEN_UP, "host_names_given_up_total",
 		"Messages judged without the name of their client."),
+	COUNTER(SPLITS, "messages_split_total",
+		"Messages whose recipients disagreed, made several."),
 	COUNTER(THROTTLE_CHARGED, "throttle_charged_messages_total",
 		"Messages whose sender was charged for what they cost."),
 	PENALTIES(SLOWER, "slower"),

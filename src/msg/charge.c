@@ -24,15 +24,15 @@ static void charge(struct msg *m, const struct charge_facts *f)
 }
 
 /* Each reason once a message, however many parts have it. */
-void charge_scanned(struct msg *m)
+void charge_scanned(struct msg *m, const struct facts *scanned)
 {
 	/* A worker that was taken over may tell any time; it did not use more than went by. */
-	struct charge_facts f = { .cpu_us = MIN_OF(m->facts->cpu_us, m->scan_ns / 1000),
-				  .expanded_bytes = m->facts->expanded_bytes };
+	struct charge_facts f = { .cpu_us = MIN_OF(scanned->cpu_us, m->scan_ns / 1000),
+				  .expanded_bytes = scanned->expanded_bytes };
 
-	for (size_t i = 0; i < m->facts->findings_n; i++)
-		f.n[reasons[m->facts->findings[i].kind]] = 1;
-	if (m->facts->limit_hit != BUDGET_NONE)
+	for (size_t i = 0; i < scanned->findings_n; i++)
+		f.n[reasons[scanned->findings[i].kind]] = 1;
+	if (scanned->limit_hit != BUDGET_NONE)
 		f.n[CHARGE_BOMB] = 1;
 	charge(m, &f);
 }

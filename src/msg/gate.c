@@ -97,6 +97,7 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		return r;
 	commit_init(&g->commit, g);
 	census_init(&g->census, g);
+	split_init(&g->splitter, g);
 	intake_init(&g->intake, g);
 	intake_start(&g->intake);
 	loop_set_before_wait(l, pool_before_wait, &g->pool);

@@ -8,6 +8,8 @@
  *   pool.c      zygotes and workers: hand out, reap, crashes, time limits
  *   commit.c    many messages, one sync
  *   hold.c      into quarantine
+ *   recipients.c  recipients to whom rulesets give different values: judged each, then compared
+ *   split.c     one message becomes several in the incoming queue
  *   charge.c    what a message cost, to the account of its sender
  *   kick.c      tell the MTA
  *   census.c    how many messages are in the queues, when somebody asks
@@ -17,6 +19,7 @@
 #define MSG_INTERNAL_H
 
 #include "action/edit.h"
+#include "conf/recipients.h"
 #include "core/arena.h"
 #include "loop/copy.h"
 #include "loop/jobs.h"
@@ -41,6 +44,8 @@ enum msg_state {
 	MSG_COPYING,    /* on its way into a hidden quarantine directory */
 	MSG_STAGED,     /* written, invisible, not yet synced; waits for its commit group */
 	MSG_COMMITTING, /* the group syncs, publishes, syncs, removes, syncs */
+	MSG_SPLITTING,  /* more messages are made of it, hidden, then visible */
+	MSG_SPLIT,      /* in the incoming queue, as several */
 	MSG_DONE,       /* out of the incoming queue */
 	MSG_RELEASED,   /* still in the incoming queue, exactly as found */
 	MSG_STATES
@@ -49,7 +54,9 @@ enum msg_state {
 struct dns;
 struct gate;
 struct lookup;
+struct recipients;
 struct site;
+struct splitting;
 struct worker;
 
 struct msg {
@@ -66,10 +73,13 @@ struct msg {
 	struct decision decision;
 	struct timespec body_mtime; /* when it was claimed */
 	struct facts *facts;        /* NULL: not scanned */
-	size_t dir_i;               /* of site->in */
-	unsigned place, attempts;   /* in the attempts ledger; attempts made, this one included */
-	bool alone;                 /* is retried: shares no worker */
-	bool failed_attempt;        /* ends in RELEASED as a failed attempt */
+	struct arena *scan_arena;   /* for one scan: @arena, or one that is used again and again */
+	struct recipients *recipients; /* NULL: all of them are alike */
+	struct splitting *splitting;   /* NULL: not in SPLITTING or SPLIT */
+	size_t dir_i;                  /* of site->in */
+	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
+	bool alone;               /* is retried: shares no worker */
+	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
 	struct lookup *lookup; /* RESOLVING: in the arena */
 	struct err why;        /* set when it ends in RELEASED */
@@ -118,6 +128,8 @@ struct site_out { /* an outgoing directory; a ruleset can name several */
 	unsigned ids_n, ids_cap;
 };
 
+#define RECIPIENT_OPTIONS_MAX 256
+
 struct site {
 	unsigned refs;
 	struct conf *conf;
@@ -131,6 +143,9 @@ struct site {
 	gid_t quarantine_gid;
 	mode_t quarantine_mode;
 	size_t arena_bytes; /* ceiling of a message's memory in the gateway */
+	/* Options that the way of a message depends on and that can differ by recipient. */
+	enum opt_id recipient_ids[RECIPIENT_OPTIONS_MAX];
+	size_t recipient_ids_n;
 };
 
 int site_new(struct site **ret_s, struct conf *c, struct err *err) MUST_CHECK;
@@ -182,6 +197,9 @@ void intake_rescan(struct intake *in);
 void intake_retry(struct intake *in, size_t dir_i, const char *id);
 /* Try @id again at @due_ns: it failed an attempt. */
 void intake_retry_at(struct intake *in, size_t dir_i, const char *id, uint64_t due_ns);
+
+/* A message of ours is new in the queue: claim it soon, whatever the watch sees. */
+void intake_add(struct intake *in, size_t dir_i, const char *id);
 
 /* --- pool.c --- */
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_UP, WORKER_ENDING };
@@ -300,7 +318,7 @@ void life_scan_failed(struct msg *m, bool blame);
 const char *life_state_name(enum msg_state s);
 
 /* --- charge.c --- */
-void charge_scanned(struct msg *m);
+void charge_scanned(struct msg *m, const struct facts *scanned);
 /* It cost a scan worker its life. */
 void charge_worker(struct msg *m);
 
@@ -324,6 +342,44 @@ bool resolve_begin(struct msg *m);
 /* Give up what waits for a name (drain). */
 void resolve_release_all(struct gate *g);
 void resolve_measure(const struct gate *g);
+
+/* Facts of a scan: what life_scanned() and the log say of them. */
+void life_log_facts(struct msg *m);
+enum edit_outcome life_mark_of(const struct decision *d, bool has_facts);
+
+/* --- recipients.c --- */
+void recipients_options(struct site *s);
+/* Sort the recipients of a message that has several; m->recipients is set when they differ. */
+int recipients_begin(struct msg *m, struct err *err) MUST_CHECK;
+/* Ask for the next scan, or, when nobody needs one any more, go on to JUDGED. */
+void recipients_next(struct msg *m);
+/* The scan that recipients_next() wanted is done; @f is in m->scan_arena. */
+void recipients_scanned(struct msg *m, const struct facts *f);
+/* It came to nothing: nobody who needs a scan gets one in this attempt. */
+void recipients_scan_failed(struct msg *m);
+/* How many messages it must become: 1, unless they disagree. *@ret_part_of: for
+ * queue_split_begin(), in m->arena; *@ret_defer: part 0, which keeps the id, cannot go on now,
+ * m->why says why. */
+int recipients_parts(struct msg *m, const uint32_t **ret_part_of, size_t *ret_parts,
+		     bool *ret_defer, struct err *err) MUST_CHECK;
+bool recipients_disagree(const struct msg *m);
+void recipients_log(const struct msg *m, const struct queue_split *s);
+void recipients_free(struct msg *m);
+
+/* --- split.c --- */
+#define SPLITS_MAX 4 /* at one time: each has up to 2 files open for each new message */
+
+struct splitter {
+	struct gate *gate;
+	struct msg *waiting, **tail;
+	unsigned running;
+	struct queue_numbers numbers;
+};
+
+void split_init(struct splitter *s, struct gate *g);
+void split_run(struct msg *m);
+/* The ids that @m became, its own first. */
+size_t split_ids(const struct msg *m, const char (**ret_ids)[QUEUE_ID_MAX]);
 
 /* --- hold.c --- */
 void hold_begin(struct msg *m);
@@ -389,6 +445,7 @@ struct gate {
 	struct census census;
 	struct pool pool;
 	struct commit commit;
+	struct splitter splitter;
 	struct kick kick;
 	struct resolve resolve;
 	struct msg *all;

@@ -40,7 +40,7 @@ static int head_text(struct msg *m, struct bytes *ret_head)
 	for (size_t i = 0; i < l->n; i++)
 		if (!l->v[i].deleted)
 			n += l->v[i].text.n + 1;
-	p = at = arena_alloc(m->arena, n);
+	p = at = arena_alloc(m->scan_arena, n);
 	if (p == NULL)
 		return err_set(&m->why, ERR_LIMIT, -ENOMEM, "headers of %zu bytes", n);
 	for (size_t i = 0; i < l->n; i++) {
@@ -327,7 +327,7 @@ static int take_one(struct worker *w)
 		distrust(w, &err);
 		return -EBADMSG;
 	}
-	r = wire_get_facts(result, m->arena, &facts, &err);
+	r = wire_get_facts(result, m->scan_arena, &facts, &err);
 	worker_give_back(w, m);
 	if (r < 0) {
 		m->why = err;

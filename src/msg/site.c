@@ -102,6 +102,7 @@ static int read_settings(struct site *s, struct err *err)
 		.received_ip_header = received_header(c),
 		.header_max_bytes = (uint64_t)conf_num(c, OPT_MAXIMUM_HEADER_BYTES, NULL) * 2,
 		.owner = geteuid(),
+		.sweep = true,
 	};
 	r = dns_check_servers(conf_str(c, OPT_DNS_SERVERS, NULL), err);
 	if (r < 0)
@@ -259,6 +260,7 @@ int site_new(struct site **ret_s, struct conf *c, struct err *err)
 		r = check_quarantine(s, err);
 	if (r < 0)
 		return r;
+	recipients_options(s);
 	*ret_s = TAKE(s);
 	return 0;
 }

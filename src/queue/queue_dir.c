@@ -251,6 +251,8 @@ static int next_in_sub(struct queue_dir *d, struct queue_cursor *c, unsigned *sl
 		--*slice;
 		if (d->ops->name_to_id(d, ent->d_name, true, ret_id))
 			return 1;
+		if (c == &d->listing && d->set.sweep && d->ops->sweep != NULL)
+			d->ops->sweep(d, &d->subs[c->sub], ent->d_name);
 	}
 	return -EAGAIN;
 }

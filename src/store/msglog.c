@@ -114,6 +114,7 @@ static void build(struct str *s, const struct msglog_record *r, bool with_facts)
 	jout_object(&j, NULL);
 	put_text(&j, "id", r->id);
 	put_text(&j, "out_id", r->out_id);
+	put_text(&j, "split_from", r->split_from);
 	jout_member_int(&j, "received", r->received_s);
 	jout_member_int(&j, "finished", r->finished_s);
 	jout_member_num(&j, "size", r->size_bytes);

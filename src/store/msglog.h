@@ -18,9 +18,10 @@ struct msglog;
 
 /* Strings may be hostile bytes: they are escaped. NULL leaves a member out. */
 struct msglog_record {
-	const char *id;      /* in the incoming queue; never NULL */
-	const char *out_id;  /* in the outgoing queue */
-	const char *outcome; /* "deliver" ...; never NULL */
+	const char *id;         /* in the incoming queue; never NULL */
+	const char *out_id;     /* in the outgoing queue */
+	const char *split_from; /* id of the message whose recipients disagreed; NULL: none */
+	const char *outcome;    /* "deliver" ...; never NULL */
 	const char *why;
 	const char *from; /* envelope, lower case; "" is the null sender */
 	const char *const *to;
