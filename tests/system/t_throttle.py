@@ -101,6 +101,22 @@ def charging(site):
     tap.equal(site.throttle("decide", ATTACKER).get("decision"), "refuse", "eight bombs: nothing more from it")
 
 
+def has_faults(site):
+    with open(os.path.join(site.gate.build, "sallyportd"), "rb") as f:
+        return b"X-Sallyport-Test:" in f.read()
+
+
+def worker_deaths(site):
+    """Poison: each of its three attempts costs a worker, and the sender what that is worth."""
+    if not has_faults(site):
+        tap.skip("a message that kills its worker is charged", "a build without fault points")
+        return
+    site.writer.write(b"X-Sallyport-Test: crash\n" + BOMB["clean"], client_ip="192.0.6.6")
+    site.settle()
+    tap.equal(site.reasons("192.0.6.6"), {"lost scan workers": 3}, "a message that kills its worker is charged")
+    tap.equal(site.level("192.0.6.6"), "few", "  for each attempt")
+
+
 def lists(site):
     for name, prefix, more in (("allow", "192.0.2.128/25", []), ("deny", "2001:db8:bad::/48", ["--for", "1h"]),
                                ("penalty", "192.0.3.0/24", ["--level", "few", "--for", "2h"])):
@@ -184,6 +200,7 @@ def in_user_space(folder):
     try:
         site.gate.start()
         charging(site)
+        worker_deaths(site)
         lists(site)
         restarts(site)
         reloading(site)
