@@ -8,6 +8,7 @@ by the kernel, others are not.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -99,6 +100,11 @@ def charging(site):
         site.send("bomb", ATTACKER)
     site.settle()
     tap.equal(site.throttle("decide", ATTACKER).get("decision"), "refuse", "eight bombs: nothing more from it")
+
+
+def read_text(path):
+    with open(path, encoding="ascii") as f:
+        return f.read()
 
 
 def has_faults(site):
@@ -313,7 +319,8 @@ def refused(site, net, counts):
 
 def kept_in_kernel(site, net):
     kept = site.gate.path("state", "throttle.state")
-    wait.until(lambda: ATTACKER in open(kept, encoding="ascii").read(), 10, "the penalty in the state file")
+    wait.until(lambda: re.search(rf"^account {re.escape(ATTACKER)} \d+ 3 ", read_text(kept), re.M), 10,
+               "the last level in the state file")
     pid = site.gate.pid("gateway")
     os.kill(pid, signal.SIGKILL)
     tap.equal(net.connect(ATTACKER), "refused", "while the gateway is down it is refused, too")
