@@ -292,9 +292,18 @@ static void add_counts(struct jout *j, const struct throttle_counts *counts)
 	jout_member_num(j, "events_lost", counts->events_lost);
 }
 
+static void add_entries(struct jout *j, const struct throttle_status *s)
+{
+	jout_object(j, "entries");
+	for (int l = THROTTLE_LIST_ALLOW; l <= THROTTLE_LIST_PENALTY; l++)
+		jout_member_num(j, throttle_list_name((enum throttle_list)l), s->lists[l]);
+	jout_end(j);
+}
+
+static const char *const modes[] = { "no", "account", "enforce" };
+
 int ctl_throttle_stats(struct ctl *c, const json_t *request UNUSED, struct jout *j, struct err *err)
 {
-	static const char *const modes[] = { "no", "account", "enforce" };
 	struct throttle_status s;
 	int r = has_throttle(c, err);
 
@@ -312,14 +321,65 @@ int ctl_throttle_stats(struct ctl *c, const json_t *request UNUSED, struct jout 
 		jout_end(j);
 	}
 	jout_end(j);
-	jout_object(j, "entries");
-	for (int l = THROTTLE_LIST_ALLOW; l <= THROTTLE_LIST_PENALTY; l++)
-		jout_member_num(j, throttle_list_name((enum throttle_list)l), s.lists[l]);
-	jout_end(j);
+	add_entries(j, &s);
 	jout_member_num(j, "accounts", s.accounts);
 	jout_member_num(j, "penalised", s.penalised);
 	jout_member_num(j, "evicted", s.evicted);
 	if (s.has_counts)
 		add_counts(j, &s.counts);
 	return 0;
+}
+
+/* --- for the live view --- */
+
+#define TOP_SOURCES 10
+
+static uint64_t verdict_sum(const struct throttle_status *s, enum throttle_verdict v)
+{
+	uint64_t n = 0;
+
+	for (int l = 0; l < THROTTLE_LAYERS; l++)
+		n += s->counts.n[l][v];
+	return n;
+}
+
+static void add_refused(struct jout *j, const struct throttle_status *s)
+{
+	static const struct {
+		const char *name;
+		enum throttle_verdict verdict;
+	} rows[] = { { "denied", THROTTLE_DROP_DENIED },
+		     { "penalty", THROTTLE_DROP_PENALTY },
+		     { "rate", THROTTLE_DROP_RATE },
+		     { "concurrent", THROTTLE_DROP_CONCURRENT } };
+
+	jout_object(j, "refused");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		jout_member_num(j, rows[i].name, verdict_sum(s, rows[i].verdict));
+	jout_end(j);
+}
+
+void ctl_put_throttle(struct ctl *c, struct jout *j)
+{
+	struct account_source sources[TOP_SOURCES];
+	struct throttle_status s;
+	size_t n;
+
+	if (c->throttle == NULL)
+		return;
+	throttle_status(c->throttle, &s);
+	n = throttle_costliest(c->throttle, sources, TOP_SOURCES);
+	jout_object(j, "throttle");
+	member_text(j, "mode", modes[s.mode]);
+	member_text(j, "method", throttle_method_name(s.method));
+	jout_member_num(j, "accounts", s.accounts);
+	jout_member_num(j, "penalised", s.penalised);
+	add_entries(j, &s);
+	if (s.has_counts)
+		add_refused(j, &s);
+	jout_array(j, "sources");
+	for (size_t i = 0; i < n; i++)
+		add_account(c, j, NULL, &sources[i]);
+	jout_end(j);
+	jout_end(j);
 }

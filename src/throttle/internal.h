@@ -48,6 +48,7 @@ struct throttle {
 	/* state file */
 	char *path;
 	bool dirty, restoring;
+	bool unwritten; /* the last writing failed, which was said */
 	bool urgent;    /* a level changed: a crash must not lose it */
 	unsigned ticks; /* since it was written */
 };

@@ -91,9 +91,10 @@ void keep_write(struct throttle *t)
 	else
 		r = write_file(t->path, str_bytes(&w.out), &err);
 	str_fini(&w.out);
-	if (r < 0)
+	if (r < 0 && !t->unwritten)
 		log_warning("Throttle State File = %s: %s; a restart forgives what is owed",
 			    t->path, err.text);
+	t->unwritten = r < 0;
 }
 
 /* --- reading --- */
