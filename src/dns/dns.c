@@ -158,7 +158,7 @@ static void answered(void *arg, int status, int timeouts UNUSED, unsigned char *
 	struct question *x = arg;
 	struct dns *d = x->dns;
 	struct bytes b = bytes_of(wire, wire_n < 0 || wire == NULL ? 0 : (size_t)wire_n);
-	uint32_t ttl_s;
+	uint32_t ttl_s = 0;
 
 	if (d->closing)
 		return;
