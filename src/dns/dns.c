@@ -159,6 +159,7 @@ static void answered(void *arg, int status, int timeouts UNUSED, unsigned char *
 	struct dns *d = x->dns;
 	struct bytes b = bytes_of(wire, wire_n < 0 || wire == NULL ? 0 : (size_t)wire_n);
 	uint32_t ttl_s = 0;
+	struct dns_answer *a;
 
 	if (d->closing)
 		return;
@@ -169,7 +170,8 @@ static void answered(void *arg, int status, int timeouts UNUSED, unsigned char *
 		enqueue(d, x);
 		return;
 	case ARES_SUCCESS:
-		learn(d, x, answer_read(x->type, x->name, b, &ttl_s), ttl_s);
+		a = answer_read(x->type, x->name, b, &ttl_s); /* before ttl_s is read */
+		learn(d, x, a, ttl_s);
 		return;
 	case ARES_ENODATA:
 	case ARES_ENOTFOUND:
