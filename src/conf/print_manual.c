@@ -5,6 +5,8 @@
 static const char head[] =
 	".\\\" Made from the option table by scripts/gen-conf; do not edit.\n"
 	".TH SALLYPORT.CONF 5 \"\" \"Sallyport\" \"File formats\"\n"
+	".\\\" Long paths would tear holes into adjusted lines.\n"
+	".ad l\n"
 	".SH NAME\n"
 	"sallyport.conf \\- configuration of the Sallyport mail security gateway\n"
 	".SH DESCRIPTION\n"
