@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "conf/conf_internal.h"
+#include "conf/networks.h"
 #include "core/cpus.h"
 #include "core/num.h"
 
@@ -313,6 +314,14 @@ static void warn_unknown_word(struct parse *p)
 			 p->opt->words);
 }
 
+static bool are_ports(struct parse *p)
+{
+	uint16_t ports[CONF_PORTS_MAX];
+
+	return conf_ports_parse(p->text, ports) >= 0 ||
+	       bad(p, "a list of at most 16 TCP ports from 1 to 65535");
+}
+
 /* "auto", "" or a list of numbers; a loop runs on one core only. */
 static bool is_cpu_list(struct parse *p)
 {
@@ -355,7 +364,13 @@ static bool parse_text(struct parse *p)
 	join_header_name(p, s);
 	p->v->text = s;
 	warn_unknown_word(p);
-	return (p->opt->flags & OPT_NAMES_FILES) == 0 || keep_words(p, true);
+	if ((p->opt->flags & OPT_PORTS) != 0 && !are_ports(p))
+		return false;
+	if ((p->opt->flags & OPT_NAMES_FILES) != 0 && !keep_words(p, true))
+		return false;
+	if ((p->opt->flags & OPT_NETWORKS) != 0 && p->check)
+		conf_networks_check(p->l, p->opt->name, p->text, p->at);
+	return true;
 }
 
 static bool (*const parsers[])(struct parse *p) = {

@@ -161,3 +161,9 @@ void ctl_set_gate(struct ctl *c, struct gate *g)
 	if (c != NULL)
 		c->gate = g;
 }
+
+void ctl_set_throttle(struct ctl *c, struct throttle *t)
+{
+	if (c != NULL)
+		c->throttle = t;
+}

@@ -114,11 +114,12 @@ static void put_gate(struct ctl *c, struct jout *j)
 	jout_end(j);
 }
 
-void ctl_top(struct ctl *c, struct jout *j)
+int ctl_top(struct ctl *c, const json_t *request UNUSED, struct jout *j, struct err *err UNUSED)
 {
 	jout_member_str(j, "version", bytes_str(SALLYPORT_VERSION));
 	jout_member_num(j, "uptime_ms", (loop_now_ns(c->loop) - c->began_ns) / NS_PER_MS);
 	put_gate(c, j);
 	put_totals(c, j);
 	metrics_stages_json(c->metrics, j, "stages");
+	return 0;
 }

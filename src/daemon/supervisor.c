@@ -23,9 +23,11 @@
 #include "daemon/channel.h"
 #include "daemon/children.h"
 #include "daemon/files.h"
+#include "daemon/kernel_side.h"
 #include "daemon/refresh.h"
 #include "daemon/roles.h"
 #include "daemon/web.h"
+#include "throttle/kernel.h"
 
 #define STOP_NS       (UINT64_C(60) * 1000000000) /* for mail in hand; then they are killed */
 #define LIVED_WELL_NS (UINT64_C(10) * 1000000000)
@@ -48,7 +50,8 @@ struct supervisor {
 	uint64_t look_ns[CONF_BACK_ENDS]; /* when to ask for the serial number again */
 	bool unseen[CONF_BACK_ENDS];      /* the last time it could not be had */
 	struct children children;
-	int channel; /* to the gateway; -1: it is not running */
+	struct throttle_kernel *kernel; /* NULL: nothing refuses connections */
+	int channel;                    /* to the gateway; -1: it is not running */
 	int signal_fd, pid_fd, listen_fd;
 	bool ever_ready, stopping, want_zygote, want_gateway;
 	uint64_t stop_ns, start_ns, pause_ns; /* when to kill; when to start again; growing pause */
@@ -104,8 +107,9 @@ static int start_gateway(struct supervisor *s, struct err *err)
 	s->channel = pair[0];
 	s->want_gateway = false;
 	s->want_zygote = true;
-	if (s->listen_fd < 0)
-		return 0;
+	r = kernel_side_tell(s->kernel, s->channel, err);
+	if (r < 0 || s->listen_fd < 0)
+		return r;
 	r = channel_send(s->channel, &m, &s->listen_fd, 1, err);
 	return r < 0 ? r : hand_pages(s, err);
 }
@@ -400,6 +404,9 @@ static void handle(struct supervisor *s, const struct channel_msg *m)
 	case CHANNEL_RELOAD:
 		reload(s);
 		break;
+	case CHANNEL_REFUSE:
+		kernel_side_refuse(s->kernel, m);
+		break;
 	default:
 		break;
 	}
@@ -414,8 +421,8 @@ static void channel_event(struct supervisor *s)
 	while (r == 1) {
 		r = channel_recv(s->channel, &m, fds, &err);
 		if (r == 1) {
-			fd_close(&fds[0]);
-			fd_close(&fds[1]);
+			for (int i = 0; i < CHANNEL_FDS_MAX; i++)
+				fd_close(&fds[i]);
 			handle(s, &m);
 		}
 	}
@@ -559,6 +566,8 @@ static int set_up(struct supervisor *s, struct err *err)
 	if (r >= 0)
 		r = s->listen_fd = files_listen(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL),
 						conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
+	if (r >= 0)
+		s->kernel = kernel_side_open(s->conf);
 	return MIN_OF(r, 0);
 }
 
@@ -592,6 +601,7 @@ int supervisor_main(const struct daemon_options *o)
 		files_pid_remove(conf_str(s.conf, OPT_PID_FILE, NULL));
 		(void)unlink(conf_str(s.conf, OPT_CONTROL_SOCKET, NULL));
 	}
+	throttle_kernel_close(&s.kernel);
 	web_fini(&s.web);
 	refresh_stop(&s.refresh);
 	fd_close(&s.channel);

@@ -25,6 +25,13 @@ const struct metric_row metric_rows[METRICS] = {
 #define UNFINISHED(id_, value_)                                                                    \
 	LABELLED(UNFINISHED_##id_, "unfinished_" value_ "_total", "unfinished_checks_total",       \
 		 "check", value_, "Messages kept in the queue because a check did not finish.")
+#define PENALTIES(id_, value_)                                                                     \
+	LABELLED(THROTTLE_##id_, "throttle_penalties_" value_ "_total",                            \
+		 "throttle_penalties_total", "level", value_,                                      \
+		 "Penalties that sources got for what their mail cost.")
+#define REFUSED(id_, value_)                                                                       \
+	LABELLED(THROTTLE_REFUSED_##id_, "throttle_refused_" value_ "_total",                      \
+		 "throttle_refused_total", "verdict", value_, "Connections the kernel refused.")
 /* In microseconds: @name_ in JSON, @family_ in seconds for Prometheus. */
 #define HISTOGRAM(id_, name_, family_, help_)                                                      \
 	[METRIC_##id_] = { name_, help_, METRIC_HISTOGRAM, family_, NULL, NULL }
@@ -77,11 +84,25 @@ const struct metric_row metric_rows[METRICS] = {
 		"Times a message stayed in the queue because its client's name is not known."),
 	COUNTER(HOST_NAMES_GIVEN_UP, "host_names_given_up_total",
 		"Messages judged without the name of their client."),
-	COUNTER(SPLITS, "messages_split_total", "Messages whose recipients disagreed, made several."),
+	COUNTER(SPLITS, "messages_split_total",
+		"Messages whose recipients disagreed, made several."),
+	COUNTER(THROTTLE_CHARGED, "throttle_charged_messages_total",
+		"Messages whose sender was charged for what they cost."),
+	PENALTIES(SLOWER, "slower"),
+	PENALTIES(FEW, "few"),
+	PENALTIES(NOTHING, "nothing"),
+	REFUSED(DENIED, "denied"),
+	REFUSED(PENALTY, "penalty"),
+	REFUSED(RATE, "rate"),
+	REFUSED(CONCURRENT, "concurrent"),
+	COUNTER(THROTTLE_EVICTED, "throttle_accounts_evicted_total",
+		"Accounts of senders given up because the table was full."),
 	GAUGE(IN_FLIGHT, "messages_in_flight", "Messages in hand."),
 	GAUGE(WORKERS_UP, "workers_up", "Scan workers that are ready or at work."),
 	GAUGE(RESOLVING, "messages_resolving", "Messages that wait for their client's name."),
 	GAUGE(DNS_IN_FLIGHT, "dns_in_flight", "Questions under way or waiting."),
+	GAUGE(THROTTLE_SOURCES, "throttle_accounts", "Senders and networks that have an account."),
+	GAUGE(THROTTLE_PENALISED, "throttle_penalised", "Senders and networks with a penalty."),
 	HISTOGRAM(QUEUE_WAIT_US, "queue_wait_microseconds", "queue_wait_seconds",
 		  "How long messages wait for a worker."),
 	HISTOGRAM(SCAN_US, "scan_microseconds", "scan_seconds",

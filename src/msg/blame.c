@@ -41,6 +41,7 @@ void worker_return_jobs(struct worker *w, bool guilty, const char *why)
 		worker_give_back(w, m);
 		if (why != NULL && ((guilty && (running & (1u << i)) != 0) || m->alone)) {
 			(void)err_set(&m->why, ERR_TEMP, -ECONNABORTED, "%s", why);
+			charge_worker(m);
 			life_scan_failed(m, true);
 		} else {
 			wait_again(m);

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "msg/internal.h"
 #include "store/msglog.h"
+#include "throttle/throttle.h"
 
 void gate_event(struct gate *g, enum gate_event e, const char *text)
 {
@@ -148,10 +149,16 @@ void gate_switch_site(struct gate *g, struct site *s)
 	intake_stop(&g->intake);
 	site_unref(&g->site);
 	g->site = site_ref(s);
+	throttle_reload(g->throttle, s->conf);
 	resolve_configure(&g->resolve);
 	if (!g->draining)
 		intake_start(&g->intake);
 	log_info("Configuration reloaded");
+}
+
+void gate_set_throttle(struct gate *g, struct throttle *t)
+{
+	g->throttle = t;
 }
 
 void gate_drain(struct gate *g)
@@ -197,6 +204,7 @@ void gate_measure(struct gate *g)
 	census_take(&g->census);
 	metrics_set(g->metrics, METRIC_IN_FLIGHT, g->in_flight);
 	metrics_set(g->metrics, METRIC_WORKERS_UP, pool_up_n(&g->pool));
+	throttle_measure(g->throttle);
 	resolve_measure(g);
 }
 

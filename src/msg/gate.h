@@ -32,6 +32,10 @@ void gate_free(struct gate **g);
 int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_path, int bundle_fd,
 		    struct err *err) MUST_CHECK;
 
+struct throttle;
+/* Whom to charge senders with; NULL: nobody. It must live as long as the gate. */
+void gate_set_throttle(struct gate *g, struct throttle *t);
+
 /* Take no more messages; release those that no worker has begun. */
 void gate_drain(struct gate *g);
 /* Nothing in flight. */

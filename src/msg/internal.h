@@ -10,6 +10,7 @@
  *   hold.c      into quarantine
  *   recipients.c  recipients to whom rulesets give different values: judged each, then compared
  *   split.c     one message becomes several in the incoming queue
+ *   charge.c    what a message cost, to the account of its sender
  *   kick.c      tell the MTA
  *   census.c    how many messages are in the queues, when somebody asks
  *   site.c      all that is made from one configuration snapshot
@@ -317,6 +318,13 @@ void life_scanned(struct msg *m, const struct facts *f);
 void life_scan_failed(struct msg *m, bool blame);
 const char *life_state_name(enum msg_state s);
 
+/* --- charge.c --- */
+void charge_scanned(struct msg *m, const struct facts *scanned);
+/* The findings of a message that had several scans: m->recipients. */
+void charge_found(struct msg *m, const struct facts *scanned);
+/* It cost a scan worker its life. */
+void charge_worker(struct msg *m);
+
 /* --- resolve.c --- */
 struct resolve {
 	struct gate *gate;
@@ -442,7 +450,8 @@ struct gate {
 	struct metrics *metrics;
 	struct site *site; /* for new messages */
 	struct attempts *attempts;
-	struct msglog *msglog; /* NULL: none wanted */
+	struct msglog *msglog;     /* NULL: none wanted */
+	struct throttle *throttle; /* NULL: none wanted */
 	struct intake intake;
 	struct census census;
 	struct pool pool;

@@ -441,6 +441,7 @@ void life_scanned(struct msg *m, const struct facts *f)
 	count_stages(m, f);
 	metrics_add(m->gate->metrics, METRIC_EXPANDED_BYTES, f->expanded_bytes);
 	metrics_add(m->gate->metrics, METRIC_CACHE_HITS, f->cache_hits);
+	charge_scanned(m, f);
 	if (m->recipients != NULL) {
 		recipients_scanned(m, f);
 		return;

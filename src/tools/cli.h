@@ -64,6 +64,8 @@ int cmd_stats(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_throttle(int argc, char **argv);
 
 /* MailScanner's own switches (spec a9), for sallyportd under whatever name. */
 bool cli_is_mailscanner_switch(int argc, char **argv);
