@@ -321,6 +321,8 @@ const char *life_state_name(enum msg_state s);
 
 /* --- charge.c --- */
 void charge_scanned(struct msg *m, const struct facts *scanned);
+/* The findings of a message that had several scans: m->recipients. */
+void charge_found(struct msg *m, const struct facts *scanned);
 /* It cost a scan worker its life. */
 void charge_worker(struct msg *m);
 
