@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bpf/conn_throttle.bpf.c - the programs that refuse. docs/throttle.md says which does what, and
- * why.
+ * bpf/conn_throttle.bpf.c - the programs that refuse. docs/throttle-kernel.md says which does what,
+ * and why.
  *
  * Nothing here reads kernel structures: it loads where the kernel has no type information. The
  * clock is that of the last tick: a few milliseconds late, and a fifth of the cost.

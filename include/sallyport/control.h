@@ -7,11 +7,11 @@
  * Every answer has "ok"; false comes with "error", a sentence for people.
  *
  *   status   "version", "generation", "engine", "in_flight", "in_flight_max", "workers",
- *            "workers_up", "draining", "dirs" [path]
- *   queue    "messages" [{"id", "state", "from", "size", "age_ms", "attempts", "why"}]: in hand
- * now; "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again; "dirs" [path]
- *   stats    "metrics" {name: number, or {"count", "sum_us", "p50_us", "p99_us"}}
- *            "stages" [as in top], "workers" [{"worker", "messages", "cpu_us", "deaths"}] in it
+ *            "workers_up", "scan_threads" (in each worker), "loop_core" (left out: any),
+ * "draining", "dirs" [path] queue    "messages" [{"id", "state", "from", "size", "age_ms",
+ * "attempts", "why"}]: in hand now; "attempts" [{"id", "count", "next_in_s"}]: failed before, will
+ * be tried again; "dirs" [path] stats    "metrics" {name: number, or {"count", "sum_us", "p50_us",
+ * "p99_us"}} "stages" [as in top], "workers" [{"worker", "messages", "cpu_us", "deaths"}] in it
  *   metrics  "content_type", "page": the page for Prometheus, text format 0.0.4
  *   top      what a live view shows; it computes rates from the totals of two answers:
  *            "version", "uptime_ms" (of the gateway), "engine", "draining", "in_flight",
@@ -20,9 +20,10 @@
  *            then), "in_hand", "oldest_s" (age of the oldest in hand; missing: none)}];
  *            "workers" [{"worker", "pid", "core" (-1: any), "state", "id" and "age_ms" (of what it
  *            works on; missing: nothing), "in_hand", "messages", "cpu_us", "deaths" (totals of that
- *            worker's number), "retiring" (true or missing)}]: one for each worker, or for each
- *            message a worker with several scan threads works on. State: S starting, E ending,
- *            I idle, R reading, P parsing, A archives, N names and types, V viruses, C content;
+ *            number), "retiring" (true or missing)}]: one for each scan thread, counted over all
+ *            workers; threads of one worker share its pid, and its deaths stand with the first.
+ *            State: S starting, E ending, I idle, R reading, P parsing, A archives, N names and
+ *            types, V viruses, C content;
  *            "totals" {"delivered", "quarantined", "deferred", "other", "bytes", "expanded_bytes",
  *            "scan_cpu_us", "cache_hits", "attempts_failed", "worker_deaths", "worker_timeouts",
  *            "commits", "syncs"};

@@ -135,17 +135,21 @@ const char *conf_value_expected(struct conf_loader *l, enum opt_id id);
 /* database.c: options and rulesets from SQL and LDAP (spec a7). */
 void conf_database_read(struct conf_loader *l);
 /* Whether @text names a ruleset in a database (spec a4), and reading it as ruleset_load() does. */
-bool conf_database_has_ruleset(struct conf_loader *l, const char *text);
+bool conf_database_has_ruleset(struct conf_loader *l, const char *text, struct conf_place at);
 bool conf_database_ruleset(struct conf_loader *l, enum opt_id id, const char *name,
 			   struct conf_place at);
 
 /* secret.c: what must be in no bundle. Any key may be given, and lines that are comments. */
 void conf_hide_comment(struct conf_loader *l, struct bytes line);
-void conf_hide_value(struct conf_loader *l, enum opt_id id, struct bytes value,
+void conf_hide_value(struct conf_loader *l, struct bytes key, struct bytes value,
 		     struct bytes to_line_end);
+/* A line that makes no sense may still be about a password: messages do not show it. */
+bool conf_mentions_password(struct bytes text);
 /* The value of an option that may not be shown. */
 #define CONF_HIDDEN "(hidden)"
 
+/* What a place's number counts: "line" or "row". */
+const char *conf_place_unit(const char *file);
 #define CONF_PLACE_SQL  "SQL "
 #define CONF_PLACE_LDAP "LDAP "
 

@@ -155,6 +155,7 @@ static bool is_about_databases(enum opt_id id)
 	case OPT_LDAP_SERVER:
 	case OPT_LDAP_BASE:
 	case OPT_LDAP_SITE:
+	case OPT_SQL_CACHE_FILE:
 		return true;
 	default:
 		return false;
@@ -333,13 +334,20 @@ void conf_database_read(struct conf_loader *l)
 
 /* ---- rulesets ---- */
 
-bool conf_database_has_ruleset(struct conf_loader *l, const char *text)
+bool conf_database_has_ruleset(struct conf_loader *l, const char *text, struct conf_place at)
 {
-	struct bytes b = bytes_str(text);
+	struct bytes b = bytes_str(text), rest = b, word;
 	bool named = strstr(text, "customise") != NULL || strstr(text, "customize") != NULL ||
 		     (b.n > 8 && bytes_eq(bytes_from(b, b.n - 8), BYTES(".RuleSet")));
 
-	return named && (has_ldap(l) || asks_sql(l, CONF_QUERY_RULESET));
+	if (!named || has_ldap(l) || asks_sql(l, CONF_QUERY_RULESET))
+		return named;
+	if (bytes_next_word(&rest, &word) && word.n == b.n) /* a sentence may hold such a word */
+		conf_note_add(l, at,
+			      "'%s' looks like a ruleset in a database, but there is neither DB "
+			      "DSN with SQL Ruleset nor LDAP Server",
+			      SHOWN(b));
+	return false;
 }
 
 static void no_rules(struct conf_loader *l, enum opt_id id, const char *name, struct conf_place at)

@@ -298,14 +298,14 @@ static void read_line(struct conf_loader *l, struct bytes line, struct conf_plac
 		conf_fatal(l, at,
 			   "'%s' makes no sense here; expected 'Option = value', "
 			   "'%%name%% = text' or 'include FILE'",
-			   SHOWN(text));
+			   conf_mentions_password(text) ? "DB Password ..." : SHOWN(text));
 		return;
 	}
 	key = bytes_trim(bytes_head(text, (size_t)eq));
 	value = bytes_trim(bytes_from(text, (size_t)eq + 1));
 	value_at.column = value.n == 0 ? at.column + (unsigned)eq + 1 : column_of(line, value);
 	assign(l, key, value, at, value_at);
-	conf_hide_value(l, conf_is_variable(key) ? OPT_ROWS : opt_index_find(&l->index, key), value,
+	conf_hide_value(l, key, value,
 			bytes_from(line, (size_t)(text.p - line.p) + (size_t)eq + 1));
 }
 
@@ -409,9 +409,11 @@ static void convert(struct conf_loader *l, enum opt_id id)
 	set->set_at = raw->at;
 	if (raw->text == NULL || (*raw->text == '\0' && empty_is_missing(opt_rows[id].type)))
 		return;
-	if (is_function(raw->text))
+	if (id == OPT_DB_PASSWORD) /* any text is one, and none may be repeated in a message */
+		set->is_set = take_value(l, id);
+	else if (is_function(raw->text))
 		refuse_function(l, id);
-	else if (conf_database_has_ruleset(l, raw->text))
+	else if (conf_database_has_ruleset(l, raw->text, raw->at))
 		set->is_set = conf_database_ruleset(l, id, raw->text, raw->at);
 	else if (ruleset_is_meant(l, id, raw->text))
 		set->is_set = ruleset_load(l, id, raw->text, raw->at);

@@ -41,6 +41,7 @@ enum opt_flags {
 	OPT_CPU_LIST = 1u << 10, /* numbers such as 0,2-5, or one of its words */
 	OPT_NETWORKS = 1u << 11, /* its words are addresses, networks, or files of them */
 	OPT_PORTS = 1u << 12,    /* its words are TCP ports */
+	OPT_SERVERS = 1u << 13,  /* addresses with ports: conf/servers.h */
 };
 
 struct opt {

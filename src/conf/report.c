@@ -58,6 +58,11 @@ static bool is_row(const char *file)
 	       bytes_starts(bytes_str(file), BYTES(CONF_PLACE_LDAP));
 }
 
+const char *conf_place_unit(const char *file)
+{
+	return is_row(file) ? "row" : "line";
+}
+
 void conf_place_add(struct str *out, const char *file, unsigned line)
 {
 	str_addf(out, is_row(file) ? "%s row %u" : "%s:%u", file, line);

@@ -58,10 +58,27 @@ static void hide_sources(struct conf_loader *l, struct bytes value, unsigned dep
 	}
 }
 
-void conf_hide_value(struct conf_loader *l, enum opt_id id, struct bytes value,
+bool conf_mentions_password(struct bytes text)
+{
+	for (; text.n > 0; text = bytes_from(text, 1)) {
+		if (bytes_starts_nocase(text, BYTES("passw")))
+			return true;
+	}
+	return false;
+}
+
+/* A mistyped "DB Passwort" holds the password all the same. */
+static bool is_secret(const struct conf_loader *l, struct bytes key)
+{
+	enum opt_id id = opt_index_find(&l->index, key);
+
+	return id == OPT_DB_PASSWORD || (id == OPT_ROWS && conf_mentions_password(key));
+}
+
+void conf_hide_value(struct conf_loader *l, struct bytes key, struct bytes value,
 		     struct bytes to_line_end)
 {
-	if (id != OPT_DB_PASSWORD)
+	if (conf_is_variable(key) || !is_secret(l, key))
 		return;
 	hide_sources(l, value, 0);
 	hide(l, to_line_end);
@@ -77,6 +94,6 @@ void conf_hide_comment(struct conf_loader *l, struct bytes line)
 	while (text.n > 0 && (text.p[0] == '#' || ascii_is_space(text.p[0])))
 		text = bytes_from(text, 1);
 	eq = bytes_index(text, '=');
-	if (eq > 0 && opt_index_find(&l->index, bytes_head(text, (size_t)eq)) == OPT_DB_PASSWORD)
+	if (eq > 0 && is_secret(l, bytes_head(text, (size_t)eq)))
 		hide(l, bytes_from(text, (size_t)eq + 1));
 }

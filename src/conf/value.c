@@ -4,6 +4,7 @@
 
 #include "conf/conf_internal.h"
 #include "conf/networks.h"
+#include "conf/servers.h"
 #include "core/cpus.h"
 #include "core/num.h"
 
@@ -345,6 +346,17 @@ static bool is_cpu_list(struct parse *p)
 	return true;
 }
 
+static bool is_server_list(struct parse *p)
+{
+	struct server list[SERVERS_MAX];
+	struct err err;
+
+	p->v->text = p->v->written;
+	if (servers_parse(p->v->text, list, &err) < 0)
+		return bad(p, arena_printf(p->l->c->arena, "a list of servers: %s", err.text));
+	return true;
+}
+
 static bool parse_text(struct parse *p)
 {
 	struct bytes b = p->text;
@@ -354,6 +366,8 @@ static bool parse_text(struct parse *p)
 		p->v->text = p->v->written;
 		return is_cpu_list(p);
 	}
+	if ((p->opt->flags & OPT_SERVERS) != 0)
+		return is_server_list(p);
 	if (b.n > 0 && b.p[b.n - 1] == ',')
 		b.n--;
 	s = arena_str(p->l->c->arena, b);

@@ -150,12 +150,14 @@ bool confdb_used_cache(const struct conf_database *d, const char **ret_why)
 	return c->cache != NULL;
 }
 
-/* Rows as struct conf_database has them: "<tab>NUMBER<line feed>". */
+/* The second column of the first row. */
 static int parse_serial(struct confdb *c, int64_t *ret, struct err *err)
 {
-	struct bytes b = str_bytes(&c->serial);
+	struct bytes b = str_bytes(&c->serial), line = { NULL, 0 };
 	uint64_t n;
 
+	(void)bytes_next_line(&b, &line);
+	b = bytes_from(line, (size_t)(bytes_index(line, '\t') + 1));
 	if (num_parse(bytes_trim(b), 10, INT64_MAX, &n) < 0)
 		return err_set(err, ERR_CONFIG, -EINVAL, "the serial number is none");
 	*ret = (int64_t)n;

@@ -8,7 +8,8 @@
  *   sallyport:scan_begin   id (text), bytes
  *   sallyport:scan_end     id (text), thread CPU us, bytes
  *   sallyport:check_begin  check (text), id (text)
- *   sallyport:check_end    check (text), wall us, state (enum check_state), id (text)
+ *   sallyport:check_end    check (text), wall ns, state (enum check_state), id (text); also for a
+ *                          check that could not begin because the message cannot be taken apart
  */
 #ifndef CORE_PROBE_H
 #define CORE_PROBE_H

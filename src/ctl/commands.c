@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ctl/commands.c - what can be asked: one row a command. */
+#include <errno.h>
 #include <string.h>
 
 #include "ctl/internal.h"
@@ -86,13 +87,15 @@ static int stats(struct ctl *c, const json_t *request UNUSED, struct jout *j,
 }
 
 static int metrics_page(struct ctl *c, const json_t *request UNUSED, struct jout *j,
-			struct err *err UNUSED)
+			struct err *err)
 {
 	AUTO(str_fini) struct str page;
 
 	str_init(&page, CTL_REPLY_BYTES_MAX / 4);
 	ctl_put_page(c, &page);
 	jout_member_str(j, "content_type", bytes_str("text/plain; version=0.0.4; charset=utf-8"));
+	if (page.failed)
+		return err_set(err, ERR_LIMIT, -EFBIG, "the metrics page is too large");
 	jout_member_str(j, "page", str_bytes(&page));
 	return 0;
 }

@@ -19,12 +19,10 @@
 #include "core/log.h"
 #include "daemon/channel.h"
 #include "daemon/web.h"
+#include "msg/cores.h"
 #include "tools/zygote_role.h"
 
 #define GATEWAY_FILES 65536 /* some descriptors for each message in flight */
-
-#define RT_SLICE_US 200000
-#define RT_KILL_US  10000000
 
 struct rlimits {
 	rlim_t priority; /* 0: no real-time class is wanted */
@@ -152,14 +150,13 @@ static bool place_fds(const int *fds, size_t n)
 }
 
 /*
- * The right to a real-time class, and its guard: whoever runs RT_SLICE_US in it without a pause
- * gets SIGXCPU and goes back to the normal class (msg/cores.c); should even that fail, the kernel
- * kills it, and a new gateway is started.
+ * The right to a real-time class, and its guard: whoever runs CORES_SLICE_US in it without a pause
+ * gets SIGXCPU and goes back to the normal class (msg/cores.c).
  */
 static void grant_realtime(const struct rlimits *l)
 {
 	struct rlimit priority = { l->priority, l->priority };
-	struct rlimit time = { RT_SLICE_US, RT_KILL_US };
+	struct rlimit time = { CORES_SLICE_US, RLIM_INFINITY };
 
 	if (l->priority == 0)
 		return;

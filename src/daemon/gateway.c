@@ -16,6 +16,7 @@
 #include "daemon/roles.h"
 #include "loop/loop.h"
 #include "metrics/metrics.h"
+#include "msg/cores.h"
 #include "msg/gate.h"
 #include "throttle/throttle.h"
 
@@ -209,8 +210,10 @@ static void handle(struct gateway *g, const struct channel_msg *m, int fds[CHANN
 
 	switch (m->type) {
 	case CHANNEL_ZYGOTE:
+		cores_allow_long(true);
 		if (new_zygote(g, m, fds[0], fds[1], &err) < 0)
 			fail(g, m->serial, &err);
+		cores_allow_long(false);
 		fds[1] = -1; /* kept by the gate, or closed */
 		break;
 	case CHANNEL_LISTEN:

@@ -38,18 +38,24 @@ static void say_what_works(const struct throttle_kernel *k)
 struct throttle_kernel *kernel_side_open(const struct conf *c)
 {
 	AUTO(arena_free) struct arena *a = NULL;
+	bool enforce = throttle_conf_mode(c) == THROTTLE_ENFORCE;
 	struct throttle_kernel *k = NULL;
 	struct throttle_setup setup;
 	struct err err = { .text = "out of memory" };
 	int r = -1;
 
-	if (throttle_conf_mode(c) != THROTTLE_ENFORCE)
-		return NULL;
 	a = arena_new(64 * KIB);
 	if (a != NULL)
 		r = throttle_conf_setup(c, a, &setup, &err);
+	/* What an earlier run with Throttle Keep left attached would go on refusing. */
+	if (r == 0 && !enforce)
+		setup.method = THROTTLE_USER;
 	if (r == 0)
 		r = throttle_kernel_open(&k, &setup, &err);
+	if (!enforce) {
+		throttle_kernel_close(&k);
+		return NULL;
+	}
 	if (r < 0) {
 		log_warning(
 			"Throttle = enforce: %s; nothing refuses connections, costs are kept only",

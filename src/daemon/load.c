@@ -11,19 +11,22 @@
 /* A broken file of a million lines must not drown the log. */
 #define PROBLEMS_LOGGED 100
 
-static void log_problems(const struct conf_report *r)
+/* Without the one that @why repeats: who gets it logs it. */
+static void log_problems(const struct conf_report *r, const struct err *why)
 {
 	size_t n = conf_report_count(r);
-	AUTO(str_fini) struct str place;
+	AUTO(str_fini) struct str line;
 
-	str_init(&place, 4096);
+	str_init(&line, 8192);
 	for (size_t i = 0; i < n && i < PROBLEMS_LOGGED; i++) {
 		const struct conf_problem *p = conf_report_at(r, i);
 
-		str_reset(&place);
-		conf_place_add(&place, p->file, p->line);
-		log_at(p->severity == CONF_ERROR ? LOG_LEVEL_ERR : LOG_LEVEL_WARNING, "%s: %s",
-		       str_view(&place), p->text);
+		str_reset(&line);
+		conf_place_add(&line, p->file, p->line);
+		str_addf(&line, ": %s", p->text);
+		if (why == NULL || !bytes_starts(str_bytes(&line), bytes_str(why->text)))
+			log_at(p->severity == CONF_ERROR ? LOG_LEVEL_ERR : LOG_LEVEL_WARNING, "%s",
+			       str_view(&line));
 	}
 	if (n > PROBLEMS_LOGGED)
 		log_warning("and %zu more: see sallyport check", n - PROBLEMS_LOGGED);
@@ -85,7 +88,7 @@ int load_from_disk(const char *path, bool databases, struct conf **ret_c, int *r
 	r = conf_load(&c, s, path, report, err);
 	if (r == -ENOTSUP && !databases)
 		return r;
-	log_problems(report);
+	log_problems(report, r < 0 ? err : NULL);
 	if (r < 0)
 		return r;
 	r = conf_source_write_bundle(s, err);

@@ -28,7 +28,7 @@ static const char usage[] =
 	"  --changed          print the options that differ from their defaults\n"
 	"\n"
 	"Signals: HUP reads the configuration again, TERM finishes mail in hand and stops.\n"
-	"Exit: 0 stopped, 64 usage, 71 system error, 78 configuration.\n";
+	"Exit: 0 stopped, 64 usage, 71 system error, 75 try again, 78 configuration.\n";
 
 enum { OPT_ROLE = 256, OPT_FOREGROUND, OPT_LINT, OPT_VALUE, OPT_CHANGED, OPT_VERSION };
 

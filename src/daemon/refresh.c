@@ -21,6 +21,25 @@
 #define LOAD_NS   (UINT64_C(900) * 1000000000)
 #define SERIAL_NS (UINT64_C(200) * 1000000000)
 
+#define LDAP_LOOK_S UINT64_C(120) /* as MailScanner */
+
+bool refresh_uses_database(const struct conf *c)
+{
+	return conf_serial(c, CONF_SQL).used || conf_serial(c, CONF_LDAP).used;
+}
+
+bool refresh_has_serial(const struct conf *c, enum conf_back_end b)
+{
+	return conf_serial(c, b).used && conf_serial(c, b).number >= 0;
+}
+
+uint64_t refresh_interval_ns(const struct conf *c, enum conf_back_end b)
+{
+	uint64_t seconds = (uint64_t)conf_num(c, OPT_SQL_SERIAL_INTERVAL, NULL);
+
+	return (b == CONF_LDAP ? MIN_OF(seconds, LDAP_LOOK_S) : seconds) * 1000000000;
+}
+
 static void answer(int sock, const struct refresh_answer *a, int bundle_fd)
 {
 	struct err err;

@@ -41,6 +41,11 @@ int refresh_start(struct refresh *f, enum refresh_job job, const char *path, str
 /* True when it is over. *@ret_bundle_fd is the bundle of a load that succeeded, or -1. Call it when
  * f->sock is readable and after f->end_ns. */
 bool refresh_over(struct refresh *f, struct refresh_answer *ret, int *ret_bundle_fd);
+/* Whether a load of @c asked a database; whether that has a serial number to look at, and how long
+ * from one look to the next. */
+bool refresh_uses_database(const struct conf *c);
+bool refresh_has_serial(const struct conf *c, enum conf_back_end b);
+uint64_t refresh_interval_ns(const struct conf *c, enum conf_back_end b);
 /* End it without an answer. */
 void refresh_stop(struct refresh *f);
 

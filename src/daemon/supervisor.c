@@ -34,7 +34,6 @@
 #define PAUSE_MIN_NS  UINT64_C(100000000)
 #define PAUSE_MAX_NS  (UINT64_C(10) * 1000000000)
 #define WAIT_MAX_MS   (10 * 1000)
-#define LDAP_LOOK_S   UINT64_C(120) /* as MailScanner */
 
 struct supervisor {
 	const struct daemon_options *options;
@@ -198,11 +197,6 @@ static int start_refresh(struct supervisor *s, enum refresh_job job, struct err 
 			     ARRAY_LEN(ours), err);
 }
 
-static bool uses_database(const struct conf *c)
-{
-	return conf_serial(c, CONF_SQL).used || conf_serial(c, CONF_LDAP).used;
-}
-
 static void reload(struct supervisor *s)
 {
 	struct err err;
@@ -217,7 +211,7 @@ static void reload(struct supervisor *s)
 		return;
 	}
 	(void)sd_notify(0, "RELOADING=1");
-	if (!uses_database(s->conf))
+	if (!refresh_uses_database(s->conf))
 		r = load_from_disk(s->options->conf_path, false, &s->next_conf, &s->next_bundle_fd,
 				   &err);
 	if (r == 0)
@@ -247,25 +241,13 @@ static void reload_loaded(struct supervisor *s, const struct refresh_answer *a, 
 
 /* --- changes of a database --- */
 
-static uint64_t look_interval_ns(const struct conf *c, enum conf_back_end b)
-{
-	uint64_t seconds = (uint64_t)conf_num(c, OPT_SQL_SERIAL_INTERVAL, NULL);
-
-	return (b == CONF_LDAP ? MIN_OF(seconds, LDAP_LOOK_S) : seconds) * 1000000000;
-}
-
-static bool has_serial(const struct conf *c, enum conf_back_end b)
-{
-	return conf_serial(c, b).used && conf_serial(c, b).number >= 0;
-}
-
 /* When the next question is due; 0: never. */
 static uint64_t next_look(const struct supervisor *s)
 {
 	uint64_t at = 0;
 
 	for (enum conf_back_end b = 0; b < CONF_BACK_ENDS; b++) {
-		if (has_serial(s->conf, b) && (at == 0 || s->look_ns[b] < at))
+		if (refresh_has_serial(s->conf, b) && (at == 0 || s->look_ns[b] < at))
 			at = s->look_ns[b];
 	}
 	return at;
@@ -277,9 +259,9 @@ static void look_at_databases(struct supervisor *s)
 
 	for (enum conf_back_end b = 0; b < CONF_BACK_ENDS; b++) {
 		if (s->stopping || s->refresh.job != REFRESH_NOTHING || s->next_conf != NULL ||
-		    !has_serial(s->conf, b) || clock_now_ns() < s->look_ns[b])
+		    !refresh_has_serial(s->conf, b) || clock_now_ns() < s->look_ns[b])
 			continue;
-		s->look_ns[b] = clock_now_ns() + look_interval_ns(s->conf, b);
+		s->look_ns[b] = clock_now_ns() + refresh_interval_ns(s->conf, b);
 		if (start_refresh(s, b == CONF_SQL ? REFRESH_SQL : REFRESH_LDAP, &err) < 0)
 			log_warning("%s", err.text);
 	}
@@ -321,7 +303,7 @@ static void refresh_event(struct supervisor *s)
 static void look_later(struct supervisor *s)
 {
 	for (enum conf_back_end b = 0; b < CONF_BACK_ENDS; b++)
-		s->look_ns[b] = clock_now_ns() + look_interval_ns(s->conf, b);
+		s->look_ns[b] = clock_now_ns() + refresh_interval_ns(s->conf, b);
 }
 
 /* Other sockets after a reload: they are made when the exporter has let go of the old ones. */

@@ -132,6 +132,8 @@ static bool is_unknown(const struct client_host *h)
 
 bool client_host_find(struct client_host *h, struct dns *d, const char *ip, uint64_t due_ns)
 {
+	const char *known;
+
 	h->dns = d;
 	h->query = (struct dns_query){ .type = DNS_PTR, .due_ns = due_ns, .done = answered };
 	h->finished = h->spoofed = false;
@@ -140,6 +142,8 @@ bool client_host_find(struct client_host *h, struct dns *d, const char *ip, uint
 	h->again_ns = 0;
 	if (!ip_parse(bytes_str(ip), h->addr, &h->v6) || is_unknown(h))
 		finish(h, DNS_NONE, "", "");
+	else if ((known = dns_hosts_name(d, h->addr, h->v6)) != NULL)
+		finish(h, DNS_FOUND, known, known);
 	else if (is_loopback(h))
 		finish(h, DNS_FOUND, "localhost", "localhost");
 	else if (!dns_reverse_name(h->addr, h->v6, NULL, h->query.name))

@@ -7,9 +7,9 @@
  * that is confirmed is the client's name, and the first of all when none is: the order in which a
  * server sends them changes with each answer and must not decide about mail.
  *
- * Loopback addresses are "localhost" and are not asked for, nor is 0.0.0.0, which stands for "the
- * MTA noted nothing". Private addresses are asked for like all others: a site's own resolver knows
- * them.
+ * A name in the hosts file counts as confirmed. Loopback addresses are "localhost" and are not
+ * asked for, nor is 0.0.0.0, which stands for "the MTA noted nothing". Private addresses are asked
+ * for like all others: a site's own resolver knows them.
  */
 #ifndef DNS_CLIENT_HOST_H
 #define DNS_CLIENT_HOST_H

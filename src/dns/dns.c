@@ -24,7 +24,9 @@
 
 #include <ares.h>
 
+#include "conf/servers.h"
 #include "core/fault.h"
+#include "dns/hosts.h"
 #include "dns/internal.h"
 
 #define EVENTS_MAX    32
@@ -39,7 +41,8 @@
 struct dns {
 	struct loop *loop;
 	ares_channel channel;
-	struct dns_settings set; /* servers: not kept */
+	struct dns_settings set; /* servers, hosts: not kept */
+	struct hosts hosts;
 	int epoll_fd;
 	struct op op;
 	struct timer timer; /* retries and time-outs of c-ares */
@@ -223,15 +226,20 @@ const struct dns_answer *dns_ask(struct dns *d, struct dns_query *q)
 /* Also what nobody waits for any more: whoever asked will come again. */
 static void ask_servers(struct dns *d)
 {
-	while (d->queued.first != NULL && d->in_flight < d->set.in_flight_max) {
+	/* Without a network each ends at once: the loop has other work, too. */
+	for (unsigned i = 0; i < d->set.in_flight_max && d->queued.first != NULL; i++) {
 		struct question *x = d->queued.first;
 
+		if (d->in_flight >= d->set.in_flight_max)
+			return;
 		question_remove(&d->queued, x);
 		x->state = QUESTION_ASKED;
 		d->in_flight++;
 		d->stats.asked++;
 		ares_query(d->channel, x->name, CLASS_IN, wire_types[x->type], answered, x);
 	}
+	if (d->queued.first != NULL && d->in_flight < d->set.in_flight_max)
+		loop_make_ready(d->loop, &d->task);
 }
 
 /* Whoever is told may ask the same again: then the answer comes in this loop. */
@@ -326,9 +334,9 @@ static int ares_failed(struct err *err, int status)
 		       ares_strerror(status));
 }
 
-static int set_servers(ares_channel c, const struct dns_server *list, int n)
+static int set_servers(ares_channel c, const struct server *list, int n)
 {
-	struct ares_addr_port_node nodes[DNS_SERVERS_MAX];
+	struct ares_addr_port_node nodes[SERVERS_MAX];
 
 	memset(nodes, 0, sizeof(nodes));
 	for (int i = 0; i < n; i++) {
@@ -384,7 +392,7 @@ static int init_channel(struct dns *d, const struct dns_settings *set, int ms, a
 static int open_channel(struct dns *d, const struct dns_settings *set, ares_channel *ret_c,
 			struct err *err)
 {
-	struct dns_server list[DNS_SERVERS_MAX];
+	struct server list[SERVERS_MAX];
 	ares_channel c = NULL;
 	int n = servers_parse(set->servers, list, err), status;
 	unsigned servers = (unsigned)n;
@@ -413,13 +421,22 @@ static int open_channel(struct dns *d, const struct dns_settings *set, ares_chan
 int dns_configure(struct dns *d, const struct dns_settings *set, struct err *err)
 {
 	ares_channel old = d->channel, c = NULL;
-	int r = open_channel(d, set, &c, err);
+	struct hosts hosts = { 0 };
+	int r;
 
-	if (r < 0)
+	if (hosts_read(&hosts, set->hosts) < 0)
+		return err_set(err, ERR_TEMP, -ENOMEM, "hosts file: out of memory");
+	r = open_channel(d, set, &c, err);
+	if (r < 0) {
+		hosts_fini(&hosts);
 		return r;
+	}
+	hosts_fini(&d->hosts);
+	d->hosts = hosts;
 	d->channel = c;
 	d->set = *set;
 	d->set.servers = NULL;
+	d->set.hosts = (struct bytes){ 0 };
 	d->set.in_flight_max = MAX_OF(set->in_flight_max, 1u);
 	if (old != NULL)
 		ares_destroy(old); /* gives every question back */
@@ -461,9 +478,15 @@ void dns_free(struct dns **d)
 		ares_destroy((*d)->channel);
 	loop_timer_clear((*d)->loop, &(*d)->timer);
 	table_fini(&(*d)->table);
+	hosts_fini(&(*d)->hosts);
 	fd_close(&(*d)->epoll_fd);
 	free(*d);
 	*d = NULL;
+}
+
+const char *dns_hosts_name(const struct dns *d, const uint8_t *addr, bool v6)
+{
+	return hosts_name(&d->hosts, addr, v6);
 }
 
 void dns_stats(const struct dns *d, struct dns_stats *ret_s)

@@ -18,16 +18,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/bytes.h"
 #include "core/err.h"
 #include "loop/loop.h"
 
+struct conf;
 struct dns;
 struct question;
 
-#define DNS_NAME_MAX    253 /* characters of a name, without a dot at its end */
-#define DNS_NAMES_MAX   8   /* of one PTR answer: the first in alphabetical order */
-#define DNS_ADDRS_MAX   64  /* of one A or AAAA answer: the lowest */
-#define DNS_SERVERS_MAX 8
+#define DNS_NAME_MAX  253 /* characters of a name, without a dot at its end */
+#define DNS_NAMES_MAX 8   /* of one PTR answer: the first in alphabetical order */
+#define DNS_ADDRS_MAX 64  /* of one A or AAAA answer: the lowest */
 
 enum dns_type { DNS_A, DNS_AAAA, DNS_PTR };
 
@@ -70,7 +71,8 @@ struct dns_query {
 };
 
 struct dns_settings {
-	const char *servers;    /* "192.0.2.53 127.0.0.1:5353 [2001:db8::1]:53"; "": resolv.conf */
+	const char *servers;    /* conf/servers.h; "": those of resolv.conf */
+	struct bytes hosts;     /* content of a hosts file */
 	uint64_t timeout_ms;    /* for one question, with all its retries */
 	unsigned tries;         /* for each server, within that time */
 	unsigned in_flight_max; /* questions */
@@ -88,6 +90,9 @@ struct dns_stats {
 	unsigned in_flight, queued, known;    /* now */
 };
 
+/* As the options say; lends from the snapshot. */
+struct dns_settings dns_settings_of(const struct conf *c);
+
 int dns_new(struct dns **ret_d, struct loop *l, const struct dns_settings *set,
 	    struct err *err) MUST_CHECK;
 /* No question may wait. The loop must not turn any more: its poll is still with the kernel. */
@@ -95,8 +100,8 @@ void dns_free(struct dns **d);
 /* Other servers and times from now on; what is under way is asked anew. Also reads resolv.conf
  * again. On failure nothing has changed. */
 int dns_configure(struct dns *d, const struct dns_settings *set, struct err *err) MUST_CHECK;
-/* Whether @servers can be understood; ERR_CONFIG with the reason otherwise. */
-int dns_check_servers(const char *servers, struct err *err) MUST_CHECK;
+/* The name the hosts file has for an address; NULL: none. */
+const char *dns_hosts_name(const struct dns *d, const uint8_t *addr, bool v6);
 
 /* The answer when it is known or cannot be had now, lent until the next call or turn of the loop;
  * NULL: q->done() will be called, never from in here. From inside a done(), too. */

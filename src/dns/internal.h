@@ -6,17 +6,6 @@
 #include "core/bytes.h"
 #include "dns/dns.h"
 
-/* --- servers.c --- */
-struct dns_server {
-	bool v6;
-	uint8_t addr[16];
-	uint16_t port;
-};
-
-/* Servers separated by blanks or commas. Returns how many; 0 for none at all. */
-int servers_parse(const char *text, struct dns_server ret[DNS_SERVERS_MAX],
-		  struct err *err) MUST_CHECK;
-
 /* --- answer.c --- */
 
 /*

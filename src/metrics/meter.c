@@ -57,8 +57,10 @@ static void count(struct meter *m, struct cost *c)
 	memcpy(m->events, now, sizeof(now));
 }
 
-/* @exactly: read the thread's clock however short the stage was. */
-static void charge(struct meter *m, bool exactly)
+/* Returns the thread's time. @exactly: read its clock however short the stage was. What was taken
+ * for granted before and was none, because the thread had to wait, is what later stages get less.
+ */
+static uint64_t charge(struct meter *m, bool exactly)
 {
 	struct cost *c = &m->costs[m->stage];
 	uint64_t now = clock_now_ns(), cpu = m->cpu_ns + (now - m->wall_ns);
@@ -68,21 +70,20 @@ static void charge(struct meter *m, bool exactly)
 		m->known_wall_ns = now;
 	}
 	if (m->charging) {
-		/* Less than what was taken for granted before: the thread had to wait in between.
-		 */
 		c->cpu_ns += cpu > m->cpu_ns ? cpu - m->cpu_ns : 0;
 		c->wall_ns += now - m->wall_ns;
 		if (m->counting)
 			count(m, c);
 	}
 	m->wall_ns = now;
-	m->cpu_ns = cpu;
+	m->cpu_ns = MAX_OF(cpu, m->cpu_ns);
+	return cpu;
 }
 
 uint64_t meter_step(struct meter *m, unsigned next)
 {
 	assert(next < METER_STAGES_MAX);
-	charge(m, false);
+	(void)charge(m, false);
 	m->stage = next;
 	show(m);
 	return m->cpu_ns;
@@ -90,6 +91,5 @@ uint64_t meter_step(struct meter *m, unsigned next)
 
 uint64_t meter_end(struct meter *m)
 {
-	charge(m, true);
-	return m->cpu_ns - m->began_ns;
+	return charge(m, true) - m->began_ns;
 }

@@ -18,7 +18,7 @@
 #include "metrics/cost.h"
 #include "metrics/perf_group.h"
 
-#define METER_STAGES_MAX 32
+#define METER_STAGES_MAX 16 /* all are cleared for each piece of work */
 
 struct meter {
 	bool charging;            /* false: clocks for the caller, but no costs */

@@ -108,6 +108,12 @@ static void put_waiting(const struct metrics *m, struct str *s)
 	}
 }
 
+static void put_build(struct str *s)
+{
+	prometheus_head(s, "build_info", "Version of the program.", "gauge");
+	str_add(s, "sallyport_build_info{version=\"" SALLYPORT_VERSION "\"} 1\n");
+}
+
 void metrics_write_prometheus(const struct metrics *m, struct str *out)
 {
 	static const char *const types[] = { [METRIC_COUNTER] = "counter",
@@ -116,6 +122,7 @@ void metrics_write_prometheus(const struct metrics *m, struct str *out)
 					     [METRIC_HISTOGRAM] = "histogram" };
 	const char *last = "";
 
+	put_build(out);
 	for (int i = 0; i < METRICS; i++) {
 		const struct metric_row *row = &metric_rows[i];
 		const char *name = row->family == NULL ? row->name : row->family;

@@ -25,11 +25,13 @@ static const struct {
 	size_t offset;
 	bool is_time;
 } worker_rows[] = {
-	{ "worker_messages_total", "Messages a scan worker has answered.",
+	{ "worker_messages_total",
+	  "Messages that a scan thread, counted over all workers, has answered.",
 	  offsetof(struct metric_worker, messages), false },
-	{ "worker_cpu_seconds_total", "Processor time of a scan worker's scans.",
+	{ "worker_cpu_seconds_total", "Processor time of a scan thread's scans.",
 	  offsetof(struct metric_worker, cpu_us), true },
-	{ "worker_restarts_total", "How often a scan worker died or was ended.",
+	{ "worker_restarts_total",
+	  "How often a worker died or was ended, told with its first scan thread.",
 	  offsetof(struct metric_worker, deaths), false },
 };
 

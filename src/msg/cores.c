@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "core/log.h"
+
+#define LONG_WORK_US 30000000
+#define PAUSE_NS     50000
 
 /* --- topology --- */
 
@@ -66,12 +70,16 @@ void cores_plan(const struct cores *c, const struct conf *conf, bool tell, struc
 			       .loop_core = conf_str(conf, OPT_LOOP_CORE, NULL),
 			       .numa = conf_str(conf, OPT_SCAN_NUMA, NULL),
 			       .allowed = c->allowed };
+	char cores[160];
 
 	plan_make(ret_p, c->host, &w);
 	for (unsigned i = 0; tell && i < ret_p->notes_n; i++)
 		log_warning("%s", ret_p->notes[i]);
 	if (tell)
-		log_debug("cores: %s", ret_p->why);
+		log_info("Scanning with %u workers of %u threads on cores %s; the loop %s",
+			 ret_p->workers_n, ret_p->threads_n,
+			 cpus_text(&ret_p->scan_cpus, cores, sizeof(cores)),
+			 c->loop_cpu < 0 ? "runs anywhere" : "has its own core");
 }
 
 /* --- the loop --- */
@@ -96,10 +104,29 @@ static void become_normal(int sig UNUSED)
 	(void)sched_setscheduler(0, SCHED_OTHER, &p);
 }
 
+static bool is_normal(void)
+{
+	return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_OTHER;
+}
+
+void cores_allow_long(bool begins)
+{
+	struct rlimit r = { begins ? LONG_WORK_US : CORES_SLICE_US, RLIM_INFINITY };
+
+	if (!is_normal())
+		(void)setrlimit(RLIMIT_RTTIME, &r);
+}
+
 void cores_watch_loop(struct cores *c)
 {
-	if (!c->realtime || (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) != SCHED_OTHER)
+	static const struct timespec moment = { 0, PAUSE_NS };
+
+	if (!c->realtime)
 		return;
+	if (!is_normal()) {
+		(void)nanosleep(&moment, NULL); /* the kernel counts from the last sleep on */
+		return;
+	}
 	c->realtime = false;
 	log_warning("Loop Realtime: the loop ran too long without a pause and is in the normal "
 		    "class now, until the next start");

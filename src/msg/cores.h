@@ -25,8 +25,15 @@ void cores_plan(const struct cores *c, const struct conf *conf, bool tell, struc
  * Loop Realtime); what the host refuses is logged. Once, at the start. */
 void cores_place_loop(struct cores *c, const struct conf *conf, int cpu);
 
-/* Has it lost its class (it ran too long without a pause)? Then that is logged. Now and then. */
+/* How long the loop may run in a real-time class without a pause (RLIMIT_RTTIME). */
+#define CORES_SLICE_US 1000000
+
+/* Several times within CORES_SLICE_US: a moment's pause, so that only a loop that is stuck loses
+ * its class, not one that has much to do. One that lost it is logged. Nothing without such a class.
+ */
 void cores_watch_loop(struct cores *c);
+/* Around work that takes long by its nature: reading a configuration. */
+void cores_allow_long(bool begins);
 
 /* Around the start of a program that is not ours: it may run anywhere. */
 void cores_leave_loop(const struct cores *c);

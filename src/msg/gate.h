@@ -64,7 +64,7 @@ void gate_status(const struct gate *g, struct gate_status *ret_s);
 void gate_measure(struct gate *g);
 
 struct gate_worker {
-	unsigned worker;  /* its number, as in metrics */
+	unsigned worker;  /* number of the scan thread, over all workers, as in metrics */
 	int pid, core;    /* core -1: not bound to one */
 	char state;       /* S starting, E ending, I idle, else the letter of its stage (facts.h) */
 	const char *id;   /* the message it works on; NULL: none */
@@ -72,7 +72,7 @@ struct gate_worker {
 	unsigned in_hand; /* messages given to it and not answered, that one included */
 	bool retiring;    /* of an earlier configuration */
 };
-/* Calls @each for every scan worker; once for each message it works on when there are several. */
+/* Calls @each for every scan thread. */
 void gate_each_worker(const struct gate *g, void (*each)(void *arg, const struct gate_worker *w),
 		      void *arg);
 

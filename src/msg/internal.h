@@ -80,6 +80,7 @@ struct msg {
 	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
 	bool alone;               /* is retried: shares no worker */
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	unsigned retry_shift;     /* the next attempt comes so many times twice as late */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
 	struct lookup *lookup; /* RESOLVING: in the arena */
 	struct err why;        /* set when it ends in RELEASED */
@@ -229,7 +230,6 @@ struct worker {
 	bool timed_out, dirty; /* killed for the time limit; has jobs to flush */
 	unsigned flush_failures;
 	bool slots_alone; /* its one job shares with nobody */
-	bool reserved;    /* of first: no more jobs, a message waits for a process of its own */
 };
 
 struct zygote {
@@ -251,6 +251,8 @@ struct pool {
 	struct zygote *zygotes; /* newest first */
 	struct zygote *current; /* ready, gets new work; NULL: none yet */
 	struct msg *waiting, **waiting_tail;
+	struct worker *reserved; /* first of a process that runs empty for a message that must be
+				  * alone; only while work is handed out */
 	struct verdict_cache *cache;
 	int cache_fd;
 	struct cores cores;
@@ -328,6 +330,7 @@ struct resolve {
 	struct dns *dns;
 	unsigned n;         /* messages in MSG_RESOLVING */
 	struct timer timer; /* there was no room for more: list again */
+	unsigned delay_s;   /* after this time */
 	uint64_t told_ns;   /* when the last line about failures was logged */
 	unsigned untold_n;
 };
@@ -369,11 +372,19 @@ void recipients_free(struct msg *m);
 /* --- split.c --- */
 #define SPLITS_MAX 4 /* at one time: each has up to 2 files open for each new message */
 
+#define SPLITS_BROKEN_MAX 64
+
 struct splitter {
 	struct gate *gate;
 	struct msg *waiting, **tail;
 	unsigned running;
 	struct queue_numbers numbers;
+	/* Messages that could not be split to the end, the newest ones, and how often. */
+	struct {
+		char id[QUEUE_ID_MAX];
+		unsigned times;
+	} broken[SPLITS_BROKEN_MAX];
+	unsigned broken_next;
 };
 
 void split_init(struct splitter *s, struct gate *g);

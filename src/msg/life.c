@@ -9,10 +9,10 @@
  *   COMMITTING                        first synced, then visible, then synced, then the original
  *                                     removed, then that synced (commit.c)
  *   SPLITTING                         and more messages beside it in the incoming queue, first
- * hidden, then visible; the recipients are taken from it last SPLIT                             in
- * the incoming queue, as several; the lock is gone DONE                              out of the
- * incoming queue RELEASED                          in the incoming queue, exactly as found; the
- * lock is gone
+ *                                     hidden, then visible; the recipients are taken from it last
+ *   SPLIT                             in the incoming queue, as several; the lock is gone
+ *   DONE                              out of the incoming queue
+ *   RELEASED                          in the incoming queue, exactly as found; the lock is gone
  *
  * Every failure before the message is visible elsewhere ends in RELEASED.
  */
@@ -559,12 +559,16 @@ static void run_done(struct msg *m)
 	close_up(m);
 }
 
+#define RETRY_SHIFT_MAX 9 /* a day or two */
+
 static unsigned retry_delay_s(const struct msg *m)
 {
+	unsigned shift = MIN_OF(m->retry_shift, RETRY_SHIFT_MAX), delay_s;
 	int64_t s = conf_num(m->site->conf, OPT_PROCESSING_RETRY_DELAY, NULL);
 
 	/* MailScanner's spread of two to six minutes keeps bad messages from coming in step. */
-	return s > 0 ? (unsigned)s : 120 + (unsigned)(loop_now_ns(m->gate->loop) / 1000 % 240);
+	delay_s = s > 0 ? (unsigned)s : 120 + (unsigned)(loop_now_ns(m->gate->loop) / 1000 % 240);
+	return delay_s << shift;
 }
 
 static void retry_later(struct msg *m)

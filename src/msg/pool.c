@@ -113,7 +113,7 @@ static bool may_share(const struct worker *w, const struct msg *m)
 	for (unsigned i = 0; i < w->zygote->threads_n; i++, t++)
 		if (t->busy_n > 0 && (m->alone || t->slots_alone))
 			return false;
-	return m->alone || !w->first->reserved;
+	return m->alone || w->pool->reserved != w->first;
 }
 
 static bool can_take(const struct worker *w, const struct msg *m)
@@ -140,14 +140,11 @@ static void reserve(struct pool *p)
 	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n; i++) {
 		struct worker *w = &p->current->workers[i];
 
-		if (w->reserved)
-			return;
 		if (w->first == w && w->state == WORKER_UP &&
 		    (best == NULL || process_busy_n(w) < process_busy_n(best)))
 			best = w;
 	}
-	if (best != NULL)
-		best->reserved = true;
+	p->reserved = best;
 }
 
 static struct worker *least_busy(const struct pool *p, const struct msg *m)
@@ -179,7 +176,6 @@ static void hand_over(struct worker *w, struct msg *m)
 	w->slots[slot] = m;
 	w->slot_seq[slot] = ++w->seq;
 	w->slots_alone = m->alone;
-	w->first->reserved = w->first->reserved && !m->alone;
 	w->busy_n++;
 	w->busy_bytes += m->entry.size_bytes;
 	w->dirty = true;
@@ -219,6 +215,7 @@ static void hand_out(struct task *t)
 	struct pool *p = CONTAINER_OF(t, struct pool, task);
 	struct msg **at = &p->waiting;
 
+	p->reserved = NULL;
 	while (*at != NULL) {
 		struct msg *m = *at;
 		struct worker *w = least_busy(p, m);
@@ -405,7 +402,7 @@ static void drop_worker(struct worker *w)
 	w->state = WORKER_NONE;
 	w->busy_bytes = 0;
 	w->busy_n = 0;
-	w->timed_out = w->dirty = w->slots_alone = w->reserved = false;
+	w->timed_out = w->dirty = w->slots_alone = false;
 	w->flush_failures = 0;
 	w->running_seen = 0;
 }
@@ -918,8 +915,9 @@ static void describe_job(const struct worker *w, unsigned slot, struct gate_work
 	out->age_ms = now > since ? (now - since) / 1000000 : 0;
 }
 
-static void each_job(const struct worker *w, void (*each)(void *arg, const struct gate_worker *w),
-		     void *arg)
+/* A thread works on one message; one that says otherwise lies, and the first is as good as any. */
+static void tell_thread(const struct worker *w,
+			void (*each)(void *arg, const struct gate_worker *w), void *arg)
 {
 	struct gate_worker out = { .worker = w->index,
 				   .pid = (int)w->pid,
@@ -928,19 +926,15 @@ static void each_job(const struct worker *w, void (*each)(void *arg, const struc
 				   .in_hand = w->busy_n,
 				   .retiring = w->zygote->retiring };
 	uint32_t posted = 0, running = 0;
-	unsigned told = 0;
+	unsigned slot = 0;
 
 	if (w->state == WORKER_UP)
 		jobs_leftover(w->jobs, &posted, &running);
-	for (unsigned i = 0; i < JOBS_SLOTS; i++) {
-		if ((running & (1u << i)) == 0 || w->slots[i] == NULL)
-			continue;
-		describe_job(w, i, &out);
-		each(arg, &out);
-		told++;
-	}
-	if (told == 0)
-		each(arg, &out);
+	while (slot < JOBS_SLOTS && ((running & (1u << slot)) == 0 || w->slots[slot] == NULL))
+		slot++;
+	if (slot < JOBS_SLOTS)
+		describe_job(w, slot, &out);
+	each(arg, &out);
 }
 
 void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
@@ -949,5 +943,5 @@ void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct
 	for (const struct zygote *z = p->zygotes; z != NULL; z = z->next)
 		for (unsigned i = 0; i < z->workers_n; i++)
 			if (z->workers[i].state != WORKER_NONE)
-				each_job(&z->workers[i], each, arg);
+				tell_thread(&z->workers[i], each, arg);
 }

@@ -5,7 +5,8 @@
  * A name that could not be looked up is not "no name": the message stays in the queue, which is no
  * attempt at it, and comes back when the resolver asks that question again (5 s, doubling to a
  * minute). Messages that wait for names take half of the places at most, so that those whose names
- * are known pass them; the others are let go and listed again a second later.
+ * are known pass them; the others are let go and listed again a second later (up to a minute later
+ * while no answers come).
  */
 #include <errno.h>
 #include <string.h>
@@ -17,8 +18,7 @@
 
 #define NS_PER_S      UINT64_C(1000000000)
 #define TELL_AGAIN_NS (60 * NS_PER_S)
-#define IN_FLIGHT_MAX 256
-#define QUEUED_MAX    4096
+#define DELAY_MAX_S   60u
 
 struct lookup {
 	struct msg *msg;
@@ -62,16 +62,34 @@ static unsigned room(const struct gate *g)
 	return MAX_OF(g->in_flight_max / 2, 1u);
 }
 
+static void set_timer(struct resolve *r)
+{
+	struct loop *l = r->gate->loop;
+
+	(void)!loop_timer_set(l, &r->timer, loop_now_ns(l) + r->delay_s * NS_PER_S);
+}
+
+/* Claiming a whole queue in vain costs something: less often while there are no answers. */
 static void list_again(struct timer *t)
 {
 	struct resolve *r = CONTAINER_OF(t, struct resolve, timer);
 
 	if (r->gate->draining)
 		return;
+	r->delay_s = MIN_OF(r->delay_s * 2, DELAY_MAX_S);
 	if (r->n < room(r->gate))
 		intake_rescan(&r->gate->intake);
 	else
-		(void)!loop_timer_set(r->gate->loop, t, loop_now_ns(r->gate->loop) + NS_PER_S);
+		set_timer(r);
+}
+
+static void answers_come(struct resolve *r)
+{
+	if (r->delay_s == 1)
+		return;
+	r->delay_s = 1;
+	if (r->timer.place != 0)
+		set_timer(r);
 }
 
 /* Its question goes on: the answer may be known when the message comes again. */
@@ -82,7 +100,7 @@ static void no_room(struct msg *m)
 	(void)err_set(&m->why, ERR_TEMP, -EBUSY, "%u clients' names are being looked up",
 		      g->resolve.n);
 	if (g->resolve.timer.place == 0)
-		(void)!loop_timer_set(g->loop, &g->resolve.timer, loop_now_ns(g->loop) + NS_PER_S);
+		set_timer(&g->resolve);
 	m->failed_attempt = false;
 	life_enter(m, MSG_RELEASED);
 }
@@ -130,13 +148,17 @@ static void resolved(struct client_host *h)
 	struct msg *m = CONTAINER_OF(h, struct lookup, host)->msg;
 
 	m->gate->resolve.n--;
+	if (h->status == DNS_FOUND || h->status == DNS_NONE)
+		answers_come(&m->gate->resolve);
 	if (take_names(m, h))
 		life_resolved(m);
 }
 
-static uint64_t timeout_s(const struct conf *c)
+/* The name and its confirmation, together, in twice the time of one question. */
+static uint64_t due_ns(const struct msg *m)
 {
-	return (uint64_t)MAX_OF(conf_num(c, OPT_DNS_TIMEOUT, NULL), 1);
+	return m->began_ns +
+	       2 * NS_PER_S * (uint64_t)conf_num(m->site->conf, OPT_DNS_TIMEOUT, NULL);
 }
 
 bool resolve_begin(struct msg *m)
@@ -155,9 +177,7 @@ bool resolve_begin(struct msg *m)
 	}
 	l->msg = m;
 	l->host.done = resolved;
-	/* The name and its confirmation, together, in twice the time of one question. */
-	if (client_host_find(&l->host, g->resolve.dns, m->who.client_ip,
-			     m->began_ns + 2 * timeout_s(m->site->conf) * NS_PER_S))
+	if (client_host_find(&l->host, g->resolve.dns, m->who.client_ip, due_ns(m)))
 		return take_names(m, &l->host);
 	if (g->resolve.n >= room(g)) {
 		client_host_cancel(&l->host);
@@ -186,24 +206,13 @@ void resolve_release_all(struct gate *g)
 
 /* --- life --- */
 
-static struct dns_settings settings(const struct conf *c)
-{
-	return (struct dns_settings){
-		.servers = conf_str(c, OPT_DNS_SERVERS, NULL),
-		.timeout_ms = timeout_s(c) * 1000,
-		.tries = (unsigned)MAX_OF(conf_num(c, OPT_DNS_RETRIES, NULL), 1),
-		.in_flight_max = IN_FLIGHT_MAX,
-		.queued_max = QUEUED_MAX,
-		.cache_max = (unsigned)conf_num(c, OPT_DNS_CACHE_ENTRIES, NULL),
-	};
-}
-
 int resolve_init(struct resolve *r, struct gate *g, struct err *err)
 {
-	struct dns_settings set = settings(g->site->conf);
+	struct dns_settings set = dns_settings_of(g->site->conf);
 
 	r->gate = g;
 	r->timer.fire = list_again;
+	r->delay_s = 1;
 	return dns_new(&r->dns, g->loop, &set, err);
 }
 
@@ -216,7 +225,7 @@ void resolve_fini(struct resolve *r)
 
 void resolve_configure(struct resolve *r)
 {
-	struct dns_settings set = settings(r->gate->site->conf);
+	struct dns_settings set = dns_settings_of(r->gate->site->conf);
 	struct err err;
 
 	if (dns_configure(r->dns, &set, &err) < 0)

@@ -10,7 +10,6 @@
 #include "core/log.h"
 #include "core/num.h"
 #include "core/str.h"
-#include "dns/dns.h"
 #include "msg/internal.h"
 
 /* A header block may be this much larger in memory than on disk: line table, rewritten lines. */
@@ -104,9 +103,6 @@ static int read_settings(struct site *s, struct err *err)
 		.owner = geteuid(),
 		.sweep = true,
 	};
-	r = dns_check_servers(conf_str(c, OPT_DNS_SERVERS, NULL), err);
-	if (r < 0)
-		return r;
 	s->arena_bytes = ARENA_BASE_BYTES + ARENA_PER_HEADER_BYTE * s->queue.header_max_bytes;
 	r = parse_mode(conf_str(c, OPT_QUARANTINE_PERMISSIONS, NULL), &s->quarantine_mode, err);
 	if (r < 0)

@@ -10,7 +10,8 @@
  *   6 sync     fsync of the header directory
  *
  * Failing in 1 to 3 before anything is visible: the queue is as found. Failing from there to 5: the
- * original keeps everybody, so some may get the message twice; the log says so. Failing in 6: the
+ * original keeps everybody, so some may get the message twice, and again with each further attempt:
+ * the log says so, and the attempts come ever more slowly. Failing in 6: the
  * same after a crash only. What is true on disk in each step stands in docs/durability.md.
  */
 #include <errno.h>
@@ -67,16 +68,33 @@ static void leave(struct msg *m, enum msg_state next)
 	life_enter(m, next);
 }
 
+/* How often @id has been left half-way, this time included. */
+static unsigned note_broken(struct splitter *s, const char *id)
+{
+	unsigned i = 0;
+
+	while (i < SPLITS_BROKEN_MAX && strcmp(s->broken[i].id, id) != 0)
+		i++;
+	if (i == SPLITS_BROKEN_MAX) {
+		i = s->broken_next++ % SPLITS_BROKEN_MAX;
+		memcpy(s->broken[i].id, id, QUEUE_ID_MAX);
+		s->broken[i].times = 0;
+	}
+	return ++s->broken[i].times;
+}
+
 static void fail(struct splitting *x)
 {
 	struct msg *m = x->msg;
 
 	if (x->begun)
 		queue_split_undo(&x->split);
-	if (x->begun && x->split.published > 0)
+	if (x->begun && x->split.published > 0) {
+		m->retry_shift = note_broken(&m->gate->splitter, m->entry.id);
 		log_err("Message %s: splitting it failed when %zu of %zu derived messages were in "
 			"the queue: their recipients may get it twice: %s",
 			m->entry.id, x->split.published, x->split.parts - 1, m->why.text);
+	}
 	m->failed_attempt = true;
 	leave(m, MSG_RELEASED);
 }

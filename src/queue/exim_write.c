@@ -101,21 +101,21 @@ static void add_recipients(struct sink *s, const struct exim_meta *meta,
 static void add_rcpt_line(struct sink *s, struct bytes line, struct bytes address)
 {
 	size_t hash = line.n, comma;
+	struct bytes alone;
 
-	while (hash > 0 && line.p[hash - 1] != '#')
+	while (hash > address.n && line.p[hash - 1] != '#')
 		hash--;
-	for (comma = hash; comma > 0 && line.p[comma - 1] != ',';)
+	for (comma = hash; comma > address.n && line.p[comma - 1] != ',';)
 		comma--;
-	if (address.n == line.n) {
-		sink_add(s, line);
-	} else if (hash <= address.n) { /* the old forms: only that number */
-		sink_add(s, address);
-	} else if (((line.p[line.n - 1] - '0') & 1) == 0) {
-		sink_add(s, line);
-	} else {
+	if (hash > address.n && ((line.p[line.n - 1] - '0') & 1) != 0) {
 		sink_add(s, bytes_head(line, comma));
 		sink_text(s, "-1");
 		sink_add(s, bytes_from(line, hash - 1));
+	} else if (hash == address.n && exim_recipient(address, &alone) == 0 &&
+		   bytes_eq(alone, address)) { /* the old forms: nothing but that number */
+		sink_add(s, address);
+	} else {
+		sink_add(s, line);
 	}
 	sink_text(s, "\n");
 }

@@ -217,25 +217,28 @@ static ssize_t copy_by_bytes(int from, int to, uint64_t at)
 	return n <= 0 ? n : pwrite(to, buf, (size_t)n, (off_t)at);
 }
 
+static bool cannot_copy_ranges(int code)
+{
+	return code == EXDEV || code == EINVAL || code == ENOSYS || code == EOPNOTSUPP ||
+	       code == EPERM;
+}
+
 /* A piece of the body, in the kernel where that is possible. */
 static ssize_t copy_piece(struct pair_split *t, int from, int to, size_t n)
 {
 	loff_t in = (loff_t)t->copied, out = in;
-	int part = fault_at("queue.split.copy", (int)n);
-	ssize_t got;
+	ssize_t got = -1;
+	int part;
 
-	if (part < 0) {
-		errno = -part;
-		return -1;
-	}
 	if (t->by_bytes)
 		return copy_by_bytes(from, to, t->copied);
-	got = copy_file_range(from, &in, to, &out, (size_t)part, 0);
-	if (got >= 0 || (errno != EXDEV && errno != EINVAL && errno != ENOSYS &&
-			 errno != EOPNOTSUPP && errno != EPERM))
-		return got;
-	t->by_bytes = true;
-	return copy_by_bytes(from, to, t->copied);
+	part = fault_at("queue.split.copy", (int)n);
+	if (part >= 0)
+		got = copy_file_range(from, &in, to, &out, (size_t)part, 0);
+	else
+		errno = -part;
+	t->by_bytes = got < 0 && cannot_copy_ranges(errno);
+	return t->by_bytes ? copy_by_bytes(from, to, t->copied) : got;
 }
 
 /* 1: there is more to copy; 0: the body is whole. */

@@ -199,13 +199,13 @@ static void set_result(struct scan_state *s, enum check_id id, enum check_state 
 		       const char *why, uint64_t since_ns)
 {
 	struct check_result *r = &s->facts->checks[id];
-	uint64_t us = (clock_now_ns() - since_ns) / 1000;
+	uint64_t ns = clock_now_ns() - since_ns, us = ns / 1000;
 
 	r->state = state;
 	/* No memory left for a reason: the state says enough. */
 	r->why = why == NULL ? NULL : arena_str(s->arena, bytes_str(why));
 	r->us = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-	PROBE4(check_end, check_name(id), r->us, state, s->request->id);
+	PROBE4(check_end, check_name(id), ns, state, s->request->id);
 }
 
 static enum check_state failed_state(struct scan_state *s, const struct err *e)

@@ -32,8 +32,8 @@ uint64_t scan_engine_generation(const struct scan_engine *e);
 const char *scan_engine_describe(const struct scan_engine *e);
 
 /* In the worker, after fork; one for each thread that scans, all with the same @tmp_dir and made
- * before any of them scans. @tmp_dir: the worker's private directory for libclamav. @cache may be
- * NULL. */
+ * before any of them scans and freed when none does. @tmp_dir: the worker's private directory for
+ * libclamav. @cache may be NULL. */
 int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_dir,
 		const struct verdict_cache *cache, struct err *err) MUST_CHECK;
 void scanner_free(struct scanner **s);

@@ -24,7 +24,7 @@ static void open_nft(struct throttle_kernel *k, const struct throttle_setup *s)
 		throttle_part_why(p, "%s", why.text);
 		return;
 	}
-	throttle_part_on(p);
+	p->active = true;
 	k->method = THROTTLE_NFTABLES;
 }
 

@@ -133,7 +133,10 @@ int throttle_maps_put(struct throttle_maps *m, enum throttle_list l,
 /* -ENOENT: it was not there. */
 int throttle_maps_remove(struct throttle_maps *m, enum throttle_list l,
 			 const struct throttle_prefix *p, struct err *err) MUST_CHECK;
-/* @each with every entry; @penalty NULL for the other lists. It must not change the list. */
+/*
+ * @each with every entry; @penalty NULL for the other lists. It must not change the list. Two
+ * system calls an entry: at start, or on a small list.
+ */
 int throttle_maps_each(struct throttle_maps *m, enum throttle_list l,
 		       void (*each)(void *arg, const struct throttle_prefix *p,
 				    const struct throttle_penalty *penalty),

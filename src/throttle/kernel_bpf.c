@@ -52,7 +52,8 @@ struct throttle_bpf {
  */
 static _Thread_local char first_complaint[200];
 
-static int hear(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int hear(enum libbpf_print_level level,
+						      const char *fmt, va_list ap)
 {
 	if (level != LIBBPF_WARN || first_complaint[0] != '\0')
 		return 0;
@@ -73,7 +74,8 @@ static void explain(struct throttle_part_state *p, int code)
 	else if (access("/sys/kernel/btf/vmlinux", R_OK) < 0 && (code == -ENOENT || code == -ESRCH))
 		throttle_part_why(p, "the kernel has no type information (CONFIG_DEBUG_INFO_BTF)");
 	else
-		throttle_part_why(p, "the kernel refuses it (%s): %s", strerror(-code), said);
+		throttle_part_why(p, "the kernel refuses it (%s)%s%s", strerror(-code),
+				  said[0] != '\0' ? ": " : "", said);
 }
 
 static void skeleton_close(struct conn_throttle_bpf **skel)
@@ -141,13 +143,21 @@ static bool is_base_map(const struct bpf_map *m)
 	return !bpf_map__is_internal(m);
 }
 
+/* Counts of open connections go on only if their tracepoint does, and the map is as before. */
+static bool may_adopt_open(const struct throttle_bpf *b)
+{
+	AUTO(fd_close) int state = throttle_pins_get(&b->pins, LINK_STATE);
+	AUTO(fd_close) int open = throttle_pins_get(&b->pins, MAP_OPEN);
+
+	return state >= 0 && open >= 0 && same_shape(b->base->maps.open, open);
+}
+
 static void adopt_maps(struct throttle_bpf *b)
 {
 	bool wanted = !other_version(b);
-	AUTO(fd_close) int state = throttle_pins_get(&b->pins, LINK_STATE);
 	struct bpf_map *m;
 
-	b->adopt_open = wanted && state >= 0;
+	b->adopt_open = wanted && may_adopt_open(b);
 	bpf_object__for_each_map (m, b->base->obj) {
 		bool is_open = strcmp(bpf_map__name(m), MAP_OPEN) == 0;
 
@@ -276,15 +286,24 @@ static int load_count(const struct throttle_bpf *b, const char *name, int socks_
 	return r;
 }
 
-/* Connections that are open already; those that the tracepoint counted meanwhile are left alone. */
-static int seed(const struct throttle_bpf *b)
+/*
+ * Connections that are open already; those that the tracepoint counted meanwhile are left alone.
+ * Without it the tracepoint is still worth having.
+ */
+static void seed(const struct throttle_bpf *b)
 {
 	AUTO(count_close) struct conn_count_bpf *skel = NULL;
-	int socks = bpf_map__fd(b->state->maps.socks);
+	struct throttle_part_state failed = { 0 };
 	struct err why;
-	int r = load_count(b, "on_socket", socks, &skel);
+	int r = load_count(b, "on_socket", bpf_map__fd(b->state->maps.socks), &skel);
 
-	return r < 0 ? r : throttle_link_iterate(bpf_program__fd(skel->progs.on_socket), &why);
+	if (r == 0)
+		r = throttle_link_iterate(bpf_program__fd(skel->progs.on_socket), &why);
+	if (r == 0)
+		return;
+	explain(&failed, r);
+	throttle_part_why(&b->parts[THROTTLE_PART_CONCURRENCY],
+			  "connections from before the start are not counted: %s", failed.why);
 }
 
 static int start_state(struct throttle_bpf *b)
@@ -306,7 +325,9 @@ static int start_state(struct throttle_bpf *b)
 		r = throttle_link_trace(&b->state_link, &b->pins,
 					bpf_program__fd(b->state->progs.on_state), b->setup->keep,
 					&why);
-	return r == 0 ? seed(b) : r;
+	if (r == 0)
+		seed(b);
+	return r;
 }
 
 static int start_lookup(struct throttle_bpf *b)
@@ -330,47 +351,60 @@ static bool is_xdp_link(void *arg, const char *name)
 	const struct throttle_bpf *b = arg;
 
 	for (size_t i = 0; i < b->xdp_links_n; i++)
-		if (b->xdp_links[i].fd >= 0 && strcmp(b->xdp_links[i].name, name) == 0)
+		if (strcmp(b->xdp_links[i].name, name) == 0)
 			return true;
 	return false;
 }
 
-static int start_interface(struct throttle_bpf *b, const char *name, struct err *why)
+/* One for each interface; without a name where there is no such interface. */
+static void name_links(struct throttle_bpf *b)
+{
+	const char *mode = b->setup->xdp == THROTTLE_XDP_NATIVE ? "native" : "generic";
+
+	for (size_t i = 0; i < MIN_OF(b->setup->interfaces_n, (size_t)INTERFACES_MAX); i++) {
+		unsigned index = if_nametoindex(b->setup->interfaces[i]);
+
+		if (index > 0)
+			(void)snprintf(b->xdp_links[i].name, sizeof(b->xdp_links[i].name),
+				       LINK_XDP "%s_%u", mode, index);
+		b->xdp_links_n++;
+	}
+}
+
+static int start_interface(struct throttle_bpf *b, size_t i, struct err *why)
 {
 	bool native = b->setup->xdp == THROTTLE_XDP_NATIVE;
-	struct throttle_link *l = &b->xdp_links[b->xdp_links_n];
-	unsigned index = if_nametoindex(name);
+	unsigned index;
 
-	if (index == 0)
-		return err_errno(why, "find it");
-	if (b->xdp_links_n == INTERFACES_MAX)
+	if (i >= b->xdp_links_n)
 		return err_set(why, ERR_LIMIT, -E2BIG, "more than %d interfaces", INTERFACES_MAX);
-	b->xdp_links_n++;
-	(void)snprintf(l->name, sizeof(l->name), LINK_XDP "%s_%u", native ? "native" : "generic",
-		       index);
-	return throttle_link_attach(l, &b->pins, bpf_program__fd(b->xdp->progs.on_packet),
-				    (int)index, BPF_XDP,
+	index = if_nametoindex(b->setup->interfaces[i]);
+	if (index == 0 || b->xdp_links[i].name[0] == '\0')
+		return err_set(why, ERR_CONFIG, -ENODEV, "there is no such interface");
+	return throttle_link_attach(&b->xdp_links[i], &b->pins,
+				    bpf_program__fd(b->xdp->progs.on_packet), (int)index, BPF_XDP,
 				    native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE,
 				    b->setup->keep, why);
 }
 
 static void start_interfaces(struct throttle_bpf *b, struct throttle_part_state *p)
 {
-	struct throttle_part_state failed = { 0 };
 	struct err why;
 
 	for (size_t i = 0; i < b->setup->interfaces_n; i++) {
-		if (start_interface(b, b->setup->interfaces[i], &why) == 0)
-			throttle_part_on(p);
+		if (start_interface(b, i, &why) == 0)
+			p->active = true;
 		else
-			throttle_part_why(&failed, "%s: %s", b->setup->interfaces[i], why.text);
+			throttle_part_why(p, "%s: %s", b->setup->interfaces[i], why.text);
 	}
-	memcpy(p->why, failed.why, sizeof(p->why));
 	if (b->setup->interfaces_n == 0)
 		throttle_part_why(p, "no interfaces are named");
 }
 
-/* After sk_lookup, on which depends what is left to it. */
+/*
+ * After sk_lookup, on which depends what is left to it. What was kept in another mode or on other
+ * interfaces goes first: an interface takes one program in one mode.
+ */
 static void start_xdp(struct throttle_bpf *b)
 {
 	struct throttle_part_state *p = &b->parts[THROTTLE_PART_XDP];
@@ -380,9 +414,11 @@ static void start_xdp(struct throttle_bpf *b)
 		r = load_judge(b, "on_packet", &b->xdp);
 	if (r < 0)
 		explain(p, r);
-	else if (b->xdp != NULL)
-		start_interfaces(b, p);
+	if (b->xdp != NULL)
+		name_links(b);
 	throttle_pins_sweep(&b->pins, LINK_XDP, is_xdp_link, b);
+	if (b->xdp != NULL)
+		start_interfaces(b, p);
 }
 
 static void start(struct throttle_bpf *b, enum throttle_part part,
@@ -393,7 +429,7 @@ static void start(struct throttle_bpf *b, enum throttle_part part,
 	if (r < 0)
 		explain(&b->parts[part], r);
 	else
-		throttle_part_on(&b->parts[part]);
+		b->parts[part].active = true;
 }
 
 static int start_maps(struct throttle_bpf *b)
@@ -423,7 +459,7 @@ static int start_pins(struct throttle_bpf *b, struct err *err)
 	if (r < 0)
 		throttle_part_why(p, "%s", why.text);
 	else
-		throttle_part_on(p);
+		p->active = true;
 	return 0;
 }
 

@@ -16,7 +16,6 @@ void throttle_prefix_mask(struct throttle_prefix *p, unsigned bits);
 int throttle_settings_check(const struct throttle_settings *s, struct err *err) MUST_CHECK;
 
 void throttle_part_why(struct throttle_part_state *p, const char *fmt, ...) PRINTF(2, 3);
-void throttle_part_on(struct throttle_part_state *p);
 
 /* --- BPF: kernel_bpf.c, or stub_bpf.c --- */
 
@@ -49,7 +48,7 @@ int throttle_pins_get(const struct throttle_pins *p, const char *name);
 int throttle_pins_put(const struct throttle_pins *p, const char *name, int fd,
 		      struct err *err) MUST_CHECK;
 void throttle_pins_remove(const struct throttle_pins *p, const char *name);
-/* Remove what begins with @start, but for the names that @keep says. */
+/* Detach the links whose names begin with @start, but for those that @keep says. */
 void throttle_pins_sweep(const struct throttle_pins *p, const char *start,
 			 bool (*keep)(void *arg, const char *name), void *arg);
 

@@ -177,6 +177,16 @@ void throttle_pins_remove(const struct throttle_pins *p, const char *name)
 		(void)unlink(path);
 }
 
+/* Unlinking alone detaches when the kernel comes to it. */
+static void drop_link(const struct throttle_pins *p, const char *name)
+{
+	AUTO(fd_close) int fd = throttle_pins_get(p, name);
+
+	if (fd >= 0)
+		(void)bpf_link_detach(fd);
+	throttle_pins_remove(p, name);
+}
+
 void throttle_pins_sweep(const struct throttle_pins *p, const char *start,
 			 bool (*keep)(void *arg, const char *name), void *arg)
 {
@@ -187,6 +197,6 @@ void throttle_pins_sweep(const struct throttle_pins *p, const char *start,
 		return;
 	while ((e = readdir(dir)) != NULL)
 		if (strncmp(e->d_name, start, strlen(start)) == 0 && !keep(arg, e->d_name))
-			(void)unlinkat(dirfd(dir), e->d_name, 0);
+			drop_link(p, e->d_name);
 	(void)closedir(dir);
 }

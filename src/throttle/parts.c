@@ -31,9 +31,3 @@ void throttle_part_why(struct throttle_part_state *p, const char *fmt, ...)
 	va_end(ap);
 	text_make_printable(p->why);
 }
-
-void throttle_part_on(struct throttle_part_state *p)
-{
-	p->active = true;
-	p->why[0] = '\0';
-}

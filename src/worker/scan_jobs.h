@@ -38,6 +38,7 @@ struct scan_jobs {
 	/* What is not part of one scan is told with the messages it was done for, or the next. */
 	bool charging;            /* the scanner notes costs */
 	struct scan_clocks mark;  /* up to here time is accounted for */
+	uint64_t known_wall_ns;   /* when the thread's clock was last read */
 	struct scan_clocks read;  /* share of each message of this turn */
 	struct scan_clocks rest;  /* what the turn before left over, for the next message */
 	struct scan_clocks scans; /* of this turn */

@@ -156,6 +156,11 @@ static const struct one lines[] = {
 	{ "MTA = qmial\n", OPT_MTA, "qmial", "none of the known words", 1, 7 },
 	{ "Is Definitely Not Spam = &SQLWhitelist\n", OPT_IS_DEFINITELY_NOT_SPAM, "0",
 	  "Perl function &SQLWhitelist cannot run", 1, 26 },
+	{ "Is Definitely Not Spam = &SQLWhitelist\n", OPT_IS_DEFINITELY_NOT_SPAM, "0",
+	  "a file of rules (/PATH.rules) or a ruleset from a database", 1, 26 },
+	{ "Always Looked Up Last = &MailWatchLogging\n", OPT_ALWAYS_LOOKED_UP_LAST, "0",
+	  "Message Log writes one JSON line", 1, 25 },
+	{ "Max Children = &F\n", OPT_MAX_CHILDREN, "5", "write a plain value", 1, 16 },
 	{ "Deny Filenames = &SiteNames(1)\n", OPT_DENY_FILENAMES, NULL, "mail would pass unchecked",
 	  1, 18 },
 

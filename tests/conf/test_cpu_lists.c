@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options that name cores: what may be written, and what a slip of the pen is told. */
+/* Options that are lists of cores or servers: what may be written, and what a slip of the pen is
+ * told. */
 #include "tests/conf/site.h"
 
 static const struct {
@@ -23,6 +24,10 @@ static const struct {
 	{ OPT_LOOP_CORE, "Loop Core = first", "one of auto|none", "auto" },
 	{ OPT_SCAN_NUMA, "Scan NUMA = 0-1", NULL, "0-1" },
 	{ OPT_SCAN_NUMA, "Scan NUMA = bind", "one of spread", "spread" },
+	{ OPT_DNS_SERVERS, "DNS Servers = 127.0.0.1:53, [::1]:5353", NULL,
+	  "127.0.0.1:53, [::1]:5353" },
+	{ OPT_DNS_SERVERS, "DNS Servers = 127.0.0.1 ns.example", "'ns.example' is no address", "" },
+	{ OPT_DNS_SERVERS, "DNS Servers = 127.0.0.1:99999", "'127.0.0.1:99999' is no address", "" },
 };
 
 static const struct {

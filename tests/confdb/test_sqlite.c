@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 
+#include "conf/explain.h"
 #include "confdb/confdb.h"
 #include "tests/t.h"
 
@@ -422,7 +423,8 @@ static bool fd_contains(int fd, const char *text)
 #define SECRETS                                                                                    \
 	"%pw% = gehe%rest%\nDB DSN = DBI:SQLite:dbname=%conf-dir%/conf.db\n"                       \
 	"db_password = %pw%$SALLYPORT_TEST_SECRET# geheim\n"                                       \
-	"# DB Password = geheim\n#DBPassword=geheim\nInclude %conf-dir%/more.conf\n"
+	"# DB Password = geheim\n#DBPassword=geheim\nDB Passwort = geheim\nInclude "               \
+	"%conf-dir%/more.conf\n"
 
 static void test_bundle(void)
 {
@@ -459,6 +461,34 @@ static void test_bundle(void)
 	T_OK(same && conf_serial(c, CONF_SQL).number == 3,
 	     "another process has the same configuration without the database");
 	unload(&l);
+}
+
+/* Whatever a password looks like, no message repeats it. */
+static void test_messages(void)
+{
+	static const char *const lines[] = {
+		"DB Password = &geheim(1)\n",    "DB Password = %geheim%\n",
+		"DB Password = /geheim.rules\n", "DB Password = geheim.customize\n",
+		"DB Password geheim\n",          "DB Passwort = geheim\n"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct loaded l;
+		bool told = false;
+
+		load_text(&l, lines[i]);
+		if (l.conf != NULL)
+			conf_explain(l.conf, l.report);
+		for (size_t k = 0; k < conf_report_count(l.report); k++)
+			told |= strstr(conf_report_at(l.report, k)->text, "geheim") != NULL;
+		if (!T_OK(!told && strstr(l.err.text, "geheim") == NULL &&
+				  (l.conf == NULL || i > 4 ||
+				   is(&l, OPT_DB_PASSWORD, NULL, i == 1 ? "" : "(hidden)",
+				      at(MAIN_FILE ":1"))),
+			  "%s", lines[i]))
+			show(&l);
+		unload(&l);
+	}
 }
 
 static void test_cache(void)
@@ -534,6 +564,7 @@ int main(void)
 	test_one_line();
 	test_locked();
 	test_bundle();
+	test_messages();
 	test_cache();
 	test_many();
 	for (size_t i = 0; i < 6; i++)

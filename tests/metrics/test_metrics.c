@@ -113,6 +113,7 @@ static void test_sets(struct metrics *m)
 }
 
 static const char *const lines[] = {
+	"# TYPE sallyport_build_info gauge\nsallyport_build_info{version=\"",
 	"# TYPE sallyport_messages_total counter\nsallyport_messages_total{outcome=\"deliver\"} "
 	"3\n",
 	"sallyport_messages_total{outcome=\"quarantine\"} 0\n",

@@ -460,6 +460,46 @@ static void test_faults(size_t i)
 			}
 }
 
+/* --- large bodies --- */
+
+#define LARGE_BYTES (5u * 1024 * 1024 / 2 + 17)
+
+/* Several turns, in the kernel or, where the file system cannot, by bytes. */
+static void test_large(const char *fault)
+{
+	static char body[LARGE_BYTES];
+	char name[QUEUE_ID_MAX + 8];
+	struct bed b;
+	FILE *f;
+	bool same;
+
+	bed_init(&b, 1);
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = (char)(i * 7 >> 3);
+	memcpy(body, EX_ID "-D\n", strlen(EX_ID "-D\n"));
+	put_bytes(b.f.in, EX_ID "-D", bytes_of(body, sizeof(body)));
+	if (setenv("SALLYPORT_FAULT", fault, 1) < 0)
+		fixture_die("setenv");
+	T_OK(claim(&b, EX_ID) == 0 && whole_way(&b) == 0, "a large body, '%s': %s", fault,
+	     b.err.text);
+	(void)unsetenv("SALLYPORT_FAULT");
+	for (size_t i = 1; i < 3; i++) {
+		static char got[LARGE_BYTES + 1];
+		size_t n = 0;
+
+		(void)snprintf(name, sizeof(name), "%s-D", b.s.ids[i]);
+		f = fopen(fixture_path(b.f.in, name), "re");
+		if (f != NULL) {
+			n = fread(got, 1, sizeof(got), f);
+			(void)fclose(f);
+		}
+		memcpy(body, name, strlen(name));
+		same = n == sizeof(body) && memcmp(got, body, n) == 0;
+		T_OK(same, "  copied under its own name");
+	}
+	bed_fini(&b);
+}
+
 /* --- a kill at every point --- */
 
 static const char *const kills[] = {
@@ -563,6 +603,12 @@ int main(void)
 		test_kills(i);
 #endif
 	}
+#ifdef SALLYPORT_FAULTS
+	test_large("");
+	test_large("queue.split.copy=SHORT");
+	test_large("queue.split.copy=EOPNOTSUPP@1");
+	test_large("queue.split.copy=EOPNOTSUPP@2");
+#endif
 	test_long_exim_ids();
 	test_sendmail_dirs();
 	return t_done();

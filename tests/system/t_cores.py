@@ -8,7 +8,9 @@ processes, and a crash with both at work loses nothing.
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -22,6 +24,15 @@ KICK = """#!/bin/sh
 grep -h Cpus_allowed_list /proc/self/status >>%(out)s
 cut -d' ' -f41 /proc/self/stat >>%(out)s
 """
+
+
+def lines_of(path):
+    """Its whole lines so far."""
+    try:
+        with open(path, encoding="ascii") as f:
+            return [line.rstrip("\n") for line in f if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
 
 
 def status_field(pid, name, tid=None):
@@ -98,12 +109,15 @@ def test_loop():
             tap.ok(all(str(ALLOWED[-1]) not in cores_of(p) for p in workers(gate)), "no worker is there")
             check_class(gate, pid)
             queuefile.SendmailWriter(gate.in_queue).write(bytes(samples.letter("To be delivered")))
-            wait.until(lambda: os.path.exists(said) and os.path.getsize(said) > 20, 30, "the MTA's command")
-            with open(said, encoding="ascii") as f:
-                lines = f.read().splitlines()
+            wait.until(lambda: len(lines_of(said)) >= 2, 30, "the MTA's command")
+            lines = lines_of(said)
             tap.equal(lines[0].split(":")[1].strip(), status_field(os.getpid(), "Cpus_allowed_list"),
                       "what it starts runs anywhere")
             tap.equal(lines[1], "0", "and in the normal class")
+            before = policy(pid)
+            os.kill(next(iter(gate.tree())), signal.SIGHUP)
+            wait.until(lambda: "Configuration reloaded" in gate.log_text(), 60, "a reload")
+            tap.equal((gate.pid("gateway"), policy(pid)), (pid, before), "a reload changes neither")
             check_guard(gate, pid)
         finally:
             gate.stop()
@@ -124,11 +138,37 @@ def check_guard(gate, pid):
         return
     with open(f"/proc/{pid}/limits", encoding="ascii") as f:
         limit = next(line.split()[3] for line in f if line.startswith("Max realtime timeout"))
-    tap.equal(limit, "200000", "its time without a pause is limited")
+    tap.equal(limit, "1000000", "its time without a pause is limited")
     os.kill(pid, signal.SIGXCPU)
     wait.until(lambda: policy(pid) == os.SCHED_OTHER, 10, "normal class")
     wait.until(lambda: "ran too long without a pause" in gate.log_text(), 10, "a line in the log")
     tap.ok(gate.ready(), "after that it goes on in the normal class")
+
+
+def test_refused():
+    """Without the right to a real-time class: a clear line, and mail flows."""
+    if shutil.which("setpriv") is None:
+        tap.skip("a class that is refused", "no setpriv here")
+        return
+    folder, gate = run_gateway({"Max Children": 1, "Loop Realtime": "fifo"})
+    with folder:
+        wrapped = gate.path("bin")
+        os.makedirs(wrapped)
+        script = os.path.join(wrapped, "sallyportd")
+        with open(script, "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\nulimit -r 0\nexec setpriv --bounding-set=-sys_nice,-sys_resource "
+                    f"{gate.build}/sallyportd \"$@\"\n")
+        os.chmod(script, 0o755)
+        gate.build = wrapped
+        try:
+            gate.start()
+            queuefile.SendmailWriter(gate.in_queue).write(bytes(samples.letter("Hello")))
+            gate.wait_empty(30)
+            tap.equal(policy(gate.pid("gateway")), os.SCHED_OTHER, "a class that is refused: the loop stays normal")
+            said = [x for x in gate.log_text().splitlines() if "Loop Realtime = fifo" in x]
+            tap.ok(len(said) == 1 and "CAP_SYS_NICE" in said[0], f"and says so: {said}")
+        finally:
+            gate.stop()
 
 
 def verdicts(options, mail):
@@ -193,6 +233,89 @@ def test_crash():
             gate.stop()
 
 
+def test_killed():
+    """The process of two threads is killed again and again with mail in both."""
+    folder, gate = run_gateway({"Max Children": 1, "Scan Threads": 2, "Processing Retry Delay": 1,
+                                "Rescan Interval": 1, "Maximum Processing Attempts": 100})
+    with folder:
+        acc, writer = account.Account(), queuefile.SendmailWriter(gate.in_queue)
+        for n in range(400):
+            message = sink.with_case(bytes(samples.letter(f"Letter {n}", "A line of text.\n" * (n % 60))), f"case-{n}")
+            acc.accept(f"case-{n}", queuefile.split_headers(message)[1], "deliver")
+            writer.write(message)
+        try:
+            gate.start()
+            kills = 0
+            while gate.queue_ids() and kills < 12:
+                victims = workers(gate)
+                if victims and len(cores_of(victims[0])) == 2:
+                    os.kill(victims[0], signal.SIGKILL)
+                    kills += 1
+                    wait.until(lambda old=victims: workers(gate) not in ([], old), 30, "a successor")
+            gate.wait_empty(120)
+            acc.read_queue(acc.delivered, "sendmail", gate.out_queue)
+            tap.ok(kills > 0, f"killed {kills} times")
+            tap.equal((acc.missing(), acc.changed(), acc.repeats()), ([], [], 0),
+                      f"every message is delivered once ({acc.summary()})")
+        finally:
+            gate.stop()
+
+
+def lstopo(kind):
+    """How many objects of @kind hwloc sees; None without its program."""
+    if shutil.which("hwloc-calc") is None:
+        return None
+    done = subprocess.run(["hwloc-calc", "-N", kind, "machine:0"], capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 else None
+
+
+def check_topology(host):
+    for member, kind in (("packages", "package"), ("cores", "core"), ("processors", "pu")):
+        want = lstopo(kind)
+        if want is None:
+            tap.skip(f"{member} as hwloc sees them", "no hwloc-calc here")
+        else:
+            tap.equal(host[member], want, f"{member} as hwloc sees them")
+    tap.equal(sum(n["processors"] for n in host["nodes"]), host["processors"], "each processor has a node")
+    tap.ok(all(n["memory_bytes"] > n["free_bytes"] > 0 for n in host["nodes"]), "memory is told")
+
+
+def check_measured(d):
+    m, e = d["measured"], d["estimate"]
+    tap.equal(m["problems"], [], "everything was measured")
+    tap.ok(0 < m["disk"]["alone_per_s"] and 0 < m["disk"]["group_per_s"], "syncs")
+    for what in ("copy", "match", "scan"):
+        one, both = m[what]["one"], m[what]["all"]
+        tap.ok(one["processes"] == 1 and both["processes"] == len(ALLOWED) and one["bytes_per_cpu_s"] > 0
+               and both["bytes_per_s"] > 0 and 0 < one["busy_share"] <= 1.01, f"{what}: {one}")
+    tap.ok(m["scan"]["one"]["messages_per_cpu_s"] > 0 and m["sample_messages"] > 10, "messages")
+    parts = [e["scan_per_s"], e["disk_per_s"], e["loop_per_s"]]
+    tap.ok(abs(e["messages_per_s"] - min(parts)) < 1e-6 * e["messages_per_s"], f"the least of {parts} limits it")
+
+
+def test_host():
+    folder, gate = run_gateway({"Max Children": "auto"})
+    with folder:
+        before = sorted(os.listdir(gate.folder))
+        argv = [os.path.join(gate.build, "sallyport"), "host", "-c", gate.conf, "--json"]
+        done = subprocess.run(argv + ["--quick"], capture_output=True, text=True, check=False, timeout=120)
+        tap.equal((done.returncode, done.stderr), (0, ""), "sallyport host --quick --json")
+        d = json.loads(done.stdout)
+        check_topology(d["host"])
+        check_measured(d)
+        tap.equal((d["plan"]["workers"], d["plan"]["threads"]), (len(ALLOWED), 1), "the plan is the daemon's")
+        names = {x["name"]: x for x in d["limits"]}
+        tap.ok(os.uname().release in names["kernel"]["value"] and len(names) >= 10, "limits")
+        tap.ok(all(x["ok"] or x["advice"] for x in d["limits"]), "what is missing has advice")
+        short = json.loads(subprocess.run(argv + ["--no-measure"], capture_output=True, check=False).stdout)
+        tap.ok("measured" not in short and short["plan"] == d["plan"], "--no-measure")
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as slow:
+            wait.until(lambda: any(n.startswith(".sallyport-host") for n in os.listdir(gate.folder)), 30, "its directory")
+            slow.send_signal(signal.SIGTERM)
+            tap.equal(slow.wait(60), -signal.SIGTERM, "TERM ends it")
+        tap.equal(sorted(os.listdir(gate.folder)), before, "nothing is left behind")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root: processes change users")
@@ -200,7 +323,7 @@ def main():
         tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
     if len(ALLOWED) < 2:
         tap.skip_all("needs two cores")
-    for test in (test_processes, test_threads, test_loop, test_same_verdicts, test_crash):
+    for test in (test_processes, test_threads, test_loop, test_refused, test_same_verdicts, test_crash, test_killed, test_host):
         try:
             test()
         except wait.Late as late:

@@ -7,6 +7,7 @@ where that cannot be found out, the message stays in the incoming queue.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -15,8 +16,9 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kit import account, dns, gateway, mta, packages, queuefile, samples, sink, tap, wait  # noqa: E402
 from kit.dns import A, CNAME, PTR  # noqa: E402
 
-QUEUES = ("good", "liar", "local", "spoofed", "none", "default")
-RULES = """From: host-nocheck:liar.example {liar}
+QUEUES = ("vip", "good", "liar", "local", "spoofed", "none", "default")
+RULES = """From: host:good.example and To: vip@dest.test {vip}
+From: host-nocheck:liar.example {liar}
 From: host:good.example {good}
 From: host:localhost {local}
 From: host:_SPOOFED_ {spoofed}
@@ -112,6 +114,9 @@ CASES = [
                                                **dns.address("mx.other.example", "192.0.2.21")}, "default"),
     ("localhost as the name of a stranger", "192.0.2.22", {**dns.ptr("192.0.2.22", "localhost"),
                                                            **dns.address("localhost", "127.0.0.1")}, "spoofed"),
+    ("a name in the hosts file", "192.0.2.23", {}, "good"),
+    ("a name in the hosts file and another in the DNS", "192.0.2.24",
+     {**dns.ptr("192.0.2.24", "mx9.other.example"), **dns.address("mx9.other.example", "192.0.2.24")}, "good"),
     # None: nobody knows, so the message stays where it is.
     ("SERVFAIL", "192.0.2.30", {(dns.reverse("192.0.2.30"), PTR): dns.Answer(code=2)}, None),
     ("REFUSED", "192.0.2.31", {(dns.reverse("192.0.2.31"), PTR): dns.Answer(code=5)}, None),
@@ -139,16 +144,18 @@ class Site:
     def __init__(self, folder, port, **options):
         self.gate = gateway.Gateway(folder, options={
             "DNS Servers": f"127.0.0.1:{port}", "DNS Timeout": 2, "DNS Retries": 2, "Rescan Interval": 1,
-            "Outgoing Queue Dir": os.path.join(folder, "etc", "out.rules"), **options})
+            "Hosts File": os.path.join(folder, "etc", "hosts"), "Outgoing Queue Dir": os.path.join(folder, "etc", "out.rules"), **options})
         self.queues = {q: self.gate.path("mqueue." + q) for q in QUEUES}
         for path in self.queues.values():
             os.mkdir(path, 0o700)
         with open(self.gate.path("etc", "out.rules"), "w", encoding="ascii") as f:
             f.write(RULES.format(**self.queues))
+        with open(self.gate.path("etc", "hosts"), "w", encoding="ascii") as f:
+            f.write("192.0.2.23 hub.good.example hub\n192.0.2.24 hub2.good.example\n")
         self._writer = queuefile.SendmailWriter(self.gate.in_queue)
 
-    def send(self, ip, case):
-        return self._writer.write(sink.with_case(MESSAGE, word(case)), client_ip=ip)
+    def send(self, ip, case, recipients=("rcpt@dest.test",)):
+        return self._writer.write(sink.with_case(MESSAGE, word(case)), client_ip=ip, recipients=recipients)
 
     def where(self):
         """{case: queue} of all that was delivered; a list where that happened more than once."""
@@ -164,6 +171,32 @@ class Site:
 
     def quarantined(self):
         return len(self.gate.quarantine_list())
+
+
+def ask_the_tools(site):
+    """sallyport config and scan, which may be told the names or look them up themselves."""
+    def value(*words):
+        return site.gate.control("config", "--value", "Outgoing Queue Dir", *words) or {}
+
+    def queue(*words):
+        return os.path.basename(value(*words).get("value", "")).replace("mqueue.", "")
+
+    for what, ip, _, want in CASES[:6]:
+        tap.equal(queue("--ip", ip, "--resolve"), want, f"config --value --resolve: {what}")
+    tap.equal(value("--ip", "192.0.2.30", "--resolve"), {}, "config --value --resolve: SERVFAIL is no answer")
+    tap.equal([queue("--host-checked", n) for n in ("mx.good.example", "_SPOOFED_", "", "x.liar.example")],
+              ["good", "spoofed", "none", "liar"], "config --value --host-checked")
+    tap.equal(queue("--host", "x.liar.example", "--host-checked", "_SPOOFED_"), "liar", "config --value --host")
+    tap.equal([value("--ip", GOOD).get("lacks_client_name"), value("--host-checked", "").get("lacks_client_name")],
+              [True, False], "it says whether a host: rule was passed over")
+    with open(site.gate.path("message"), "wb") as f:
+        f.write(MESSAGE)
+    argv = [os.path.join(site.gate.build, "sallyport"), "scan", "-c", site.gate.conf, "--json", "--ip"]
+    said = subprocess.run([*argv, GOOD, site.gate.path("message")], capture_output=True, text=True, check=False)
+    tap.ok(said.returncode == 0 and "host: rules match nothing" in said.stderr, "scan says so, too")
+    said = subprocess.run([*argv, GOOD, "--resolve", site.gate.path("message")], capture_output=True, text=True,
+                          check=False)
+    tap.ok(said.returncode == 0 and "host: rules" not in said.stderr, "scan --resolve knows the name")
 
 
 def all_answers(folder):
@@ -191,6 +224,13 @@ def all_answers(folder):
     tap.equal(fresh, [], "a second message of each client asks no server")
     where = site.where()
     tap.equal([w for w, _ in known if where.get(word("again " + w)) != where.get(word(w))], [], "and goes the same way")
+    for ip in (GOOD, "192.0.2.3"):
+        site.send(ip, "split " + ip, ("rcpt@dest.test", "vip@dest.test"))
+    gate.wait_empty(30, besides=unknown)
+    where = site.where()
+    tap.equal([sorted(where[word("split " + GOOD)]), where[word("split 192.0.2.3")]], [["good", "vip"], "spoofed"],
+              "two recipients: the name decides whether their ways part")
+    ask_the_tools(site)
     # Their servers recover.
     for _, ip, _, want in CASES:
         if want is None:
@@ -243,6 +283,16 @@ def outage(folder):
     gate.wait_empty(30)
     tap.equal(site.where().get("none"), "none", "Host Name Lookup Failure = none: it goes on without a name")
     tap.equal(site.count("host_names_given_up_total"), 1, "and that is counted")
+    # And with a limit: kept at first, then let through.
+    gate.options.update({"Host Name Lookup Failure": "keep", "Host Name Lookup Limit": 4})
+    gate.write_configuration()
+    gate.ask("reload")
+    wait.until(lambda: gate.log_text().count("Configuration reloaded") > 1, 30, "the second reload")
+    kept = site.count("host_names_kept_total")
+    site.send("203.0.113.8", "limit")
+    gate.wait_empty(60)
+    tap.ok(site.count("host_names_kept_total") > kept and site.where().get("limit") == "none",
+           "Host Name Lookup Limit: it is kept at first, then it goes on without a name")
     gate.stop()
     server.stop()
 

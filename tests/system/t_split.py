@@ -163,6 +163,9 @@ def rules_part(kind, folder):
         derived = next(r for r in ours if "split_from" in r)
         shown = bench.gate.control("explain", derived["id"]) or {}
         tap.equal(shown.get("split_from"), derived["split_from"], f"{kind.name}: explain shows what it was split from")
+        shown = bench.gate.control("explain", derived["split_from"]) or {}
+        tap.equal(sorted(shown.get("split_into", "").split(", ")), sorted(r["id"] for r in ours if "split_from" in r),
+                  f"{kind.name}: and what a message was split into")
         many_part(bench)
         left = [n for n in os.listdir(bench.server.in_queue) if n.startswith("sp.") or n[-2:] in ("-T", "-R", "-D")]
         tap.equal(left, [], f"{kind.name}: nothing is left in the incoming queue")

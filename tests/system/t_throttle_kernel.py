@@ -127,6 +127,26 @@ def test_open(pair, rig):
     elsewhere.close()
 
 
+RACER = """
+import socket, struct, sys
+for i in range(int(sys.argv[2])):
+    s = socket.create_connection(("10.77.0.1", %d), 10, (sys.argv[1], 0))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+""" % PORT
+
+
+def test_race(pair, rig):
+    """First and last connections of a source on several processors at once: nothing may be left."""
+    sources = [HOSTS[40], HOSTS[40], HOSTS[41], HOSTS[42]]
+    racers = [subprocess.Popen(pair.argv([sys.executable, "-c", RACER, s, "1000"], pair.client)) for s in sources]
+    tap.equal([r.wait() for r in racers], [0] * len(racers), "4,000 connections from four processes")
+    wait.until(lambda: rig.ask("counts")["closed"] == rig.ask("counts")["opened"], 10, "as many closed as opened")
+    tap.equal(rig.ask("counts")["opened"], 4000, "all were counted")
+    tap.equal([t["open"] for s in sources for t in rig.ask(f"source {s}")["tiers"]], [0] * 8, "and none is left")
+    tap.equal(rig.count(LOOKUP, PASS), 4000, "each was judged once")
+
+
 def test_penalties(pair, rig):
     rig.ask("settings", few=3, slower=10, rate0="1000/50/0")
     for source in (HOSTS[4], HOSTS6[8]):
@@ -214,10 +234,20 @@ def test_restart(pair, pins):
     wait.until(lambda: rig.open_of(source) == 2, 5, "a connection closed meanwhile was counted")
     more = [pair.connect(source, PORT) for _ in range(3)]
     tap.equal([w for _, w in more], words((2, "ok"), (1, "refused")), "counts of open connections go on: 2 of 4 left")
+    rig.kill()
+    rig = Rig(pair)
+    rig.ask("open", **{**options, "rate0": "1/1000/4", "connections": 1000})
+    tap.equal(rig.open_of(source), 4, "a map of another size is filled from the connections there are")
     for s in [*held, *[s for s, _ in more if s]]:
         netns.reset(s)
     wait.until(lambda: rig.open_of(source) == 0, 5, "and down to 0")
-    tap.equal(rig.ask("counts")["opened"], rig.ask("counts")["closed"], "none was counted twice")
+    rig.end()
+    rig = Rig(pair)
+    rig.ask("open", **{**options, "connections": 1000})
+    before = rig.ask("counts")
+    pair.burst(HOSTS[15], PORT, 3)
+    wait.until(lambda: rig.ask("counts")["closed"] == before["closed"] + 3, 5, "three closed")
+    tap.equal(rig.ask("counts")["opened"], before["opened"] + 3, "three opened: one tracepoint is attached, not two")
     rig.end()
     tap.equal(pair.burst(denied, PORT, 1), ["refused"], "kept after an orderly end")
 
@@ -324,10 +354,49 @@ def test_xdp(pair, mode, name):
     tap.equal(pair.burst(source, PORT, 1), ["ok"], "detached at the end")
 
 
-def test_xdp_alone(pair):
-    if "faults" not in gateway.build_dir() and "asan" not in gateway.build_dir():
-        tap.skip("XDP alone", "needs a build with fault points")
+def test_xdp_keep(pair, pins):
+    options = {"pins": pins, "port0": PORT, "xdp": 1, "interface": pair.device, "keep": 1}
+    source = HOSTS[44]
+    rig = Rig(pair)
+    if not rig.ask("open", **options)["parts"]["xdp"]["active"]:
+        tap.skip("XDP kept", "no XDP here")
+        rig.end()
         return
+    rig.ask(f"put penalty {source} {NOTHING} 600000")
+    rig.kill()
+    tap.equal(pair.burst(source, PORT, 1, 0.4), ["timeout"], "XDP is kept: it drops without a daemon")
+    for mode, name in ((1, "generic"), (2, "native"), (1, "generic")):
+        rig = Rig(pair)
+        said = rig.ask("open", **{**options, "xdp": mode})["parts"]["xdp"]
+        tap.equal((said["active"], said["why"]), (True, ""), f"taken over as {name}")
+        before = rig.count(XDP, PENALTY)
+        tap.equal(pair.burst(source, PORT, 1, 0.4), ["timeout"], "and drops")
+        tap.equal(rig.count(XDP, PENALTY), before + 1, "once: one program is attached")
+        rig.kill()
+    rig = Rig(pair)
+    rig.ask("open", **{**options, "xdp": 0, "keep": 0})
+    tap.equal(pair.burst(source, PORT, 1, 0.4), ["refused"], "XDP no longer wanted: detached, sk_lookup answers")
+    rig.ask(f"remove penalty {source}")
+    rig.end()
+
+
+FAULTS = {"on_lookup": "sk_lookup", "on_socket": "concurrency", "on_state": "concurrency", "throttle.maps": "events"}
+
+
+def test_faults(pair):
+    """Each program, and the maps, refused by the kernel: what is left works, and says what is not."""
+    for point, part in FAULTS.items():
+        rig = Rig(pair, env={"SALLYPORT_FAULT": f"{point}=EIO"})
+        said = rig.ask("open", port0=PORT, rate0=f"{HOUR_MS}/3/0", rate2=f"{HOUR_MS}/3/0")
+        method = SK_LOOKUP if part == "concurrency" else NFTABLES
+        tap.equal((said["r"], said["method"]), (0, method), f"{point} is refused")
+        tap.equal(said["parts"][part]["active"], point == "on_socket", f"only the tracepoint works without the rest: {part}")
+        tap.ok("Input/output error" in said["parts"][part]["why"], f"{part}: {said['parts'][part]['why']}")
+        tap.equal(pair.burst(HOSTS6[28], PORT, 4), words((3, "ok"), (1, "refused")), "what is left refuses")
+        rig.end()
+
+
+def test_xdp_alone(pair):
     rig = Rig(pair, env={"SALLYPORT_FAULT": "on_lookup=EIO"})
     said = rig.ask("open", port0=PORT, xdp=1, interface=pair.device, rate0=f"{HOUR_MS}/3/0")
     tap.equal(said["method"], XDP_ALONE, "sk_lookup is refused: XDP alone")
@@ -424,6 +493,7 @@ def run_all(pair, folder):
     limits = {"rate0": f"{HOUR_MS}/5/0", "rate1": f"{HOUR_MS}/8/0", "rate2": f"{HOUR_MS}/5/0", "rate3": f"{HOUR_MS}/7/0"}
     with_rig(pair, test_bursts, **limits)
     with_rig(pair, test_open)
+    with_rig(pair, test_race, rate0="1/100000/0")
     with_rig(pair, test_penalties)
     with_rig(pair, test_lists)
     with_rig(pair, test_unprivileged, rate0="1/1000/0")
@@ -434,7 +504,12 @@ def run_all(pair, folder):
     test_no_btf(pair)
     test_xdp(pair, 1, "generic")
     test_xdp(pair, 2, "native")
-    test_xdp_alone(pair)
+    test_xdp_keep(pair, pins)
+    if "faults" in gateway.build_dir() or "asan" in gateway.build_dir():
+        test_faults(pair)
+        test_xdp_alone(pair)
+    else:
+        tap.skip("refused programs, XDP alone", "needs a build with fault points")
     test_nftables(pair)
     test_mount(pair, folder)
 

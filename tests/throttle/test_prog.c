@@ -285,6 +285,7 @@ static const struct {
 	{ BAD4 "mf tcp=25 syn", THROTTLE_DROP_DENIED },
 	{ BAD4 "frag=1 mf tcp=25 syn", NONE },
 	{ BAD4 "frag=185 tcp=25 syn", NONE },
+	{ BAD4 "frag=4096 tcp=25 syn", NONE },
 	{ BAD4 "frag=8191 tcp=25 syn", NONE },
 	{ BAD4 "frag=16384 tcp=25 syn", THROTTLE_DROP_DENIED }, /* "do not fragment" */
 	{ BAD4 "tcp=25 syn pad=6", THROTTLE_DROP_DENIED },
@@ -482,6 +483,25 @@ static void check_refill(struct bench *b)
 	     "the network is charged for those let in only");
 }
 
+static void check_refund(struct bench *b)
+{
+	static const struct throttle_entry full;
+	struct throttle_entry e = { 0 };
+	int passes = 0;
+
+	forget(b);
+	for (int i = 0; i < 5; i++)
+		(void)lookup(b, i < 3 ? "192.0.2.1" : "192.0.2.2");
+	for (int i = 0; i < 3; i++)
+		passes += lookup(b, "192.0.2.3") == THROTTLE_PASS;
+	T_OK(passes == 0, "the network has nothing left for a third host");
+	T_OK(get_entry(b, "192.0.2.3", &e) && e.seen == 0, "which is not charged for that");
+	set_entry(b, "192.0.2.0/24", &full);
+	for (int i = 0; i < 3; i++)
+		passes += lookup(b, "192.0.2.3") == THROTTLE_PASS;
+	T_OK(passes == 3, "it still has its own three (%d)", passes);
+}
+
 static void check_source(struct bench *b)
 {
 	struct throttle_prefix p = prefix("192.0.2.1");
@@ -627,7 +647,11 @@ static void check_concurrency(struct bench *b)
 	put(b, THROTTLE_LIST_PENALTY, "192.0.2.9", THROTTLE_FEW, UINT64_MAX);
 	set_open(b, "192.0.2.9", 1);
 	T_OK(lookup(b, "192.0.2.9") == THROTTLE_DROP_PENALTY, "few means one at a time");
+	set_open(b, "192.0.2.9", 0);
+	set_open(b, "192.0.2.0/24", 2);
+	T_OK(lookup(b, "192.0.2.9") == THROTTLE_PASS, "of that host, not of its network");
 	take(b, THROTTLE_LIST_PENALTY, "192.0.2.9");
+	set_open(b, "192.0.2.0/24", 0);
 	set_open(b, "2001:db8:1::/48", 0);
 	for (int i = 0; i < THROTTLE_TIERS; i++)
 		b->settings.tiers[i].concurrent = 0;
@@ -835,6 +859,7 @@ int main(void)
 	check_rates(&b, lookup, "sk_lookup");
 	check_rates(&b, syn, "XDP");
 	check_refill(&b);
+	check_refund(&b);
 	check_source(&b);
 	check_lists(&b, lookup, "sk_lookup");
 	check_lists(&b, syn, "XDP");

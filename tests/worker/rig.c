@@ -40,7 +40,9 @@ static pid_t fork_zygote(const struct client_setup *setup, int sock)
 
 static void tell(struct rig *r, uint32_t type, uint32_t worker, const int *fds, size_t n)
 {
-	struct zygote_msg m = { .type = type, .worker = worker, .threads = r->threads };
+	struct zygote_msg m = {
+		.type = type, .worker = worker, .threads = r->threads, .node = r->node
+	};
 
 	(void)snprintf(m.text, sizeof(m.text), "rig.conf");
 	must(zygote_send(r->sock, &m, fds, n, NULL) == 0, "send to the zygote");

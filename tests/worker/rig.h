@@ -25,6 +25,7 @@ struct rig {
 	int sock;
 	pid_t zygote;
 	unsigned threads; /* of each worker that is started from now on; 0 is one */
+	unsigned node;    /* its memory node + 1; 0: no preference */
 	struct rig_worker w[RIG_WORKERS];
 	struct zygote_msg last; /* last message of the zygote */
 };

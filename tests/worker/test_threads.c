@@ -115,6 +115,41 @@ static void check_tidy(struct rig *r)
 	     "what a scan leaves is gone when nobody scans");
 }
 
+/* What the kernel says about memory it will give to @pid; false: it says nothing of the kind. */
+static bool memory_policy(pid_t pid, const char *part, bool *ret_known)
+{
+	char path[64], line[1024];
+	bool found = false;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/numa_maps", (int)pid);
+	f = fopen(path, "re");
+	*ret_known = f != NULL;
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		found |= strstr(line, part) != NULL;
+	if (f != NULL)
+		(void)fclose(f);
+	return found;
+}
+
+static void check_node(struct rig *r)
+{
+	bool known;
+
+	T_OK(!memory_policy(r->w[0].pid, " prefer:0", &known), "a worker has no node of its own");
+	if (!known) {
+		printf("# skipped: memory nodes, this kernel has no numa_maps (or we are not "
+		       "root)\n");
+		return;
+	}
+	rig_kill(r, 0);
+	(void)rig_exited(r, 0);
+	r->node = 1;
+	rig_spawn(r, 0, -1);
+	T_OK(say(r, "echo there", "there"), "a worker with a node works");
+	T_OK(memory_policy(r->w[0].pid, " prefer:0", &known), "and prefers its memory");
+}
+
 static unsigned count_tasks(pid_t pid)
 {
 	char path[64];
@@ -147,6 +182,7 @@ int main(void)
 	check_side_by_side(&r, &facing);
 	check_crash(&r, &facing);
 	check_tidy(&r);
+	check_node(&r);
 	T_OK(rig_stop(&r) == 0, "the zygote ends as it should");
 	tiny_end();
 	return t_done();

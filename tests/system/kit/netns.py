@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two network namespaces joined by a veth pair, a server in one and clients in the other."""
+"""Two network namespaces joined by a veth pair: a server in one, clients in the other."""
 
 import ctypes
 import errno
@@ -114,6 +114,53 @@ class Pair:
         return child
 
 
+class Cable:
+    """
+    The same for a whole scene: this process moves into the server's namespace, so that all it starts
+    lives there; clients are started with client(). @server, @clients: addresses with prefix length.
+    """
+
+    def __init__(self, server, clients):
+        tag = f"spc{os.getpid()}"
+        self.server, self.clients = tag + "s", tag + "c"
+        self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for name in (self.server, self.clients):
+                _ip("netns", "add", name)
+                _ip("-n", name, "link", "set", "lo", "up")
+            _ip("-n", self.server, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0",
+                "netns", self.clients)
+            for name, addresses in ((self.server, server), (self.clients, clients)):
+                for address in addresses:
+                    _ip("-n", name, "address", "add", address, "dev", "veth0",
+                        *(["nodad"] if ":" in address else []))
+                _ip("-n", name, "link", "set", "veth0", "up")
+            self._move_in()
+        except subprocess.CalledProcessError as why:
+            self.close()
+            raise OSError(errno.EOPNOTSUPP, why.stderr.decode().strip()) from why
+
+    def _move_in(self):
+        fd = os.open(f"/run/netns/{self.server}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _setns(fd)
+        finally:
+            os.close(fd)
+        # A server may listen on 0.0.0.0 and :: with one port.
+        with open("/proc/sys/net/ipv6/bindv6only", "w", encoding="ascii") as f:
+            f.write("1")
+
+    def client(self, argv, **more):
+        """Popen of @argv among the clients, mounts left as they are."""
+        return subprocess.Popen(["nsenter", f"--net=/run/netns/{self.clients}", *argv], **more)
+
+    def close(self):
+        _setns(self._home)
+        for name in (self.server, self.clients):
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+        os.close(self._home)
+
+
 def reset(s):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
@@ -131,7 +178,7 @@ class Server:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
                 s.bind(("::", port))
-                s.listen(512)
+                s.listen(4096)
                 self.sockets.append(s)
         for s in self.sockets:
             threading.Thread(target=self._accept, args=(s,), daemon=True).start()

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dns/servers.c - the list of servers as the configuration writes it. */
+/* conf/servers.c - addresses of servers, each perhaps with a port. */
+#include "conf/servers.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "conf/ip.h"
 #include "core/num.h"
-#include "dns/internal.h"
 
-#define DNS_PORT 53
+#define PORT_DEFAULT 53
 
 /* Cut "ADDRESS", "IPV4:PORT" or "[ADDRESS]:PORT" in two; *@ret_port is empty without a port. */
 static bool split(struct bytes word, struct bytes *ret_addr, struct bytes *ret_port)
@@ -37,10 +38,10 @@ static bool split(struct bytes word, struct bytes *ret_addr, struct bytes *ret_p
 	return true;
 }
 
-static bool server_parse(struct bytes word, struct dns_server *ret_s)
+static bool server_parse(struct bytes word, struct server *ret_s)
 {
 	struct bytes addr, port;
-	uint64_t n = DNS_PORT;
+	uint64_t n = PORT_DEFAULT;
 
 	if (!split(word, &addr, &port) || !ip_parse(addr, ret_s->addr, &ret_s->v6))
 		return false;
@@ -64,30 +65,20 @@ static bool next_server(struct bytes *rest, struct bytes *ret_word)
 	return n > 0;
 }
 
-int servers_parse(const char *text, struct dns_server ret[DNS_SERVERS_MAX], struct err *err)
+int servers_parse(const char *text, struct server ret[SERVERS_MAX], struct err *err)
 {
 	struct bytes rest = bytes_str(text), word;
 	int n = 0;
 
 	while (next_server(&rest, &word)) {
-		if (n == DNS_SERVERS_MAX)
-			return err_set(err, ERR_CONFIG, -E2BIG,
-				       "DNS Servers = %s: %d servers at most", text,
-				       DNS_SERVERS_MAX);
+		if (n == SERVERS_MAX)
+			return err_set(err, ERR_CONFIG, -E2BIG, "%d servers at most", SERVERS_MAX);
 		if (!server_parse(word, &ret[n]))
 			return err_set(err, ERR_CONFIG, -EINVAL,
-				       "DNS Servers: '%.*s' is no address such as 192.0.2.53, "
+				       "'%.*s' is no address such as 192.0.2.53, "
 				       "127.0.0.1:5353 or [2001:db8::1]:53",
 				       (int)MIN_OF(word.n, 80u), (const char *)word.p);
 		n++;
 	}
 	return n;
-}
-
-int dns_check_servers(const char *servers, struct err *err)
-{
-	struct dns_server list[DNS_SERVERS_MAX];
-	int n = servers_parse(servers, list, err);
-
-	return n < 0 ? n : 0;
 }
