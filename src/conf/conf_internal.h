@@ -87,6 +87,7 @@ struct conf {
 	struct conf_kept_file *files[CONF_FILE_BUCKETS];
 	bool wants_host;
 	bool one_for_many; /* Use Default Rules With Multiple Recipients */
+	bool compatible;   /* Compatibility = mailscanner */
 };
 
 /* What a line of a file said about an option, before conversion. */

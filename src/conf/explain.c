@@ -202,7 +202,7 @@ static uint32_t covering_rule(const struct ruleset *rs, uint32_t rule, const str
 	if (!make_sample(c, &s))
 		return RULE_NONE;
 	rule_hits_init(&hits);
-	ruleset_match(rs, &s.who, false, &hits);
+	ruleset_match(rs, &s.who, MANY_EACH, &hits);
 	if (hits.n > 0 && hits.list[0] < rule) {
 		const struct rule *r = &rs->rules[hits.list[0]];
 		const struct rule_cond *e = &rs->conds[r->cond];

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "conf/compat.h"
 #include "conf/rule_screen.h"
 
 #define PATTERN_FILES_DEEP 4u
@@ -33,6 +34,7 @@ struct reader {
 	enum opt_id id;
 	struct conf_place at; /* the line */
 	bool has_default;
+	bool as_mailscanner;      /* Compatibility, and the option can do no harm */
 	struct value_slot *slots; /* one for each of rs->values */
 	size_t slots_n, slots_cap;
 	uint32_t buckets[VALUE_BUCKETS];
@@ -176,10 +178,12 @@ static bool is_pattern_file(struct bytes text)
 static bool add_pattern(struct reader *rd, struct patterns *out, struct bytes text, bool virus,
 			struct conf_place at)
 {
+	unsigned flags =
+		(virus ? PATTERN_OF_REPORT : 0u) | (rd->as_mailscanner ? PATTERN_LOWER : 0u);
 	struct pattern_note note;
 
 	if (!rule_grow(&out->list, &out->cap, out->n, sizeof(*out->list)) ||
-	    !pattern_parse(&out->list[out->n], rd->l->c->arena, text, virus, &note)) {
+	    !pattern_parse(&out->list[out->n], rd->l->c->arena, text, flags, &note)) {
 		rd->l->no_memory = true;
 		return false;
 	}
@@ -353,6 +357,16 @@ static void add_rule(struct reader *rd, const struct side *one, const struct pat
 		rd->l->no_memory = true;
 }
 
+/* Each pattern of one side with the one that stands at its place on the other. */
+static void add_in_step(struct reader *rd, const struct side *one, const struct side *two,
+			uint32_t value)
+{
+	size_t n = MIN_OF(one->patterns.n, two->patterns.n);
+
+	for (size_t i = 0; i < n && !rd->l->no_memory; i++)
+		add_rule(rd, one, &one->patterns.list[i], two, &two->patterns.list[i], value);
+}
+
 /* Each pattern of one side with each of the other. */
 static void add_pairs(struct reader *rd, const struct side *one, const struct side *two,
 		      uint32_t value)
@@ -421,7 +435,9 @@ static void read_rule(struct reader *rd, const struct fields *f)
 	if (read_side(rd, &one, f->direction[0], f->pattern[0]) &&
 	    (!f->two || read_side(rd, &two, f->direction[1], f->pattern[1])))
 		value = read_value(rd, f->value);
-	if (value != RULE_NONE && f->two)
+	if (value != RULE_NONE && f->two && rd->as_mailscanner)
+		add_in_step(rd, &one, &two, value);
+	else if (value != RULE_NONE && f->two)
 		add_pairs(rd, &one, &two, value);
 	for (size_t i = 0; value != RULE_NONE && !f->two && i < one.patterns.n; i++)
 		add_rule(rd, &one, &one.patterns.list[i], NULL, NULL, value);
@@ -532,6 +548,7 @@ static bool read_into(struct conf_loader *l, enum opt_id id, struct ruleset *rs,
 	rd->l = l;
 	rd->rs = rs;
 	rd->id = id;
+	rd->as_mailscanner = l->c->compatible && compat_is_harmless(id);
 	rd->set = &l->c->settings[id];
 	rd->at.file = rs->file;
 	memset(rd->buckets, 0xff, sizeof(rd->buckets));

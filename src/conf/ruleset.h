@@ -86,8 +86,13 @@ struct rule_hits {
 };
 void rule_hits_init(struct rule_hits *h);
 void rule_hits_fini(struct rule_hits *h);
-/* @many: Use Default Rules With Multiple Recipients. */
-void ruleset_match(const struct ruleset *rs, const struct conf_who *who, bool many,
+/* Use Default Rules With Multiple Recipients: who stands for several. */
+enum rule_many {
+	MANY_EACH,   /* nobody: each is asked for */
+	MANY_DOMAIN, /* *@domain when all share one, *@* otherwise */
+	MANY_ANY,    /* always *@* (Compatibility) */
+};
+void ruleset_match(const struct ruleset *rs, const struct conf_who *who, enum rule_many many,
 		   struct rule_hits *ret_h);
 
 #endif
