@@ -11,8 +11,6 @@
 #include "conf/ip.h"
 #include "conf/rule_screen.h"
 
-enum side { SIDE_FROM, SIDE_TO };
-
 struct eval {
 	const struct ruleset *rs;
 	const struct conf_who *who;
@@ -144,7 +142,7 @@ static void rule_matched(struct eval *e, uint32_t cond, size_t times)
 }
 
 /* Condition @cond has a key of the sender, its host (SIDE_FROM) or of one recipient. */
-static void key_found(struct eval *e, uint32_t cond, enum side side, struct bytes address)
+static void key_found(struct eval *e, uint32_t cond, enum rule_side side, struct bytes address)
 {
 	const struct rule_cond *c = &e->rs->conds[cond];
 
@@ -162,20 +160,27 @@ static void key_found(struct eval *e, uint32_t cond, enum side side, struct byte
 }
 
 static void probe_hash(struct eval *e, enum key_kind kind, struct bytes key, uint32_t hash,
-		       enum side side, struct bytes address)
+		       enum rule_side side, struct bytes address)
 {
 	const struct ruleset *rs = e->rs;
-	size_t bit = hash & (rs->filter_bits - 1);
+	uint64_t bits = RULE_FILTER_BITS(hash);
 	uint32_t i;
 
-	if ((rs->filter[bit / 64] >> (bit % 64) & 1) == 0)
+	if ((rs->filter[hash & (rs->filter_words - 1)] & bits) != bits)
 		return;
 	i = rs->heads[hash & (rs->heads_n - 1)];
 	for (; i != RULE_NONE; i = rs->entries[i].next) {
 		const struct rule_entry *x = &rs->entries[i];
 
-		if (x->hash == hash && x->kind == kind && x->key_n == key.n &&
-		    memcmp(x->key, key.p, key.n) == 0)
+		/* first match: in this bucket all that follow come later */
+		if (!rs->all_matches && x->rule >= e->best)
+			return;
+		if (x->hash != hash || x->kind != kind || x->key_n != key.n ||
+		    memcmp(x->key, key.p, key.n) != 0)
+			continue;
+		if ((x->sides >> side & 1) != 0)
+			e->best = x->rule;
+		else if (x->sides == 0)
 			key_found(e, x->cond, side, address);
 	}
 }
@@ -185,7 +190,7 @@ static bool has_kind(const struct eval *e, enum key_kind kind)
 	return (e->rs->has_kind >> kind & 1) != 0;
 }
 
-static void probe(struct eval *e, enum key_kind kind, struct bytes key, enum side side,
+static void probe(struct eval *e, enum key_kind kind, struct bytes key, enum rule_side side,
 		  struct bytes address)
 {
 	if (has_kind(e, kind))
@@ -193,7 +198,7 @@ static void probe(struct eval *e, enum key_kind kind, struct bytes key, enum sid
 }
 
 /* All ends of @text that begin with a dot. */
-static void probe_ends(struct eval *e, enum key_kind kind, struct bytes text, enum side side,
+static void probe_ends(struct eval *e, enum key_kind kind, struct bytes text, enum rule_side side,
 		       struct bytes address)
 {
 	uint32_t h = RULE_HASH_START;
@@ -217,7 +222,8 @@ static ptrdiff_t last_index(struct bytes b, uint8_t c)
 	return (ptrdiff_t)i - 1;
 }
 
-static void probe_address_once(struct eval *e, struct bytes a, enum side side, struct bytes whole)
+static void probe_address_once(struct eval *e, struct bytes a, enum rule_side side,
+			       struct bytes whole)
 {
 	ptrdiff_t first = bytes_index(a, '@'), last = last_index(a, '@');
 
@@ -228,7 +234,7 @@ static void probe_address_once(struct eval *e, struct bytes a, enum side side, s
 	probe_ends(e, KEY_SUB, bytes_from(a, (size_t)first + 1), side, whole);
 }
 
-static void probe_address(struct eval *e, struct bytes a, enum side side)
+static void probe_address(struct eval *e, struct bytes a, enum rule_side side)
 {
 	ptrdiff_t first = bytes_index(a, '@');
 
@@ -243,16 +249,19 @@ static void probe_address(struct eval *e, struct bytes a, enum side side)
 static void probe_nets(struct eval *e)
 {
 	enum key_kind kind = e->client.v6 ? KEY_NET6 : KEY_NET4;
-	unsigned bits_max = e->client.v6 ? 128 : 32;
 	struct net n;
 
-	for (unsigned bits = 0; bits <= bits_max; bits++) {
-		if ((e->rs->has_bits[e->client.v6][bits / 64] >> (bits % 64) & 1) == 0)
-			continue;
-		n.bits = (uint8_t)bits;
-		memcpy(n.addr, e->client.addr, sizeof(n.addr));
-		ip_mask(n.addr, bits);
-		probe(e, kind, bytes_of(&n, sizeof(n)), SIDE_FROM, e->from);
+	for (unsigned i = 0; i < ARRAY_LEN(e->rs->has_bits[0]); i++) {
+		uint64_t used = e->rs->has_bits[e->client.v6][i];
+
+		for (; used != 0; used &= used - 1) {
+			unsigned bits = i * 64 + (unsigned)__builtin_ctzll(used);
+
+			n.bits = (uint8_t)bits;
+			memcpy(n.addr, e->client.addr, sizeof(n.addr));
+			ip_mask(n.addr, bits);
+			probe(e, kind, bytes_of(&n, sizeof(n)), SIDE_FROM, e->from);
+		}
 	}
 }
 
