@@ -49,8 +49,9 @@ int conf_source_bundle(struct conf_source **ret_s, int fd, struct err *err) MUST
 int conf_source_write_bundle(struct conf_source *disk, struct err *err) MUST_CHECK;
 /* Answers only what conf_source_add() gave it: tests, fuzzers, our own generators. */
 int conf_source_memory(struct conf_source **ret_s, struct err *err) MUST_CHECK;
-/* Add or replace the file (or directory) @path of a memory source. @content is copied. */
-int conf_source_add(struct conf_source *memory, const char *path, enum conf_kind kind, bool exec,
+/* Add or replace the file (or directory) @path: of a memory source, or, before it is loaded from,
+ * what a disk source answers. @content is copied. */
+int conf_source_add(struct conf_source *s, const char *path, enum conf_kind kind, bool exec,
 		    struct bytes content) MUST_CHECK;
 int conf_source_add_env(struct conf_source *memory, const char *name, const char *value) MUST_CHECK;
 /* @s must be of one of the functions above. */

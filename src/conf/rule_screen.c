@@ -249,7 +249,7 @@ static hs_database_t *take_made(struct build *b, const char *name, struct bytes 
 static void keep_made(struct build *b, const char *name, struct bytes about,
 		      const hs_database_t *db)
 {
-	AUTO(str_fini) struct str all;
+	AUTO(str_fini) struct str all = { 0 };
 	char *bytes = NULL;
 	size_t n = 0;
 

@@ -10,6 +10,9 @@
 struct daemon_options {
 	const char *conf_path;
 	bool foreground;
+	bool once;            /* handle what waits, then end */
+	const char *only_id;  /* once, and this message only; NULL: all */
+	const char *in_queue; /* in place of option Incoming Queue Dir; NULL: none */
 };
 
 /* The process that people start. Returns when everything has ended. */
@@ -17,8 +20,9 @@ int supervisor_main(const struct daemon_options *o);
 /* Started by the supervisor, its channel on CHANNEL_FD. */
 int gateway_main(const struct daemon_options *o);
 
-/* Read @path from disk; problems go to the log. *@ret_bundle_fd is for the other processes. */
-int load_from_disk(const char *path, struct conf **ret_c, int *ret_bundle_fd,
+/* Read the configuration from disk; problems go to the log. *@ret_bundle_fd is for the other
+ * processes. */
+int load_from_disk(const struct daemon_options *o, struct conf **ret_c, int *ret_bundle_fd,
 		   struct err *err) MUST_CHECK;
 
 /* Option Log Level. */

@@ -31,7 +31,7 @@
 #define PAUSE_MAX_NS  (UINT64_C(10) * 1000000000)
 
 struct supervisor {
-	const struct daemon_options *options;
+	struct daemon_options options;
 	struct conf *conf; /* in force */
 	int bundle_fd;
 	uint64_t serial;
@@ -57,7 +57,7 @@ static int start_gateway(struct supervisor *s, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the gateway");
-	r = children_start(&s->children, CHILD_GATEWAY, pair[1], s->conf, s->options, err);
+	r = children_start(&s->children, CHILD_GATEWAY, pair[1], s->conf, &s->options, err);
 	(void)close(pair[1]);
 	if (r < 0) {
 		(void)close(pair[0]);
@@ -80,10 +80,10 @@ static int start_zygote(struct supervisor *s, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the zygote");
 	r = children_start(&s->children, CHILD_ZYGOTE, pair[1], reload ? s->next_conf : s->conf,
-			   s->options, err);
+			   &s->options, err);
 	(void)close(pair[1]);
 	if (r == 0) {
-		(void)snprintf(m.text, sizeof(m.text), "%s", s->options->conf_path);
+		(void)snprintf(m.text, sizeof(m.text), "%s", s->options.conf_path);
 		fds[0] = reload ? s->next_bundle_fd : s->bundle_fd;
 		fds[1] = pair[0];
 		r = channel_send(s->channel, &m, fds, 2, err);
@@ -141,7 +141,7 @@ static void reload(struct supervisor *s)
 		return;
 	}
 	(void)sd_notify(0, "RELOADING=1");
-	if (load_from_disk(s->options->conf_path, &s->next_conf, &s->next_bundle_fd, &err) < 0) {
+	if (load_from_disk(&s->options, &s->next_conf, &s->next_bundle_fd, &err) < 0) {
 		log_err("reload: %s; the configuration in force stays", err.text);
 		(void)sd_notify(0, "READY=1");
 		return;
@@ -220,6 +220,10 @@ static void handle(struct supervisor *s, const struct channel_msg *m)
 	case CHANNEL_RELOAD:
 		reload(s);
 		break;
+	case CHANNEL_DRAINED:
+		if (s->options.once)
+			stop(s, EX_OK);
+		break;
 	default:
 		break;
 	}
@@ -250,6 +254,8 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 	if (status != 0 || (!s->stopping && c->role == CHILD_GATEWAY))
 		log_warning("%s (pid %d) ended: %s", child_name(c->role), (int)c->pid,
 			    child_end(status));
+	if (c->role == CHILD_GATEWAY && s->options.once)
+		stop(s, EX_TEMPFAIL); /* nothing to wait for: somebody sits before it */
 	if (c->role == CHILD_GATEWAY) {
 		fd_close(&s->channel);
 		drop_next(s); /* a reload goes down with it: said by the log above */
@@ -343,11 +349,13 @@ static int watch_signals(struct err *err)
 
 static int set_up(struct supervisor *s, struct err *err)
 {
-	int r = load_from_disk(s->options->conf_path, &s->conf, &s->bundle_fd, err);
+	int r = load_from_disk(&s->options, &s->conf, &s->bundle_fd, err);
 
 	if (r < 0)
 		return r;
-	if (!s->options->foreground) {
+	if (conf_bool(s->conf, OPT_DEBUG, NULL))
+		s->options.once = s->options.foreground = true;
+	if (!s->options.foreground && !conf_bool(s->conf, OPT_RUN_IN_FOREGROUND, NULL)) {
 		r = files_daemonize(conf_str(s->conf, OPT_SYSLOG_FACILITY, NULL), err);
 		if (r < 0)
 			return r;
@@ -363,7 +371,7 @@ static int set_up(struct supervisor *s, struct err *err)
 
 int supervisor_main(const struct daemon_options *o)
 {
-	struct supervisor s = { .options = o,
+	struct supervisor s = { .options = *o,
 				.bundle_fd = -1,
 				.next_bundle_fd = -1,
 				.serial = 1,

@@ -32,6 +32,12 @@ void gate_free(struct gate **g);
 int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_path, int bundle_fd,
 		    struct err *err) MUST_CHECK;
 
+/* Look at the queues once, without a watch: for a person who looks on. @only_id (kept; NULL: all):
+ * no other message. Right after gate_new(). */
+void gate_once(struct gate *g, const char *only_id);
+/* The one look of gate_once() is over, and what it found has left our hands. */
+bool gate_once_done(const struct gate *g);
+
 /* Take no more messages; release those that no worker has begun. */
 void gate_drain(struct gate *g);
 /* Nothing in flight. */

@@ -65,8 +65,4 @@ int cmd_status(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
 
-/* MailScanner's own switches (spec a9), for sallyportd under whatever name. */
-bool cli_is_mailscanner_switch(int argc, char **argv);
-int cli_mailscanner(int argc, char **argv);
-
 #endif
