@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""sallyportd under MailScanner's name: every switch of its command line, on a site of its own."""
+"""sallyportd under MailScanner's name, every switch of it, and the helper commands: on a site of its own."""
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, queuefile, samples, tap  # noqa: E402
+from kit import gateway, queuefile, samples, tap, wait  # noqa: E402
 
 RULES = ("From: *@quiet.test no\nTo: boss@dest.test no\nFrom: 192.0.2. no\n"
          "FromOrTo: default yes\n")
@@ -159,6 +160,90 @@ def processing(site):
     tap.equal(site.run("--processing=x").returncode, 64, "--processing=x: usage")
 
 
+def helper(site, name, *words, environment=None):
+    """Once by its name, once as a command of sallyport: the same."""
+    link = site.gate.path(name)
+    if not os.path.lexists(link):
+        os.symlink(os.path.join(site.gate.build, "sallyport"), link)
+    return subprocess.run([link, *words], capture_output=True, text=True, timeout=60, check=False,
+                          stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+
+
+def defaults(site, text):
+    with open(site.gate.path("etc", "defaults"), "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def small_helpers(site):
+    conf = site.gate.conf
+    for name, want in (("Max Children", "2"), ("mailheader", "X-test-MailScanner:"), ("Virus Scanning", site.rules),
+                       ("Always Looked Up Last", "&MailWatchLogging")):
+        tap.equal(helper(site, "ms-peek", name, conf).stdout, want + "\n", f"ms-peek {name}")
+    tap.equal(helper(site, "ms-peek", "Max Chidren", conf).returncode, 64, "ms-peek: no such option")
+    tap.equal(helper(site, "ms-peek").returncode, 64, "ms-peek: usage")
+    for name in ("create-locks", "update-vs", "update-sa", "perl-check"):
+        tap.equal(helper(site, "ms-" + name).returncode, 0, f"ms-{name}: nothing to do, said with 0")
+    for name in ("ms-update-phishing", "ms-sa-cache", "ms-upgrade-conf", "ms-configure", "upgrade_languages_conf"):
+        done = helper(site, name)
+        tap.ok(done.returncode == 64 and done.stderr.startswith(name + ": "), f"{name}: what takes its place, 64")
+    done = subprocess.run([os.path.join(site.gate.build, "sallyport"), "ms-peek", "children", conf],
+                          capture_output=True, text=True, check=False)
+    tap.equal(done.stdout, "2\n", "as a command of sallyport")
+
+
+def clean_quarantine(site):
+    for day in ("20200101", "20991231"):
+        os.makedirs(os.path.join(site.gate.quarantine, day, "ID"))
+        with open(os.path.join(site.gate.quarantine, day, "ID", "message"), "wb") as f:
+            f.write(b"From: a\n\nFrom here on\n>From there\nno end")
+    os.makedirs(os.path.join(site.gate.quarantine, "spam20200101"))
+    defaults(site, "q_days=0\n")
+    done = helper(site, "ms-clean-quarantine", site.gate.conf)
+    tap.ok(done.returncode == 0 and os.path.isdir(os.path.join(site.gate.quarantine, "20200101")),
+           "ms-clean-quarantine: q_days=0 keeps all")
+    box = helper(site, "ms-df2mbox", os.path.join(site.gate.quarantine, "20200101", "ID")).stdout
+    tap.equal(box.splitlines()[1:], ["From: a", "", ">From here on", ">>From there", "no end", ""], "ms-df2mbox")
+    defaults(site, "# comment\nq_days='soon'\n")
+    tap.equal(helper(site, "ms-cron", "DAILY", site.gate.conf).returncode, 78, "q_days that is no number")
+    defaults(site, "q_days=\"20\"\n")
+    done = helper(site, "ms-cron", "DAILY", site.gate.conf)
+    tap.equal((done.returncode, sorted(x for x in os.listdir(site.gate.quarantine) if x != "lost")),
+              (0, ["20991231", "spam20200101"]), "ms-cron DAILY: old days and nothing else")
+    tap.equal(helper(site, "ms-cron", "WEEKLY").returncode, 64, "ms-cron WEEKLY: usage")
+
+
+def alert(site):
+    got = site.gate.path("sent")
+    site.gate.options["Sendmail"] = site.gate.path("mailer") + " -oi"
+    with open(site.gate.path("mailer"), "w", encoding="ascii") as f:
+        f.write(f"#!/bin/sh\n{{ echo \"$@\"; cat; }} > {got}\n")
+    os.chmod(site.gate.path("mailer"), 0o755)
+    site.gate.write_configuration()
+    tap.equal(helper(site, "ms-msg-alert", site.gate.conf).returncode, 0, "ms-msg-alert: exit code")
+    with open(got, encoding="ascii") as f:
+        text = f.read()
+    tap.ok(text.startswith("-oi -t\nTo: postmaster\n") and "4\tOFTEN\t" in text, "ms-msg-alert: the table is mailed")
+
+
+def check_and_start(site):
+    defaults(site, "run_mailscanner=0\n")
+    done = helper(site, "ms-check", site.gate.conf)
+    tap.ok(done.returncode == 0 and "not started" in done.stdout, "ms-check: run_mailscanner=0")
+    defaults(site, f"run_mailscanner=1\nstopped_lockfile={site.rules}\n")
+    done = helper(site, "ms-cron", "CHECK", site.gate.conf)
+    tap.ok(done.returncode == 0 and "was stopped" in done.stdout, "ms-cron CHECK: the lock file")
+    defaults(site, "run_mailscanner=1\nstopped_lockfile=/nonexistent\n")
+    done = helper(site, "ms-check", site.gate.conf)
+    tap.ok(done.returncode == 0 and "starting" in done.stdout, "ms-check: starts it")
+    wait.until(site.gate.ready, 60, "the daemon that ms-check started")
+    done = helper(site, "ms-check", site.gate.conf)
+    tap.equal((done.returncode, done.stdout), (0, ""), "ms-check: it runs")
+    with open(site.gate.options["PID file"], encoding="ascii") as f:
+        pid = int(f.read().split()[-1])
+    os.kill(pid, signal.SIGTERM)
+    wait.until(lambda: not os.path.exists(f"/proc/{pid}"), 75, "its end")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root: the daemon makes sandboxes")
@@ -173,6 +258,10 @@ def main():
         lint(site)
         one_pass(site)
         processing(site)
+        small_helpers(site)
+        clean_quarantine(site)
+        alert(site)
+        check_and_start(site)
     tap.done()
 
 
