@@ -6,6 +6,7 @@
 
 #include "conf/conf_internal.h"
 #include "conf/ruleset.h"
+#include "conf/waits.h"
 #include "core/num.h"
 
 /* Asking every rule against every expression must end. */
@@ -111,8 +112,9 @@ static void explain_options(const struct conf *c, struct conf_report *r)
 					 "%s is accepted without effect: %s", o->name, o->why);
 		else if ((o->flags & OPT_LATER) != 0)
 			conf_problem_add(r, CONF_WARNING, c->settings[id].set_at,
-					 "%s is accepted without effect: this is not built yet",
-					 o->name);
+					 "%s is accepted without effect: it waits for %s, which "
+					 "is not built yet",
+					 o->name, opt_waits_for(id));
 	}
 }
 
