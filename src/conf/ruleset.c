@@ -33,6 +33,7 @@ struct reader {
 	struct conf_setting *set;
 	enum opt_id id;
 	struct conf_place at; /* the line */
+	const uint8_t *line;  /* its first byte */
 	bool has_default;
 	bool as_mailscanner;      /* Compatibility, and the option can do no harm */
 	struct value_slot *slots; /* one for each of rs->values */
@@ -114,15 +115,15 @@ static uint32_t add_value(struct reader *rd, struct bytes text, const struct con
 	return (uint32_t)rs->values_n++;
 }
 
-static void bad_value(struct reader *rd, const char *text, const char *why)
+static void bad_value(struct reader *rd, struct conf_place at, const char *text, const char *why)
 {
 	const struct opt *o = &opt_rows[rd->id];
 
 	if ((o->flags & OPT_GUARD) != 0)
-		conf_fatal(rd->l, rd->at, "%s: '%s' is not %s; mail would pass unchecked", o->name,
+		conf_fatal(rd->l, at, "%s: '%s' is not %s; mail would pass unchecked", o->name,
 			   SHOWN(bytes_str(text)), why);
 	else
-		conf_problem_add(rd->l->report, CONF_ERROR, rd->at,
+		conf_problem_add(rd->l->report, CONF_ERROR, at,
 				 "%s: '%s' is not %s; the rule is left out", o->name,
 				 SHOWN(bytes_str(text)), why);
 }
@@ -149,16 +150,19 @@ static const char *squeeze(struct reader *rd, const char *text)
 static uint32_t read_value(struct reader *rd, struct bytes text)
 {
 	uint32_t known = find_value(rd, text);
+	struct conf_place at = rd->at;
 	struct conf_value v;
 	const char *expanded, *why;
 
 	if (known != RULE_NONE)
 		return known;
-	expanded = conf_expand(rd->l, text, rd->at);
+	if (text.n > 0)
+		at.column = (unsigned)(text.p - rd->line) + 1;
+	expanded = conf_expand(rd->l, text, at);
 	if (expanded == NULL)
 		return RULE_NONE;
-	if (!conf_value_parse(rd->l, rd->id, expanded, true, rd->at, &v, &why)) {
-		bad_value(rd, expanded, why);
+	if (!conf_value_parse(rd->l, rd->id, expanded, true, at, &v, &why)) {
+		bad_value(rd, at, expanded, why);
 		return RULE_NONE;
 	}
 	if (rd->rs->all_matches) {
@@ -257,6 +261,15 @@ struct side {
 	enum rule_direction direction;
 	struct patterns patterns;
 };
+
+/* Where @part of the line stands. */
+static struct conf_place place_of(const struct reader *rd, struct bytes part)
+{
+	struct conf_place at = rd->at;
+
+	at.column = (unsigned)(part.p - rd->line) + 1;
+	return at;
+}
 
 static bool contains_nocase(struct bytes b, struct bytes part)
 {
@@ -417,13 +430,14 @@ static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 		      struct bytes pattern)
 {
 	if (!parse_direction(direction, &s->direction)) {
-		conf_problem_add(rd->l->report, CONF_ERROR, rd->at,
+		conf_problem_add(rd->l->report, CONF_ERROR, place_of(rd, direction),
 				 "'%s' is not a direction: expected From:, To:, FromOrTo:, "
 				 "FromAndTo: or Virus:",
 				 SHOWN(direction));
 		return false;
 	}
-	add_patterns(rd, &s->patterns, pattern, s->direction == RULE_VIRUS, rd->at, 0);
+	add_patterns(rd, &s->patterns, pattern, s->direction == RULE_VIRUS, place_of(rd, pattern),
+		     0);
 	return !rd->l->no_memory;
 }
 
@@ -458,6 +472,7 @@ static void read_rule_line(struct reader *rd, struct bytes line)
 
 	if (text.n == 0)
 		return;
+	rd->line = line.p;
 	rd->at.column = (unsigned)(text.p - line.p) + 1;
 	if (bytes_index(text, '\0') >= 0)
 		conf_problem_add(rd->l->report, CONF_ERROR, rd->at, "the line holds a NUL byte");
