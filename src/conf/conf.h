@@ -70,6 +70,9 @@ struct conf_problem {
 struct conf_report;
 struct conf_report *conf_report_new(void) MUST_CHECK;
 void conf_report_free(struct conf_report **r);
+/* For mistakes that are found in what the configuration names. */
+void conf_report_add(struct conf_report *r, enum conf_severity severity, const char *file,
+		     unsigned line, unsigned column, const char *text);
 size_t conf_report_count(const struct conf_report *r);
 const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i);
 

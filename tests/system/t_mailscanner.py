@@ -107,6 +107,15 @@ def lint(site):
     done = site.run("--lint", bad, conf=False)
     tap.ok(done.returncode == 78 and f"{bad}:1:16: error" in done.stderr, "--lint: a mistake, its place, 78")
     tap.ok("no header name may have" in done.stdout, "--lint: header names")
+    rules = site.gate.path("etc", "bad.rules.conf")
+    for line, want in (("frob\ty\t-\t-", "1:1: error: 'frob' is not an action"),
+                       ("allow\t(\t-\t-", "1:1: error: pattern '(' is wrong"),
+                       ("allow\tx", "1:1: warning: rule ignored")):
+        with open(rules, "w", encoding="ascii") as f:
+            f.write(line + "\n")
+        with open(bad, "w", encoding="ascii") as f:
+            f.write(f"Filename Rules = {rules}\n")
+        tap.ok(f"{rules}:{want}" in site.run("--lintlite", bad, conf=False).stderr, f"rule files: {want}")
 
 
 def one_pass(site):
