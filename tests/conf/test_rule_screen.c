@@ -96,7 +96,7 @@ static void random_rules(struct str *s)
 {
 	static const char *const directions[] = { "From:", "To:", "FromOrTo:", "FromAndTo:",
 						  "Virus:" };
-	unsigned n = 60 + below(120);
+	unsigned n = 45 + below(50);
 
 	str_reset(s);
 	for (unsigned i = 0; i < n; i++) {
