@@ -12,12 +12,14 @@ fi
 
 # What the build needs; docs/dependencies.md says why.
 # shellcheck disable=SC2034
-build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 libarchive-dev libcap-ng-dev
-	libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libmagic-dev libpcre2-dev
-	libseccomp-dev libsqlite3-dev libssl-dev libsystemd-dev liburing-dev)
+build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 bpftool clang libarchive-dev libbpf-dev libc-ares-dev
+	libcap-ng-dev libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libldap-dev libmagic-dev
+	libmicrohttpd-dev libncurses-dev libnftables-dev libpcre2-dev libpq-dev libseccomp-dev libsqlite3-dev libssl-dev
+	libsystemd-dev liburing-dev systemtap-sdt-dev)
 # What the tests need on top of it.
 # shellcheck disable=SC2034
-test_packages=(git clang clang-format libclang-rt-dev universal-ctags zstd)
+test_packages=(git bpftrace clang clang-format hwloc-nox iproute2 libclang-rt-dev nftables postgresql-15 prometheus tmux
+	universal-ctags zstd)
 
 die() {
 	printf '%s%s%s\n' "$red" "$*" "$plain" >&2
@@ -87,6 +89,14 @@ need_scan_user() {
 	fi
 	[ "$(id -u)" = 0 ] || die "The system user sallyport-scan is missing. As root, run: useradd --system --user-group --no-create-home --shell /usr/sbin/nologin sallyport-scan"
 	useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-scan
+}
+
+# The user of the process that answers HTTP. Without it there is no metrics page, and mail flows.
+need_web_user() {
+	if getent passwd sallyport-web >/dev/null || [ "$(id -u)" != 0 ]; then
+		return 0
+	fi
+	useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin sallyport-web
 }
 
 # configure DIR COMPILER OPTION...: meson setup, once, or again when the options have changed.

@@ -21,9 +21,11 @@ FUZZ_SECONDS = int(os.environ.get("SALLYPORT_FUZZ_SECONDS", "15"))
 TERMINAL = sys.stdout.isatty()
 RED, GREEN, PLAIN, CLEAR = ("\33[31m", "\33[32m", "\33[0m", "\r\33[K") if TERMINAL else ("", "", "", "")
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+THREAD_SANITIZER = {"TSAN_OPTIONS": "halt_on_error=1:suppressions=" + os.path.join(TOP, "tests", "tsan.supp"),
+                    "G_SLICE": "always-malloc"}
 
 # The tests of what processes share, played by threads; scripts/test builds only these in build-tsan.
-SHARED_BY_THREADS = ("loop jobs", "scan verdict_cache")
+SHARED_BY_THREADS = ("loop jobs", "scan threads", "scan verdict_cache")
 
 
 @dataclass
@@ -73,7 +75,7 @@ def all_jobs():
     yield Job("style", [os.path.join(TOP, "scripts", "check-style")], tap=False)
     yield from meson_jobs("build-faults", "unit", "unit", {})
     yield from meson_jobs("build-asan", "unit", "sanitized", SANITIZERS)
-    for job in meson_jobs("build-tsan", "unit", "threads", {"TSAN_OPTIONS": "halt_on_error=1"}):
+    for job in meson_jobs("build-tsan", "unit", "threads", THREAD_SANITIZER):
         if job.name.split("/")[1] in SHARED_BY_THREADS:
             yield job
     yield from fuzz_jobs()

@@ -2,8 +2,9 @@
 /*
  * sallyport/throttle_abi.h - what bpf/conn_throttle.bpf.c and user space share: values of maps and
  * events. Fixed-width types, explicit padding; addresses are 16 bytes, IPv4 mapped
- * (::ffff:a.b.c.d), in network order. Times are nanoseconds of CLOCK_MONOTONIC (bpf_ktime_get_ns),
- * so that pinned maps stay meaningful over a restart of the daemon, not over a boot.
+ * (::ffff:a.b.c.d), in network order. Times are nanoseconds of CLOCK_MONOTONIC (the programs' is up
+ * to a tick late), so that pinned maps stay meaningful over a restart of the daemon, not over a
+ * boot.
  */
 #ifndef SALLYPORT_THROTTLE_ABI_H
 #define SALLYPORT_THROTTLE_ABI_H
@@ -54,27 +55,75 @@ struct throttle_rate {        /* a token bucket; all 0: no limit */
 	uint32_t concurrent;  /* open at the same time; 0: no limit */
 };
 
-struct throttle_settings { /* the one element of the settings map: changed by a reload */
-	uint32_t version;  /* THROTTLE_ABI_VERSION */
-	uint32_t enforce;  /* 0: count only */
-	uint32_t slower_div;
-	uint32_t few_per_minute;
+/* struct throttle_settings.flags */
+#define THROTTLE_F_LOOPBACK 1u /* judge 127.0.0.0/8 and ::1 like any other address: tests only */
+
+struct throttle_settings {       /* the one element of the settings map: changed by a reload */
+	uint32_t version;        /* THROTTLE_ABI_VERSION */
+	uint32_t enforce;        /* 0: count only */
+	uint32_t slower_div;     /* THROTTLE_SLOWER: the rate divided by this */
+	uint32_t few_per_minute; /* THROTTLE_FEW; 0: as if it were 1 */
+	uint32_t flags;
+	/* XDP in front of sk_lookup drops what comes this many times faster than the rates allow;
+	 * 0: it leaves rates to sk_lookup. XDP alone enforces the rates themselves. */
+	uint32_t flood_factor;
 	uint16_t ports[THROTTLE_PORTS_MAX]; /* host order; 0: unused */
 	struct throttle_rate tiers[THROTTLE_TIERS];
 };
 
-struct throttle_lpm_key {     /* of the allow, deny and penalty tries */
+struct throttle_lpm_key {     /* of every map but settings, statistics and events */
 	uint32_t prefix_bits; /* 0 .. 128, of the mapped address */
-	uint8_t addr[16];
+	uint8_t addr[16];     /* bits behind the prefix are zero */
 };
 
-struct throttle_penalty { /* value in the penalty trie */
+/* Value in the allow and deny tries. The prefix once more, because a look-up does not tell which
+ * entry it found. */
+struct throttle_listed {
+	uint32_t prefix_bits;
+	uint32_t pad;
+};
+
+/*
+ * Value in the penalty trie. Of the unexpired entries that cover an address the worst counts, so
+ * that neither an expired nor a milder penalty of a host hides one of its network.
+ */
+struct throttle_penalty {
 	uint64_t until_ns;
-	uint32_t level;  /* enum throttle_level */
-	uint32_t reason; /* of user space; not looked at by the kernel */
+	uint32_t level;       /* enum throttle_level */
+	uint32_t reason;      /* of user space; not looked at by the kernel */
+	uint32_t prefix_bits; /* as in throttle_listed; throttle_maps_put() fills it in */
+	uint32_t pad;
 };
 
-struct throttle_event { /* ring buffer: the first refusal of a source in a while */
+/*
+ * Value in the rates map (LRU). The bucket is a GCRA: @full_ns is when the bucket will be full
+ * again, so that one compare-and-swap takes a connection out of it.
+ */
+struct throttle_entry {
+	uint64_t full_ns;
+	uint64_t flood_full_ns; /* the same for XDP in front of sk_lookup */
+	/* Connections judged, and refused because of this prefix. Not atomic: processors that judge
+	 * the same source at once may lose some. */
+	uint64_t seen, refused;
+	uint64_t event_ns; /* when the last event was sent */
+};
+#define THROTTLE_EVENT_GAP_NS (60ull * 1000 * 1000 * 1000)
+
+/* Value in the map of open connections; the high bit: about to be removed. */
+struct throttle_open {
+	uint64_t n;
+};
+#define THROTTLE_OPEN_GONE (1ull << 63)
+
+struct throttle_stats {   /* the one element, per processor */
+	uint64_t n[2][8]; /* [THROTTLE_LAYERS][THROTTLE_VERDICTS] */
+	uint64_t opened, closed;
+	uint64_t events_lost;
+	uint64_t open_full; /* connections that the map of open ones had no room for */
+};
+
+/* Ring buffer: the first refusal because of a prefix in THROTTLE_EVENT_GAP_NS. */
+struct throttle_event {
 	uint64_t at_ns;
 	uint8_t addr[16];
 	uint16_t port; /* host order */
@@ -83,9 +132,13 @@ struct throttle_event { /* ring buffer: the first refusal of a source in a while
 };
 
 _Static_assert(sizeof(struct throttle_rate) == 16, "ABI");
-_Static_assert(sizeof(struct throttle_settings) == 48 + THROTTLE_TIERS * 16, "ABI");
+_Static_assert(sizeof(struct throttle_settings) == 56 + THROTTLE_TIERS * 16, "ABI");
 _Static_assert(sizeof(struct throttle_lpm_key) == 20, "ABI");
-_Static_assert(sizeof(struct throttle_penalty) == 16, "ABI");
+_Static_assert(sizeof(struct throttle_penalty) == 24, "ABI");
 _Static_assert(sizeof(struct throttle_event) == 32, "ABI");
+_Static_assert(sizeof(struct throttle_listed) == 8, "ABI");
+_Static_assert(sizeof(struct throttle_entry) == 40, "ABI");
+_Static_assert(sizeof(struct throttle_stats) == (2 * 8 + 4) * 8, "ABI");
+_Static_assert(THROTTLE_LAYERS == 2 && THROTTLE_VERDICTS == 8, "ABI: throttle_stats.n");
 
 #endif

@@ -132,6 +132,49 @@ static row *const unscanned[ROWS_MAX] = {
 	subject, information, id, mail_header, remove_these, ip_version, envelope_from, envelope_to,
 };
 
+/* tests/policy/test_recipients.c fails when one is missing. */
+#define CLEAN       (1u << EDIT_CLEAN)
+#define INFECTED    (1u << EDIT_INFECTED)
+#define UNSCANNED   (1u << EDIT_UNSCANNED)
+#define DISINFECTED (1u << EDIT_DISINFECTED)
+#define ALL         (CLEAN | INFECTED | UNSCANNED | DISINFECTED)
+static const struct {
+	enum opt_id id;
+	unsigned outcomes;
+} options[] = {
+	{ OPT_INFORMATION_HEADER, ALL },
+	{ OPT_INFORMATION_HEADER_VALUE, ALL },
+	{ OPT_ID_HEADER, ALL },
+	{ OPT_MAIL_HEADER, ALL },
+	{ OPT_CLEAN_HEADER_VALUE, CLEAN },
+	{ OPT_INFECTED_HEADER_VALUE, INFECTED },
+	{ OPT_UNSCANNED_HEADER_VALUE, UNSCANNED },
+	{ OPT_DISINFECTED_HEADER_VALUE, DISINFECTED },
+	{ OPT_MARK_UNSCANNED_MESSAGES, UNSCANNED },
+	{ OPT_IP_PROTOCOL_VERSION_HEADER, ALL },
+	{ OPT_ENVELOPE_FROM_HEADER, ALL },
+	{ OPT_ADD_ENVELOPE_FROM_HEADER, ALL },
+	{ OPT_ENVELOPE_TO_HEADER, ALL },
+	{ OPT_ADD_ENVELOPE_TO_HEADER, ALL },
+	{ OPT_REMOVE_THESE_HEADERS, ALL },
+	{ OPT_MULTIPLE_HEADERS, ALL },
+	{ OPT_PLACE_NEW_HEADERS_AT_TOP_OF_MESSAGE, ALL },
+};
+
+size_t edit_options(enum edit_outcome outcome, enum opt_id *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if ((options[i].outcomes >> outcome & 1) == 0)
+			continue;
+		if (n < max)
+			ret[n] = options[i].id;
+		n++;
+	}
+	return n;
+}
+
 static enum edit_multiple multiple(const char *words)
 {
 	if (strcmp(words, "add") == 0)

@@ -40,6 +40,10 @@ void edit_multiple(struct edit *e, enum edit_multiple how, const char *name, con
 /* How a message leaves, for the value of the Mail Header. */
 enum edit_outcome { EDIT_CLEAN, EDIT_INFECTED, EDIT_UNSCANNED, EDIT_DISINFECTED, EDIT_UNTOUCHED };
 
+/* The options that edit_for_delivery() asks for with @outcome: into @ret, at most @max. Returns how
+ * many there are. Recipients with equal values of these get equal headers. */
+size_t edit_options(enum edit_outcome outcome, enum opt_id *ret, size_t max);
+
 /* All rows of e17 that need no spam verdict, in its order. @who selects values of rulesets.
  * EDIT_UNTOUCHED changes nothing. */
 int edit_for_delivery(struct edit *e, const struct conf *c, const struct conf_who *who,

@@ -123,8 +123,8 @@ static enum rule_many many_of(const struct conf *c)
 	return c->compatible ? MANY_ANY : MANY_DOMAIN;
 }
 
-static const struct conf_value *value_of(const struct conf *c, enum opt_id id,
-					 const struct conf_who *who)
+const struct conf_value *conf_value_of(const struct conf *c, enum opt_id id,
+				       const struct conf_who *who)
 {
 	const struct conf_setting *set;
 	const struct conf_value *v = NULL;
@@ -167,7 +167,7 @@ static bool only_ones(const char *joined)
 
 bool conf_bool(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
-	const char *text = value_of(c, id, who)->text;
+	const char *text = conf_value_of(c, id, who)->text;
 	const struct opt *o = &opt_rows[id];
 
 	assert(o->type == OPT_YESNO);
@@ -183,7 +183,7 @@ bool conf_bool(const struct conf *c, enum opt_id id, const struct conf_who *who)
 double conf_real(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
 	assert(opt_rows[id].type == OPT_NUMBER);
-	return value_of(c, id, who)->num;
+	return conf_value_of(c, id, who)->num;
 }
 
 int64_t conf_num(const struct conf *c, enum opt_id id, const struct conf_who *who)
@@ -198,18 +198,18 @@ int64_t conf_num(const struct conf *c, enum opt_id id, const struct conf_who *wh
 const char *conf_str(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
 	assert(opt_rows[id].type >= OPT_DIR);
-	return value_of(c, id, who)->text;
+	return conf_value_of(c, id, who)->text;
 }
 
 const char *conf_words(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
 	assert(opt_rows[id].type == OPT_YESNO || opt_rows[id].type == OPT_ENUM);
-	return value_of(c, id, who)->text;
+	return conf_value_of(c, id, who)->text;
 }
 
 const char *conf_written(const struct conf *c, enum opt_id id, const struct conf_who *who)
 {
-	return value_of(c, id, who)->written;
+	return conf_value_of(c, id, who)->written;
 }
 
 const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_who *who)
@@ -224,8 +224,7 @@ const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_w
 	ruleset_match(set->rules, who, many_of(c), &hits);
 	j = hits.n == 0 ? NULL : next_joined();
 	if (j != NULL)
-		str_addf(&j->where, "%s:%u", set->rules->file,
-			 set->rules->rules[hits.list[0]].line);
+		conf_place_add(&j->where, set->rules->file, set->rules->rules[hits.list[0]].line);
 	rule_hits_fini(&hits);
 	return j == NULL ? set->where : str_view(&j->where);
 }
@@ -233,6 +232,11 @@ const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_w
 const char *conf_variable(const struct conf *c, const char *name)
 {
 	return conf_var_get(c, bytes_str(name));
+}
+
+struct conf_serial conf_serial(const struct conf *c, enum conf_back_end b)
+{
+	return c->serials[b];
 }
 
 bool conf_wants_host(const struct conf *c)

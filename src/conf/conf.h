@@ -17,8 +17,40 @@
 #include "conf/opt.h"
 #include "core/bytes.h"
 #include "core/err.h"
+#include "core/str.h"
 
 struct conf;
+
+/*
+ * What a database of the site is asked (spec a7). The first three members name the question; the
+ * others are how to get there: only the database looks at them and no source keeps any of them.
+ */
+enum conf_query_kind {
+	CONF_QUERY_SERIAL,       /* a number that grows when something was changed */
+	CONF_QUERY_PEEK,         /* one value; argument: the option */
+	CONF_QUERY_SETTINGS,     /* option and value of every row */
+	CONF_QUERY_RULESET,      /* number and rule of every row; argument: its name */
+	CONF_QUERY_SPAMASSASSIN, /* lines */
+	CONF_QUERIES
+};
+
+struct conf_query {
+	enum conf_query_kind what;
+	bool ldap;
+	const char *argument;                              /* "" when there is none */
+	const char *dsn, *username, *password, *statement; /* SQL */
+	const char *server, *base, *site;                  /* LDAP */
+	const char *cache;                                 /* file with the last good answers */
+	bool debug;                                        /* one log line for each query */
+};
+
+/* Asks databases for a disk source: confdb/ is the one. It adds to @rows one line for each row:
+ * first column, tab, second column, line feed; single columns are second ones. Errors: ERR_TEMP
+ * when it may work later; code -ENOTCONN when there is no connection. */
+struct conf_database {
+	int (*ask)(struct conf_database *d, const struct conf_query *q, struct str *rows,
+		   struct err *err);
+};
 
 /* Where files come from: the disk, a bundle, or memory in tests and fuzzers. */
 enum conf_kind { CONF_NONE, CONF_FILE, CONF_DIR, CONF_OTHER };
@@ -39,10 +71,18 @@ struct conf_source {
 	int (*made)(struct conf_source *s, const char *name, struct bytes *ret_content);
 	/* Keep a copy. Failing costs the next one the work. */
 	void (*keep_made)(struct conf_source *s, const char *name, struct bytes content);
+	/* Rows of a database, as struct conf_database writes them, lent as above. */
+	int (*query)(struct conf_source *s, const struct conf_query *q, struct bytes *ret_rows,
+		     struct err *err);
+	/* @part of an answer is a secret: no bundle may hold it. */
+	void (*hide)(struct conf_source *s, struct bytes part);
 };
 
 /* Reads the disk and remembers every answer. */
 int conf_source_disk(struct conf_source **ret_s, struct err *err) MUST_CHECK;
+/* Questions to databases go to @d, which must live until the source is closed. Without it they
+ * fail with -ENOTSUP. */
+void conf_source_set_database(struct conf_source *disk, struct conf_database *d);
 /* Answers from the bundle in @fd (mapped; @fd stays the caller's). Input is validated. */
 int conf_source_bundle(struct conf_source **ret_s, int fd, struct err *err) MUST_CHECK;
 /* Every answer a disk source gave so far, as a sealed memory file. Returns the descriptor. */
@@ -54,10 +94,14 @@ int conf_source_memory(struct conf_source **ret_s, struct err *err) MUST_CHECK;
 int conf_source_add(struct conf_source *s, const char *path, enum conf_kind kind, bool exec,
 		    struct bytes content) MUST_CHECK;
 int conf_source_add_env(struct conf_source *memory, const char *name, const char *value) MUST_CHECK;
+/* What the database answers to @q; @rows is copied. */
+int conf_source_add_rows(struct conf_source *memory, const struct conf_query *q,
+			 struct bytes rows) MUST_CHECK;
 /* @s must be of one of the functions above. */
 void conf_source_close(struct conf_source **s);
 
-/* One mistake found while loading: "FILE:LINE:COLUMN: text". */
+/* One mistake found while loading: "FILE:LINE:COLUMN: text"; in a row of a database the file is
+ * "SQL Ruleset NAME" and the line its number. */
 enum conf_severity { CONF_WARNING, CONF_ERROR };
 struct conf_problem {
 	enum conf_severity severity;
@@ -65,6 +109,11 @@ struct conf_problem {
 	unsigned line, column; /* from 1; 0 when it has none */
 	const char *text;      /* what is wrong and what was expected */
 };
+
+/* "FILE:LINE", or "SQL Ruleset NAME row 7". */
+void conf_place_add(struct str *out, const char *file, unsigned line);
+/* "FILE:LINE:COLUMN", or "SQL Ruleset NAME row 7". */
+void conf_problem_place(const struct conf_problem *p, struct str *out);
 
 /* All mistakes of one load; at most 10,000, then one that says so. */
 struct conf_report;
@@ -117,8 +166,9 @@ const char *conf_str(const struct conf *c, enum opt_id id, const struct conf_who
  * "0", "1", "2", "convert", "add", "replace", "start", "end", ... joined by blanks. */
 const char *conf_words(const struct conf *c, enum opt_id id, const struct conf_who *who);
 
-/* How the value is written in a file ("yes", "50m"), and where it came from ("FILE:LINE" or
- * "default"). For --value, --changed and JSON. */
+/* How the value is written in a file ("yes", "50m"), and where it came from ("FILE:LINE", "SQL
+ * Config row 7", "SQL Ruleset NAME row 7" or "default"). For --value, --changed and JSON. The value
+ * of DB Password is never told. */
 const char *conf_written(const struct conf *c, enum opt_id id, const struct conf_who *who);
 const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_who *who);
 
@@ -130,6 +180,18 @@ bool conf_wants_host(const struct conf *c);
 /* The content of a file the configuration names (rule file, definition file), as it was when the
  * snapshot was loaded. -ENOENT when no option named it. */
 int conf_file(const struct conf *c, const char *path, struct bytes *ret_content) MUST_CHECK;
+
+/* Lines that SQL SpamAssassin Config gave are such a file with this name, one in each line. */
+#define CONF_SPAMASSASSIN_LINES "SQL SpamAssassin Config"
+
+/* The databases the snapshot was read from: whether there is one, and the serial number its content
+ * had when reading began (-1: it has none). */
+struct conf_serial {
+	bool used;
+	int64_t number;
+};
+enum conf_back_end { CONF_SQL, CONF_LDAP, CONF_BACK_ENDS };
+struct conf_serial conf_serial(const struct conf *c, enum conf_back_end b);
 
 /* Every value option @id can have for anybody (its default and each rule's), without repeats, so
  * that rule files can be compiled before the first message asks. Returns how many. */

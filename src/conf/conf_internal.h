@@ -12,6 +12,7 @@
 
 #define CONF_VALUE_MAX_BYTES ((size_t)MIB) /* one value after substitution */
 #define CONF_FILE_MAX_BYTES  (64 * MIB)
+#define CONF_ROWS_MAX_BYTES  (512 * MIB) /* of one query: 10,000,000 rules and more */
 #define CONF_SNAPSHOT_MAX    (8 * GIB)
 
 /* opt.c: the same as opt_find() for a loader that asks 400 times. */
@@ -59,7 +60,9 @@ struct conf_setting {
 struct conf_var {
 	struct conf_var *next;
 	const char *name, *text;
-	bool used; /* since it got this text */
+	struct bytes raw; /* text in the file, before substitution; lent by the source */
+	bool used;        /* since it got this text */
+	bool secret;      /* a password was made of it */
 };
 
 /* Something odd that is no mistake, for conf_explain(). */
@@ -85,10 +88,15 @@ struct conf {
 	struct conf_var *vars;
 	struct conf_note *notes;
 	struct conf_kept_file *files[CONF_FILE_BUCKETS];
+	struct conf_serial serials[CONF_BACK_ENDS];
 	bool wants_host;
 	bool one_for_many; /* Use Default Rules With Multiple Recipients */
 	bool compatible;   /* Compatibility = mailscanner */
 };
+
+/* conf.c: the value of @id for @who, with the life of conf_str()'s. */
+const struct conf_value *conf_value_of(const struct conf *c, enum opt_id id,
+				       const struct conf_who *who);
 
 /* What a line of a file said about an option, before conversion. */
 struct conf_raw {
@@ -105,6 +113,7 @@ struct conf_loader {
 	struct conf_var *seen; /* names of files read so far */
 	unsigned depth;        /* of includes */
 	unsigned unknown_n;    /* keys that are no option */
+	bool no_database;      /* it failed: it is not asked again */
 	bool fatal;            /* loading must fail; the report says why */
 	bool no_memory;
 	struct err why; /* the first fatal mistake */
@@ -114,6 +123,7 @@ struct conf_loader {
  * memory. The result is in the snapshot's arena. */
 const char *conf_expand(struct conf_loader *l, struct bytes text, struct conf_place at);
 const char *conf_var_get(const struct conf *c, struct bytes name);
+struct conf_var *conf_var_find(const struct conf *c, struct bytes name);
 int conf_var_set(struct conf_loader *l, struct bytes name, const char *text, struct conf_place at);
 
 /* value.c: convert @text as the type of @id asks. False: bad, *@ret_why says what was expected.
@@ -123,11 +133,37 @@ bool conf_value_parse(struct conf_loader *l, enum opt_id id, const char *text, b
 /* "no, yes": for messages. In the snapshot's arena. */
 const char *conf_value_expected(struct conf_loader *l, enum opt_id id);
 
+/* database.c: options and rulesets from SQL and LDAP (spec a7). */
+void conf_database_read(struct conf_loader *l);
+/* Whether @text names a ruleset in a database (spec a4), and reading it as ruleset_load() does. */
+bool conf_database_has_ruleset(struct conf_loader *l, const char *text, struct conf_place at);
+bool conf_database_ruleset(struct conf_loader *l, enum opt_id id, const char *name,
+			   struct conf_place at);
+
+/* secret.c: what must be in no bundle. Any key may be given, and lines that are comments. */
+void conf_hide_comment(struct conf_loader *l, struct bytes line);
+void conf_hide_value(struct conf_loader *l, struct bytes key, struct bytes value,
+		     struct bytes to_line_end);
+/* A line that makes no sense may still be about a password: messages do not show it. */
+bool conf_mentions_password(struct bytes text);
+/* The value of an option that may not be shown. */
+#define CONF_HIDDEN "(hidden)"
+
+/* What a place's number counts: "line" or "row". */
+const char *conf_place_unit(const char *file);
+#define CONF_PLACE_SQL  "SQL "
+#define CONF_PLACE_LDAP "LDAP "
+
 /* load.c */
 void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ...) PRINTF(3, 4);
+void conf_unknown_key(struct conf_loader *l, struct bytes key, struct conf_place at);
+/* "%name%" as a key. */
+bool conf_is_variable(struct bytes key);
 void conf_note_add(struct conf_loader *l, struct conf_place at, const char *fmt, ...) PRINTF(3, 4);
 /* Keep the content of @path for conf_file(). Returns 0 or what reading it returned. */
 int conf_keep_file(struct conf_loader *l, const char *path);
+/* The same for content that is no file; copied. */
+int conf_keep_content(struct conf_loader *l, const char *name, struct bytes content);
 /* A file name that lives as long as the snapshot. */
 const char *conf_keep_name(struct conf_loader *l, const char *path);
 

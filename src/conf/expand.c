@@ -7,7 +7,7 @@
 
 #include "conf/conf_internal.h"
 
-static struct conf_var *find_var(const struct conf *c, struct bytes name)
+struct conf_var *conf_var_find(const struct conf *c, struct bytes name)
 {
 	for (struct conf_var *v = c->vars; v != NULL; v = v->next) {
 		if (bytes_eq_nocase(bytes_str(v->name), name))
@@ -18,16 +18,16 @@ static struct conf_var *find_var(const struct conf *c, struct bytes name)
 
 const char *conf_var_get(const struct conf *c, struct bytes name)
 {
-	const struct conf_var *v = find_var(c, name);
+	const struct conf_var *v = conf_var_find(c, name);
 
 	return v == NULL ? NULL : v->text;
 }
 
 int conf_var_set(struct conf_loader *l, struct bytes name, const char *text, struct conf_place at)
 {
-	struct conf_var *v = find_var(l->c, name);
+	struct conf_var *v = conf_var_find(l->c, name);
 
-	if (v != NULL && v->used && strcmp(v->text, text) != 0)
+	if (v != NULL && v->used && !v->secret && strcmp(v->text, text) != 0)
 		conf_note_add(l, at,
 			      "%%%s%% is changed here, but the lines above that use it keep '%s'",
 			      v->name, SHOWN(bytes_str(v->text)));
@@ -42,6 +42,7 @@ int conf_var_set(struct conf_loader *l, struct bytes name, const char *text, str
 		l->c->vars = v;
 	}
 	v->text = text;
+	v->raw = bytes_of(NULL, 0);
 	v->used = false;
 	return 0;
 }
@@ -67,7 +68,7 @@ static void expand_vars(struct conf_loader *l, struct bytes in, struct str *out,
 		}
 		name = bytes_head(in, (size_t)close);
 		in = bytes_from(in, (size_t)close + 1);
-		v = find_var(l->c, name);
+		v = conf_var_find(l->c, name);
 		if (v != NULL) {
 			str_add(out, v->text);
 			v->used = true;

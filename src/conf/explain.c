@@ -90,6 +90,31 @@ const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines
 	return rs->file;
 }
 
+static bool cond_lacks_host(const struct rule_cond *cond, const struct conf_who *who)
+{
+	return pattern_is_host(&cond->pattern) && cond->direction != RULE_TO &&
+	       (cond->pattern.checked ? who->client_host_checked : who->client_host) == NULL;
+}
+
+bool conf_lacks_host(const struct conf *c, enum opt_id id, const struct conf_who *who)
+{
+	const struct ruleset *rs = c->settings[id].rules;
+	struct rule_hits hits;
+	size_t n;
+
+	if (rs == NULL)
+		return false;
+	rule_hits_init(&hits);
+	ruleset_match(rs, who, c->one_for_many, &hits);
+	n = rs->all_matches || hits.n == 0 ? rs->rules_n : hits.list[0];
+	rule_hits_fini(&hits);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k <= (rs->rules[i].two ? 1u : 0u); k++)
+			if (cond_lacks_host(&rs->conds[rs->rules[i].cond + k], who))
+				return true;
+	return false;
+}
+
 void conf_describe_place(const struct conf *c, enum opt_id id, struct str *out)
 {
 	const struct conf_place *at = &c->settings[id].set_at;
@@ -97,7 +122,7 @@ void conf_describe_place(const struct conf *c, enum opt_id id, struct str *out)
 	if (at->file == NULL)
 		str_add(out, "default");
 	else
-		str_addf(out, "%s:%u", at->file, at->line);
+		conf_place_add(out, at->file, at->line);
 }
 
 /* ---- options without effect ---- */
@@ -279,9 +304,9 @@ static void explain_order(const struct ruleset *rs, struct conf_report *r)
 			by = covering_rule(rs, i, &rs->conds[later->cond + 1]);
 		if (by != RULE_NONE && rs->rules[by].line != later->line)
 			conf_problem_add(r, CONF_WARNING, at,
-					 "this rule never decides: line %u matches all it matches "
+					 "this rule never decides: %s %u matches all it matches "
 					 "and comes first",
-					 rs->rules[by].line);
+					 conf_place_unit(rs->file), rs->rules[by].line);
 	}
 }
 

@@ -28,6 +28,10 @@ bool conf_is_own(const struct conf *c, enum opt_id id);
 /* The Perl function ("&Name") the site wrote as the value, which cannot run; NULL: none. */
 const char *conf_function(const struct conf *c, enum opt_id id);
 
+/* Whether the answer for @who could be another one if the client's name were known: a host: rule
+ * comes before the one that decides, and conf_who does not have the name it asks for. */
+bool conf_lacks_host(const struct conf *c, enum opt_id id, const struct conf_who *who);
+
 /* File of the ruleset the option has, and how many of its lines hold rules; NULL: none. */
 const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines);
 

@@ -21,6 +21,7 @@
 
 void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ...)
 {
+	AUTO(str_fini) struct str place;
 	char text[400];
 	va_list ap;
 
@@ -28,8 +29,10 @@ void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ..
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	conf_problem_add(l->report, CONF_ERROR, at, "%s", text);
+	str_init(&place, 4096);
+	conf_place_add(&place, at.file, at.line);
 	if (!l->fatal)
-		(void)err_set(&l->why, ERR_CONFIG, -EINVAL, "%s:%u: %s", at.file, at.line, text);
+		(void)err_set(&l->why, ERR_CONFIG, -EINVAL, "%s: %s", str_view(&place), text);
 	l->fatal = true;
 }
 
@@ -91,16 +94,20 @@ int conf_file(const struct conf *c, const char *path, struct bytes *ret_content)
 
 int conf_keep_file(struct conf_loader *l, const char *path)
 {
-	struct conf_kept_file **bucket = &l->c->files[file_bucket(path)], *f;
 	struct bytes content;
 	int r;
 
 	if (find_file(l->c, path) != NULL)
 		return 0;
 	r = l->source->read(l->source, path, &content);
-	if (r < 0)
-		return r;
-	f = arena_zalloc(l->c->arena, sizeof(*f));
+	return r < 0 ? r : conf_keep_content(l, path, content);
+}
+
+int conf_keep_content(struct conf_loader *l, const char *path, struct bytes content)
+{
+	struct conf_kept_file **bucket = &l->c->files[file_bucket(path)];
+	struct conf_kept_file *f = arena_zalloc(l->c->arena, sizeof(*f));
+
 	if (f != NULL) {
 		f->path = arena_str(l->c->arena, bytes_str(path));
 		f->content = bytes_of(arena_dup(l->c->arena, content), content.n);
@@ -184,7 +191,7 @@ static void include(struct conf_loader *l, struct bytes what, struct conf_place 
 	}
 }
 
-static void unknown_key(struct conf_loader *l, struct bytes key, struct conf_place at)
+void conf_unknown_key(struct conf_loader *l, struct bytes key, struct conf_place at)
 {
 	const char *near = l->unknown_n++ < SUGGESTIONS_MAX ? opt_nearest(key) : NULL;
 
@@ -196,33 +203,50 @@ static void unknown_key(struct conf_loader *l, struct bytes key, struct conf_pla
 				 SHOWN(key));
 }
 
-/* "%name%" as a key. */
-static bool is_variable(struct bytes key)
+bool conf_is_variable(struct bytes key)
 {
 	return key.n > 2 && key.p[0] == '%' && key.p[key.n - 1] == '%' &&
 	       bytes_index(bytes_of(key.p + 1, key.n - 2), '%') < 0;
 }
 
+static void set_variable(struct conf_loader *l, struct bytes name, struct bytes raw,
+			 const char *text, struct conf_place at)
+{
+	struct conf_var *v;
+
+	if (conf_var_set(l, name, text, at) < 0) {
+		l->no_memory = true;
+		return;
+	}
+	v = conf_var_find(l->c, name);
+	v->raw = raw;
+}
+
 static void assign(struct conf_loader *l, struct bytes key, struct bytes value,
 		   struct conf_place key_at, struct conf_place value_at)
 {
-	enum opt_id id;
+	struct conf_report *report = l->report;
+	enum opt_id id = OPT_ROWS;
 	const char *text;
 
-	if (!is_variable(key) && opt_key_is_empty(key)) {
+	if (!conf_is_variable(key) && opt_key_is_empty(key)) {
 		conf_fatal(l, key_at, "there is no option name in front of '='");
 		return;
 	}
+	if (!conf_is_variable(key))
+		id = opt_index_find(&l->index, key);
+	if (id == OPT_DB_PASSWORD)
+		l->report = NULL; /* a problem would show what it holds between two % signs */
 	text = conf_expand(l, value, value_at);
+	l->report = report;
 	if (text == NULL)
 		return;
-	if (is_variable(key)) {
-		l->no_memory |= conf_var_set(l, bytes_of(key.p + 1, key.n - 2), text, key_at) < 0;
+	if (conf_is_variable(key)) {
+		set_variable(l, bytes_of(key.p + 1, key.n - 2), value, text, key_at);
 		return;
 	}
-	id = opt_index_find(&l->index, key);
 	if (id == OPT_ROWS) {
-		unknown_key(l, key, key_at);
+		conf_unknown_key(l, key, key_at);
 		return;
 	}
 	/* another file may well replace it: that is what conf.d is for */
@@ -257,8 +281,10 @@ static void read_line(struct conf_loader *l, struct bytes line, struct conf_plac
 	struct conf_place value_at = at;
 	ptrdiff_t eq;
 
-	if (text.n == 0)
+	if (text.n == 0) {
+		conf_hide_comment(l, line);
 		return;
+	}
 	at.column = column_of(line, text);
 	if (bytes_index(text, '\0') >= 0) {
 		conf_fatal(l, at, "the line holds a NUL byte");
@@ -273,13 +299,15 @@ static void read_line(struct conf_loader *l, struct bytes line, struct conf_plac
 		conf_fatal(l, at,
 			   "'%s' makes no sense here; expected 'Option = value', "
 			   "'%%name%% = text' or 'include FILE'",
-			   SHOWN(text));
+			   conf_mentions_password(text) ? "DB Password ..." : SHOWN(text));
 		return;
 	}
 	key = bytes_trim(bytes_head(text, (size_t)eq));
 	value = bytes_trim(bytes_from(text, (size_t)eq + 1));
 	value_at.column = value.n == 0 ? at.column + (unsigned)eq + 1 : column_of(line, value);
 	assign(l, key, value, at, value_at);
+	conf_hide_value(l, key, value,
+			bytes_from(line, (size_t)(text.p - line.p) + (size_t)eq + 1));
 }
 
 static void read_file(struct conf_loader *l, const char *path, struct bytes content)
@@ -324,6 +352,17 @@ static bool is_function(const char *text)
 	return text[0] == '&';
 }
 
+/* What does here what the function did there. */
+static const char *instead_of_function(enum opt_id id)
+{
+	if (id == OPT_ALWAYS_LOOKED_UP_LAST || id == OPT_ALWAYS_LOOKED_UP_LAST_AFTER_BATCH)
+		return "Message Log writes one JSON line for each message";
+	if (opt_rows[id].ruleset == OPT_NO_RULESET)
+		return "write a plain value";
+	return "write a plain value, a file of rules (/PATH.rules) or a ruleset from a database "
+	       "(NAME.customize, with SQL Ruleset or LDAP Server)";
+}
+
 static void refuse_function(struct conf_loader *l, enum opt_id id)
 {
 	const struct opt *o = &opt_rows[id];
@@ -331,12 +370,15 @@ static void refuse_function(struct conf_loader *l, enum opt_id id)
 
 	l->c->settings[id].function = l->raw[id].text;
 	if ((o->flags & OPT_GUARD) != 0)
-		conf_fatal(l, at, "%s: Perl functions cannot run here; mail would pass unchecked",
-			   o->name);
+		conf_fatal(l, at,
+			   "%s: Perl functions cannot run here; mail would pass unchecked; %s",
+			   o->name, instead_of_function(id));
 	else
-		conf_problem_add(l->report, CONF_WARNING, at,
-				 "%s: Perl function %s cannot run here; the default '%s' is used",
-				 o->name, SHOWN(bytes_str(l->raw[id].text)), o->def);
+		conf_problem_add(l->report, CONF_ERROR, at,
+				 "%s: Perl function %s cannot run here; the default '%s' is used; "
+				 "%s",
+				 o->name, SHOWN(bytes_str(l->raw[id].text)), o->def,
+				 instead_of_function(id));
 }
 
 static bool empty_is_missing(enum opt_type type)
@@ -368,12 +410,18 @@ static void convert(struct conf_loader *l, enum opt_id id)
 	set->set_at = raw->at;
 	if (raw->text == NULL || (*raw->text == '\0' && empty_is_missing(opt_rows[id].type)))
 		return;
-	if (is_function(raw->text))
+	if (id == OPT_DB_PASSWORD) /* any text is one, and none may be repeated in a message */
+		set->is_set = take_value(l, id);
+	else if (is_function(raw->text))
 		refuse_function(l, id);
+	else if (conf_database_has_ruleset(l, raw->text, raw->at))
+		set->is_set = conf_database_ruleset(l, id, raw->text, raw->at);
 	else if (ruleset_is_meant(l, id, raw->text))
 		set->is_set = ruleset_load(l, id, raw->text, raw->at);
 	else
 		set->is_set = take_value(l, id);
+	if (id == OPT_DB_PASSWORD && set->value.text[0] != '\0')
+		set->value.text = set->value.written = CONF_HIDDEN;
 }
 
 static void note_where(struct conf_loader *l, enum opt_id id)
@@ -384,8 +432,13 @@ static void note_where(struct conf_loader *l, enum opt_id id)
 	set->where = "default";
 	if (set->is_set && set->rules != NULL)
 		at = &set->value.at;
-	if (set->is_set)
-		set->where = arena_printf(l->c->arena, "%s:%u", at->file, at->line);
+	if (set->is_set) {
+		AUTO(str_fini) struct str place;
+
+		str_init(&place, 4096);
+		conf_place_add(&place, at->file, at->line);
+		set->where = place.failed ? NULL : arena_str(l->c->arena, str_bytes(&place));
+	}
 	l->no_memory |= set->where == NULL;
 }
 
@@ -436,6 +489,9 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 	predefine(l, name);
 	(void)was_seen(l, name);
 	read_file(l, name, content);
+	conf_database_read(l);
+	if (l->why.code == -ECANCELED) /* who asks wanted to know no more */
+		return;
 	/* rules are read by it */
 	l->c->compatible = compat_wanted(l->raw[OPT_COMPATIBILITY].text);
 	for (enum opt_id id = 0; id < OPT_ROWS && !l->no_memory; id++) {

@@ -72,6 +72,17 @@ static void add_words(struct str *out, const char *words)
 	}
 }
 
+static void add_cpu_list(struct str *out, const char *words)
+{
+	for (; *words != '\0'; words++) {
+		if (*words == '|')
+			str_add(out, ", ");
+		else
+			str_add_char(out, *words);
+	}
+	str_add(out, ", or numbers such as 0,2-5");
+}
+
 static void add_known(struct str *out, const char *words)
 {
 	str_add(out, "text; known are ");
@@ -107,6 +118,8 @@ void conf_print_values(struct str *out, const struct opt *o)
 
 	if (o->type == OPT_YESNO || o->type == OPT_ENUM)
 		add_words(out, o->words);
+	else if ((o->flags & OPT_CPU_LIST) != 0)
+		add_cpu_list(out, o->words);
 	else if (o->words != NULL && o->type == OPT_NUMBER)
 		add_bounds(out, o->words);
 	else if (o->words != NULL)

@@ -51,6 +51,30 @@ const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i)
 	return i < r->n ? &r->list[i] : NULL;
 }
 
+/* Rows of a database are named by their number, lines of a file by theirs. */
+static bool is_row(const char *file)
+{
+	return bytes_starts(bytes_str(file), BYTES(CONF_PLACE_SQL)) ||
+	       bytes_starts(bytes_str(file), BYTES(CONF_PLACE_LDAP));
+}
+
+const char *conf_place_unit(const char *file)
+{
+	return is_row(file) ? "row" : "line";
+}
+
+void conf_place_add(struct str *out, const char *file, unsigned line)
+{
+	str_addf(out, is_row(file) ? "%s row %u" : "%s:%u", file, line);
+}
+
+void conf_problem_place(const struct conf_problem *p, struct str *out)
+{
+	conf_place_add(out, p->file, p->line);
+	if (!is_row(p->file))
+		str_addf(out, ":%u", p->column);
+}
+
 static const char *keep_file(struct conf_report *r, const char *file)
 {
 	if (r->last_file == NULL || strcmp(r->last_file, file) != 0)

@@ -10,6 +10,7 @@
 
 #include "conf/compat.h"
 #include "conf/rule_screen.h"
+#include "core/num.h"
 
 #define PATTERN_FILES_DEEP 4u
 #define PAIRS_MAX          4000000u /* of two files of patterns joined by "and" */
@@ -36,6 +37,7 @@ struct reader {
 	const uint8_t *line;  /* its first byte */
 	bool has_default;
 	bool as_mailscanner;      /* Compatibility, and the option can do no harm */
+	bool rows;                /* of a database: each line begins with its number */
 	struct value_slot *slots; /* one for each of rs->values */
 	size_t slots_n, slots_cap;
 	uint32_t buckets[VALUE_BUCKETS];
@@ -485,6 +487,18 @@ static void read_rule_line(struct reader *rd, struct bytes line)
 		read_rule(rd, &f);
 }
 
+/* A row without a number has that of the one before it, plus one. */
+static void take_row_number(struct reader *rd, struct bytes *line)
+{
+	ptrdiff_t tab = bytes_index(*line, '\t');
+	struct bytes number = bytes_trim(bytes_head(*line, tab < 0 ? 0 : (size_t)tab));
+	uint64_t n;
+
+	*line = bytes_from(*line, (size_t)tab + 1);
+	if (num_parse(number, 10, UINT32_MAX, &n) == 0)
+		rd->at.line = (unsigned)n;
+}
+
 static void read_rules(struct reader *rd, struct bytes content)
 {
 	struct bytes line;
@@ -493,6 +507,8 @@ static void read_rules(struct reader *rd, struct bytes content)
 		content = bytes_from(content, 3);
 	while (bytes_next_line(&content, &line) && !rd->l->no_memory) {
 		rd->at.line++;
+		if (rd->rows)
+			take_row_number(rd, &line);
 		read_rule_line(rd, line);
 	}
 }
@@ -552,7 +568,7 @@ static void free_reader(struct reader **rd)
 }
 
 static bool read_into(struct conf_loader *l, enum opt_id id, struct ruleset *rs,
-		      struct bytes content)
+		      struct bytes content, bool rows)
 {
 	AUTO(free_reader) struct reader *rd = calloc(1, sizeof(*rd));
 
@@ -564,6 +580,7 @@ static bool read_into(struct conf_loader *l, enum opt_id id, struct ruleset *rs,
 	rd->rs = rs;
 	rd->id = id;
 	rd->as_mailscanner = l->c->compatible && compat_is_harmless(id);
+	rd->rows = rows;
 	rd->set = &l->c->settings[id];
 	rd->at.file = rs->file;
 	memset(rd->buckets, 0xff, sizeof(rd->buckets));
@@ -573,25 +590,37 @@ static bool read_into(struct conf_loader *l, enum opt_id id, struct ruleset *rs,
 	return rd->has_default;
 }
 
-bool ruleset_load(struct conf_loader *l, enum opt_id id, const char *path, struct conf_place at)
+static bool load(struct conf_loader *l, enum opt_id id, const char *name, struct bytes content,
+		 bool rows, struct conf_place at)
 {
-	struct bytes content;
 	struct ruleset *rs;
-	int r = l->source->read(l->source, path, &content);
 
-	if (r < 0) {
-		cannot_read(l, id, path, at, r);
-		return false;
-	}
 	if (opt_rows[id].ruleset == OPT_NO_RULESET)
 		conf_problem_add(l->report, CONF_WARNING, at,
 				 "%s should be a simple value; the ruleset is read, but where it "
 				 "is asked without a message only its default counts",
 				 opt_rows[id].name);
-	rs = ruleset_new(l, id, path);
+	rs = ruleset_new(l, id, name);
 	if (rs == NULL)
 		return false;
 	l->c->settings[id].rules = rs;
 	l->c->settings[id].all_matches = rs->all_matches;
-	return read_into(l, id, rs, content);
+	return read_into(l, id, rs, content, rows);
+}
+
+bool ruleset_load(struct conf_loader *l, enum opt_id id, const char *path, struct conf_place at)
+{
+	struct bytes content;
+	int r = l->source->read(l->source, path, &content);
+
+	if (r == 0)
+		return load(l, id, path, content, false, at);
+	cannot_read(l, id, path, at, r);
+	return false;
+}
+
+bool ruleset_load_rows(struct conf_loader *l, enum opt_id id, const char *name, struct bytes rows,
+		       struct conf_place at)
+{
+	return load(l, id, name, rows, true, at);
 }

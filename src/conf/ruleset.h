@@ -68,6 +68,9 @@ struct ruleset {
 bool ruleset_is_meant(struct conf_loader *l, enum opt_id id, const char *text);
 /* Read it into the setting of @id. False: it cannot be read (reported), the default holds. */
 bool ruleset_load(struct conf_loader *l, enum opt_id id, const char *path, struct conf_place at);
+/* The same for the rows of a database: lines "NUMBER<tab>RULE". @name is that of the whole. */
+bool ruleset_load_rows(struct conf_loader *l, enum opt_id id, const char *name, struct bytes rows,
+		       struct conf_place at);
 
 /* rule_index.c: what the loader and the evaluation share. Keys are hashed from their last byte to
  * their first, so that all ends of a domain cost one walk. */

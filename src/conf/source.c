@@ -134,10 +134,37 @@ static void keep_made(struct conf_source *s, const char *name, struct bytes cont
 		a->content = bytes_of(copy, content.n);
 }
 
+const char *conf_store_query_name(struct conf_store *st, const struct conf_query *q)
+{
+	static const char *const names[CONF_QUERIES] = { "serial", "peek", "settings", "ruleset",
+							 "spamassassin" };
+
+	return arena_printf(st->arena, "%s %s %s", q->ldap ? "ldap" : "sql", names[q->what],
+			    q->argument);
+}
+
+static int stored_query(struct conf_source *s, const struct conf_query *q, struct bytes *ret,
+			struct err *err)
+{
+	const char *name = conf_store_query_name(store_of(s), q);
+	int r = name == NULL ? -ENOMEM
+			     : answer_text(conf_store_find(store_of(s), CONF_ASK_QUERY, name), ret);
+
+	if (r == 0)
+		return 0;
+	return err_set(err, ERR_BUG, r, "there is no answer of the database to '%s'",
+		       SHOWN(bytes_str(name)));
+}
+
+/* A bundle is what others wrote after hiding. */
+static void stored_hide(struct conf_source *s UNUSED, struct bytes part UNUSED)
+{
+}
+
 void conf_store_answer_only(struct conf_store *st)
 {
-	st->ops = (struct conf_source){ stored_read, stored_kind, stored_glob,
-					stored_env,  stored_made, keep_made };
+	st->ops = (struct conf_source){ stored_read, stored_kind, stored_glob,  stored_env,
+					stored_made, keep_made,   stored_query, stored_hide };
 }
 
 /* ---- disk ---- */
@@ -316,14 +343,67 @@ static int disk_env(struct conf_source *s, const char *name, struct bytes *ret)
 	return answer_text(a, ret);
 }
 
+static void free_rows(void *rows)
+{
+	free(rows);
+}
+
+static int keep_rows(struct conf_store *st, const char *name, struct str *rows,
+		     struct bytes *ret_rows, struct err *err)
+{
+	size_t n = rows->n;
+	char *text = n == 0 ? NULL : str_take(rows);
+	struct conf_answer *a = conf_store_add(st, CONF_ASK_QUERY, name);
+
+	if (a == NULL || (n > 0 && (text == NULL || arena_on_free(st->arena, free_rows, text) < 0)))
+		return err_set(err, ERR_TEMP, -ENOMEM, "rows of a database: out of memory");
+	*ret_rows = a->content = bytes_of(text, n);
+	return 0;
+}
+
+static int disk_query(struct conf_source *s, const struct conf_query *q, struct bytes *ret_rows,
+		      struct err *err)
+{
+	struct conf_store *st = store_of(s);
+	const char *name = conf_store_query_name(st, q);
+	const struct conf_answer *a;
+	AUTO(str_fini) struct str rows;
+	int r;
+
+	str_init(&rows, CONF_ROWS_MAX_BYTES);
+	if (name == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
+	a = conf_store_find(st, CONF_ASK_QUERY, name);
+	if (a != NULL)
+		return answer_text(a, ret_rows);
+	if (st->database == NULL)
+		return err_set(err, ERR_CONFIG, -ENOTSUP, "databases are not asked here");
+	r = st->database->ask(st->database, q, &rows, err);
+	return r < 0 ? r : keep_rows(st, name, &rows, ret_rows, err);
+}
+
+/* In place: the answer is in memory of ours, and who needed the secret has it already. */
+static void disk_hide(struct conf_source *s UNUSED, struct bytes part)
+{
+	char *p = (char *)(uintptr_t)part.p;
+
+	for (size_t i = 0; i < part.n; i++)
+		p[i] = '*';
+}
+
+void conf_source_set_database(struct conf_source *disk, struct conf_database *d)
+{
+	store_of(disk)->database = d;
+}
+
 int conf_source_disk(struct conf_source **ret_s, struct err *err)
 {
 	struct conf_store *st = conf_store_new();
 
 	if (st == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
-	st->ops = (struct conf_source){ disk_read, disk_kind,   disk_glob,
-					disk_env,  stored_made, keep_made };
+	st->ops = (struct conf_source){ disk_read,   disk_kind, disk_glob,  disk_env,
+					stored_made, keep_made, disk_query, disk_hide };
 	*ret_s = &st->ops;
 	return 0;
 }
@@ -375,6 +455,7 @@ int conf_source_memory(struct conf_source **ret_s, struct err *err)
 		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
 	conf_store_answer_only(st);
 	st->ops.glob = memory_glob;
+	st->ops.hide = disk_hide;
 	*ret_s = &st->ops;
 	return 0;
 }
@@ -413,4 +494,16 @@ int conf_source_add_env(struct conf_source *memory, const char *name, const char
 		return -ENOMEM;
 	a->content = bytes_str(copy);
 	return 0;
+}
+
+int conf_source_add_rows(struct conf_source *memory, const struct conf_query *q, struct bytes rows)
+{
+	struct conf_store *st = store_of(memory);
+	const char *name = conf_store_query_name(st, q);
+	struct conf_answer *a = name == NULL ? NULL : get_or_add(st, CONF_ASK_QUERY, name);
+
+	if (a == NULL)
+		return -ENOMEM;
+	a->content = bytes_of(arena_dup(st->arena, rows), rows.n);
+	return a->content.p == NULL ? -ENOMEM : 0;
 }

@@ -12,13 +12,14 @@ enum conf_question {
 	CONF_ASK_GLOB,
 	CONF_ASK_ENV,
 	CONF_ASK_MADE,
+	CONF_ASK_QUERY,
 	CONF_QUESTIONS
 };
 
 struct conf_answer {
 	enum conf_question what;
 	bool exec;        /* KIND */
-	int code;         /* READ, GLOB, ENV: 0 or -errno; KIND: enum conf_kind */
+	int code;         /* READ, GLOB, ENV, QUERY: 0 or -errno; KIND: enum conf_kind */
 	const char *name; /* what was asked for */
 	struct bytes content;
 	struct conf_answer *next; /* in its bucket */
@@ -31,7 +32,8 @@ struct conf_store {
 	struct arena *arena;
 	struct conf_answer *buckets[SOURCE_BUCKETS];
 	size_t answers_n;
-	void *map; /* of a bundle; contents point into it */
+	struct conf_database *database; /* of a disk source; NULL: none */
+	void *map;                      /* of a bundle; contents point into it */
 	size_t map_bytes;
 };
 
@@ -41,6 +43,8 @@ struct conf_answer *conf_store_find(struct conf_store *st, enum conf_question wh
 /* Add an empty answer for @name, which must not be there. NULL: no memory. */
 struct conf_answer *conf_store_add(struct conf_store *st, enum conf_question what,
 				   const char *name);
+/* What a bundle calls the question @q, which says nothing of how to get there. NULL: no memory. */
+const char *conf_store_query_name(struct conf_store *st, const struct conf_query *q);
 /* Answer only what is stored. */
 void conf_store_answer_only(struct conf_store *st);
 

@@ -3,6 +3,9 @@
 #include <errno.h>
 
 #include "conf/conf_internal.h"
+#include "conf/networks.h"
+#include "conf/servers.h"
+#include "core/cpus.h"
 #include "core/num.h"
 
 struct parse {
@@ -177,7 +180,8 @@ static bool in_bounds(const struct opt *o, double v)
 
 static bool parse_number(struct parse *p)
 {
-	struct bytes b = p->text;
+	bool is_auto = p->id == OPT_MAX_CHILDREN && bytes_eq_nocase(p->text, BYTES("auto"));
+	struct bytes b = is_auto ? BYTES("0") : p->text;
 	double v;
 
 	if (!take_number(&b, &v))
@@ -311,11 +315,59 @@ static void warn_unknown_word(struct parse *p)
 			 p->opt->words);
 }
 
+static bool are_ports(struct parse *p)
+{
+	uint16_t ports[CONF_PORTS_MAX];
+
+	return conf_ports_parse(p->text, ports) >= 0 ||
+	       bad(p, "a list of at most 16 TCP ports from 1 to 65535");
+}
+
+/* "auto", "" or a list of numbers; a loop runs on one core only. */
+static bool is_cpu_list(struct parse *p)
+{
+	struct bytes rest = bytes_str(p->opt->words);
+	struct cpus set;
+	struct err err;
+
+	while (rest.n > 0) {
+		ptrdiff_t end = bytes_index(rest, '|');
+		struct bytes word = end < 0 ? rest : bytes_head(rest, (size_t)end);
+
+		if (bytes_eq_nocase(word, p->text))
+			return true;
+		rest = bytes_from(rest, end < 0 ? rest.n : (size_t)end + 1);
+	}
+	if (cpus_parse(p->text, &set, &err) < 0)
+		return bad(p, arena_printf(p->l->c->arena, "one of %s, or a list of numbers: %s",
+					   p->opt->words, err.text));
+	if (p->id == OPT_LOOP_CORE && cpus_count(&set) > 1)
+		return bad(p, "one of auto|none, or the number of one core");
+	return true;
+}
+
+static bool is_server_list(struct parse *p)
+{
+	struct server list[SERVERS_MAX];
+	struct err err;
+
+	p->v->text = p->v->written;
+	if (servers_parse(p->v->text, list, &err) < 0)
+		return bad(p, arena_printf(p->l->c->arena, "a list of servers: %s", err.text));
+	return true;
+}
+
 static bool parse_text(struct parse *p)
 {
 	struct bytes b = p->text;
 	char *s;
 
+	if ((p->opt->flags & OPT_CPU_LIST) != 0) {
+		p->v->text = p->v->written;
+		return is_cpu_list(p);
+	}
+	if ((p->opt->flags & OPT_SERVERS) != 0)
+		return is_server_list(p);
 	if (b.n > 0 && b.p[b.n - 1] == ',')
 		b.n--;
 	s = arena_str(p->l->c->arena, b);
@@ -326,7 +378,13 @@ static bool parse_text(struct parse *p)
 	join_header_name(p, s);
 	p->v->text = s;
 	warn_unknown_word(p);
-	return (p->opt->flags & OPT_NAMES_FILES) == 0 || keep_words(p, true);
+	if ((p->opt->flags & OPT_PORTS) != 0 && !are_ports(p))
+		return false;
+	if ((p->opt->flags & OPT_NAMES_FILES) != 0 && !keep_words(p, true))
+		return false;
+	if ((p->opt->flags & OPT_NETWORKS) != 0 && p->check)
+		conf_networks_check(p->l, p->opt->name, p->text, p->at);
+	return true;
 }
 
 static bool (*const parsers[])(struct parse *p) = {

@@ -12,7 +12,7 @@
 #include "core/bytes.h"
 #include "core/num.h"
 
-#define POINTS_MAX 64
+#define POINTS_MAX 256
 
 /* Test state of one process; never in a release build. */
 static struct {
@@ -28,8 +28,9 @@ static const struct {
 	const char *name;
 	int code;
 } errnos[] = {
-	{ "EIO", EIO },       { "ENOSPC", ENOSPC }, { "ENOMEM", ENOMEM }, { "EACCES", EACCES },
-	{ "EMFILE", EMFILE }, { "EINTR", EINTR },   { "EDQUOT", EDQUOT }, { "ESTALE", ESTALE },
+	{ "EIO", EIO },       { "ENOSPC", ENOSPC }, { "ENOMEM", ENOMEM },
+	{ "EACCES", EACCES }, { "EMFILE", EMFILE }, { "EINTR", EINTR },
+	{ "EDQUOT", EDQUOT }, { "ESTALE", ESTALE }, { "EOPNOTSUPP", EOPNOTSUPP },
 };
 
 void fault_set_role(const char *role)

@@ -4,7 +4,7 @@
  * -Dfaults=true (the test builds have); a release build holds none of it.
  *
  * The environment says what happens: SALLYPORT_FAULT="POINT=WHAT[@N][,POINT=WHAT[@N]...]", where
- * WHAT is an errno name (EIO, ENOSPC, ENOMEM), SHORT (half of a positive result), KILL (SIGKILL
+ * WHAT is an errno name (EIO, ENOSPC, ENOMEM ...), SHORT (half of a positive result), KILL (SIGKILL
  * of this process), CRASH (SIGSEGV) or HANG, and N means only the Nth time this process comes by
  * (from 1). SALLYPORT_FAULT_FILE names a file whose content is used instead, read each time, so
  * that a test can change its mind while the program runs; SALLYPORT_FAULT_ROLE limits all of it

@@ -52,6 +52,12 @@ static int read_all(int fd, struct str *answer, struct err *err)
 
 int ctl_ask(const char *path, const char *command, struct str *ret_answer, struct err *err)
 {
+	return ctl_ask_with(path, command, NULL, 0, ret_answer, err);
+}
+
+int ctl_ask_with(const char *path, const char *command, const struct ctl_argument *args,
+		 size_t args_n, struct str *ret_answer, struct err *err)
+{
 	AUTO(str_fini) struct str request;
 	AUTO(fd_close) int fd = dial(path, err);
 	struct jout j;
@@ -62,6 +68,11 @@ int ctl_ask(const char *path, const char *command, struct str *ret_answer, struc
 	jout_begin(&j, &request);
 	jout_object(&j, NULL);
 	jout_member_str(&j, "command", bytes_str(command));
+	for (size_t i = 0; i < args_n; i++)
+		if (args[i].text != NULL)
+			jout_member_str(&j, args[i].name, bytes_str(args[i].text));
+		else
+			jout_member_int(&j, args[i].name, args[i].number);
 	jout_end(&j);
 	str_add_char(&request, '\n');
 	if (send(fd, str_view(&request), request.n, MSG_NOSIGNAL) != (ssize_t)request.n)

@@ -6,8 +6,17 @@
 #include "core/err.h"
 #include "core/str.h"
 
-/* Send {"command": @command} to the socket @path and read the answer, at most ten seconds.
+struct ctl_argument {
+	const char *name, *text; /* @text NULL: a number */
+	long long number;
+};
+
+/* Send {"command": @command, NAME: VALUE ...} to the socket @path and read the answer, at most ten
+ * seconds.
  * -ECONNREFUSED, -ENOENT: no gateway is running there. */
+int ctl_ask_with(const char *path, const char *command, const struct ctl_argument *args,
+		 size_t args_n, struct str *ret_answer, struct err *err) MUST_CHECK;
+/* The same without arguments. */
 int ctl_ask(const char *path, const char *command, struct str *ret_answer,
 	    struct err *err) MUST_CHECK;
 

@@ -139,7 +139,8 @@ int ctl_new(struct ctl **ret_c, struct loop *l, int listen_fd, struct metrics *m
 			   .accept_op.done = accept_event,
 			   .listen_fd = listen_fd,
 			   .reload = reload,
-			   .reload_arg = reload_arg };
+			   .reload_arg = reload_arg,
+			   .began_ns = loop_now_ns(l) };
 	loop_poll(l, &c->accept_op, listen_fd);
 	*ret_c = c;
 	return 0;
@@ -150,6 +151,7 @@ void ctl_free(struct ctl **c)
 	if (*c == NULL)
 		return;
 	fd_close(&(*c)->listen_fd);
+	ctl_pages_free(&(*c)->pages);
 	free(*c);
 	*c = NULL;
 }
@@ -158,4 +160,10 @@ void ctl_set_gate(struct ctl *c, struct gate *g)
 {
 	if (c != NULL)
 		c->gate = g;
+}
+
+void ctl_set_throttle(struct ctl *c, struct throttle *t)
+{
+	if (c != NULL)
+		c->throttle = t;
 }

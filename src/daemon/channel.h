@@ -16,16 +16,24 @@ enum channel_type {
 			     * configuration; text: its main file */
 	CHANNEL_LISTEN,     /* fd[0] listening control socket */
 	CHANNEL_DRAIN,
+	CHANNEL_KERNEL_PART, /* what of the throttle works: serial is the enum throttle_part,
+			      * status 1 when it is active; text: why not */
+	CHANNEL_KERNEL,      /* after those: status is the enum throttle_method; serial has a bit
+			      * for each enum throttle_fd that fd[] holds, in their order */
 	/* gateway -> supervisor */
 	CHANNEL_READY,  /* serial is in force; text: the engine */
 	CHANNEL_FAILED, /* serial cannot be had; text: why; status: exit code */
 	CHANNEL_ALIVE,  /* every second */
 	CHANNEL_RELOAD, /* somebody asked the control socket for it */
 	CHANNEL_DRAINED,
+	CHANNEL_REFUSE, /* for nftables: text is a prefix, status a level, serial seconds (low half;
+			 * 0: take it out) and the enum throttle_list (high half) */
+	/* supervisor -> gateway */
+	CHANNEL_PAGES, /* fd[0] where the exporter asks for the metrics page (ctl/pages.h) */
 	CHANNEL_TYPES
 };
 
-#define CHANNEL_FDS_MAX 2
+#define CHANNEL_FDS_MAX 8 /* what CHANNEL_KERNEL needs */
 /* The socket of gateway and zygote to their parent or master is always this descriptor. */
 #define CHANNEL_FD      3
 

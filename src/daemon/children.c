@@ -18,9 +18,15 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "daemon/channel.h"
+#include "daemon/web.h"
+#include "msg/cores.h"
 #include "tools/zygote_role.h"
 
 #define GATEWAY_FILES 65536 /* some descriptors for each message in flight */
+
+struct rlimits {
+	rlim_t priority; /* 0: no real-time class is wanted */
+};
 
 struct identity {
 	bool change;
@@ -74,6 +80,21 @@ static int gateway_identity(struct identity *id, const struct conf *c, struct er
 	return r;
 }
 
+/* The exporter's; without a group of anybody else. */
+static int exporter_identity(struct identity *id, struct err *err)
+{
+	struct passwd *pw;
+
+	*id = (struct identity){ 0 };
+	if (geteuid() != 0)
+		return 0;
+	pw = getpwnam(WEB_USER);
+	if (pw == NULL)
+		return err_set(err, ERR_CONFIG, -ENOENT, "the system user " WEB_USER " is missing");
+	*id = (struct identity){ .change = true, .uid = pw->pw_uid, .gid = pw->pw_gid };
+	return 0;
+}
+
 static bool become(const struct identity *id)
 {
 	if (!id->change)
@@ -102,8 +123,9 @@ static void make_command(struct command *cmd, enum child_role role, const struct
 		*at++ = cmd->zygote;
 		return;
 	}
-	*at++ = (char *)"sallyportd: gateway";
-	*at++ = (char *)"--role=gateway";
+	*at++ = role == CHILD_GATEWAY ? (char *)"sallyportd: gateway"
+				      : (char *)"sallyportd: exporter";
+	*at++ = role == CHILD_GATEWAY ? (char *)"--role=gateway" : (char *)"--role=exporter";
 	*at++ = (char *)"-c";
 	*at++ = (char *)(uintptr_t)o->conf_path;
 	if (o->foreground)
@@ -116,8 +138,51 @@ static void make_command(struct command *cmd, enum child_role role, const struct
 	}
 }
 
+/* First out of the way, then into place: a target may be somebody else's source, and dup2() onto
+ * itself would keep the close-on-exec flag. */
+static bool place_fds(const int *fds, size_t n)
+{
+	int moved[CHILD_FDS_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		moved[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, CHANNEL_FD + CHILD_FDS_MAX);
+		if (moved[i] < 0)
+			return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (dup2(moved[i], CHANNEL_FD + (int)i) < 0)
+			return false;
+	return close_range(CHANNEL_FD + (unsigned)n, ~0u, 0) == 0;
+}
+
+/*
+ * The right to a real-time class, and its guard: whoever runs CORES_SLICE_US in it without a pause
+ * gets SIGXCPU and goes back to the normal class (msg/cores.c).
+ */
+static void grant_realtime(const struct rlimits *l)
+{
+	struct rlimit priority = { l->priority, l->priority };
+	struct rlimit time = { CORES_SLICE_US, RLIM_INFINITY };
+
+	if (l->priority == 0)
+		return;
+	/* Refused: the gateway's own attempt fails then and says so. */
+	(void)setrlimit(RLIMIT_RTPRIO, &priority);
+	(void)setrlimit(RLIMIT_RTTIME, &time);
+}
+
+static struct rlimits limits_of(const struct conf *c)
+{
+	bool wanted = strcmp(conf_words(c, OPT_LOOP_REALTIME, NULL), "no") != 0;
+
+	return (struct rlimits){
+		.priority = wanted ? (rlim_t)conf_num(c, OPT_LOOP_REALTIME_PRIORITY, NULL) : 0
+	};
+}
+
 /* In the child. */
-static _Noreturn void run(enum child_role role, int sock, const struct identity *id,
+static _Noreturn void run(enum child_role role, const int *fds, size_t fds_n,
+			  const struct identity *id, const struct rlimits *limits,
 			  struct command *cmd)
 {
 	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
@@ -127,11 +192,11 @@ static _Noreturn void run(enum child_role role, int sock, const struct identity 
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (role == CHILD_GATEWAY)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
-	/* dup2() onto itself would keep the close-on-exec flag. */
-	if (!become(id) ||
-	    (sock == CHANNEL_FD ? fcntl(sock, F_SETFD, 0) : dup2(sock, CHANNEL_FD)) < 0)
+	if (role == CHILD_GATEWAY)
+		grant_realtime(limits);
+	if (!become(id))
 		_exit(EX_NOPERM);
-	if (close_range(CHANNEL_FD + 1, ~0u, 0) < 0)
+	if (!place_fds(fds, fds_n))
 		_exit(EX_OSERR);
 	(void)execv("/proc/self/exe", cmd->argv);
 	_exit(EX_OSERR);
@@ -145,10 +210,11 @@ static struct child *free_place(struct children *cs)
 	return NULL;
 }
 
-int children_start(struct children *cs, enum child_role role, int sock, const struct conf *c,
-		   const struct daemon_options *o, struct err *err)
+int children_start(struct children *cs, enum child_role role, const int *fds, size_t fds_n,
+		   const struct conf *c, const struct daemon_options *o, struct err *err)
 {
 	struct child *place = free_place(cs);
+	const struct rlimits limits = limits_of(c);
 	struct identity id = { 0 };
 	struct command cmd;
 	pid_t pid;
@@ -159,6 +225,8 @@ int children_start(struct children *cs, enum child_role role, int sock, const st
 			       "old zygotes are still finishing their mail");
 	if (role == CHILD_GATEWAY)
 		r = gateway_identity(&id, c, err);
+	else if (role == CHILD_EXPORTER)
+		r = exporter_identity(&id, err);
 	if (r < 0)
 		return r;
 	make_command(&cmd, role, c, o);
@@ -166,9 +234,19 @@ int children_start(struct children *cs, enum child_role role, int sock, const st
 	if (pid < 0)
 		return err_errno(err, "start the %s", child_name(role));
 	if (pid == 0)
-		run(role, sock, &id, &cmd);
+		run(role, fds, fds_n, &id, &limits, &cmd);
 	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
 	return 0;
+}
+
+bool children_add(struct children *cs, enum child_role role, pid_t pid)
+{
+	struct child *place = free_place(cs);
+
+	if (place == NULL)
+		return false;
+	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
+	return true;
 }
 
 bool children_reap(struct children *cs, struct child *ret_c, int *ret_status)
@@ -206,9 +284,16 @@ void children_kill(const struct children *cs, int sig)
 			(void)kill(cs->v[i].pid, sig);
 }
 
+void children_signal(const struct children *cs, enum child_role role, int sig)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (cs->v[i].role == role)
+			(void)kill(cs->v[i].pid, sig);
+}
+
 const char *child_name(enum child_role role)
 {
-	static const char *const names[] = { "nothing", "gateway", "zygote" };
+	static const char *const names[] = { "nothing", "gateway", "zygote", "exporter", "loader" };
 
 	return names[role];
 }

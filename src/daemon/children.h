@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "daemon/roles.h"
 
-enum child_role { CHILD_NONE, CHILD_GATEWAY, CHILD_ZYGOTE };
+enum child_role { CHILD_NONE, CHILD_GATEWAY, CHILD_ZYGOTE, CHILD_EXPORTER, CHILD_LOADER };
 
 struct child {
 	enum child_role role;
@@ -19,21 +19,31 @@ struct child {
 	uint64_t started_ns;
 };
 
-#define CHILDREN_MAX 8 /* a gateway, and zygotes: one, or two during a reload; some retiring */
+/* a gateway, an exporter, a loader or two, and zygotes: one, or two during a reload; some retiring
+ */
+#define CHILDREN_MAX 11
 
 struct children {
 	struct child v[CHILDREN_MAX];
 };
 
-/* Run this program again in @role with @sock as CHANNEL_FD. The gateway becomes Run As User; the
- * zygote stays root until it has made its namespaces. */
-int children_start(struct children *cs, enum child_role role, int sock, const struct conf *c,
-		   const struct daemon_options *o, struct err *err) MUST_CHECK;
+#define CHILD_FDS_MAX 8
+
+/* Run this program again in @role with @fds (at most CHILD_FDS_MAX) as CHANNEL_FD and what follows
+ * it. The gateway becomes Run As User, the exporter sallyport-web; the zygote stays root until it
+ * has made its namespaces. */
+int children_start(struct children *cs, enum child_role role, const int *fds, size_t fds_n,
+		   const struct conf *c, const struct daemon_options *o,
+		   struct err *err) MUST_CHECK;
+/* Take note of a process that somebody else has forked. False: no room. */
+bool children_add(struct children *cs, enum child_role role, pid_t pid) MUST_CHECK;
 /* One ended child, with its wait status; false: none. */
 bool children_reap(struct children *cs, struct child *ret_c, int *ret_status);
 unsigned children_count(const struct children *cs, enum child_role role);
 unsigned children_total(const struct children *cs);
 void children_kill(const struct children *cs, int sig);
+/* Those of one role. */
+void children_signal(const struct children *cs, enum child_role role, int sig);
 
 const char *child_name(enum child_role role);
 /* "signal 9 (Killed)", "status 78"; in a static buffer. */

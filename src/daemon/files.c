@@ -48,8 +48,12 @@ static int make_parent(const char *path, struct err *err)
 	if (slash == NULL || slash == path || (size_t)(slash - path) >= sizeof(dir))
 		return 0;
 	(void)snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
-	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return err_errno(err, "Control Socket: make directory %s", dir);
+	if (mkdir(dir, 0755) < 0)
+		return errno == EEXIST ? 0
+				       : err_errno(err, "Control Socket: make directory %s", dir);
+	/* Our umask takes from it what those need who may use a socket in it. */
+	if (chmod(dir, 0755) < 0)
+		return err_errno(err, "Control Socket: mode of directory %s", dir);
 	return 0;
 }
 

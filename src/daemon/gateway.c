@@ -16,7 +16,9 @@
 #include "daemon/roles.h"
 #include "loop/loop.h"
 #include "metrics/metrics.h"
+#include "msg/cores.h"
 #include "msg/gate.h"
+#include "throttle/throttle.h"
 
 #define RING_ENTRIES 512
 #define ALIVE_NS     UINT64_C(1000000000)
@@ -26,6 +28,10 @@ struct gateway {
 	struct metrics *metrics;
 	struct gate *gate;
 	struct ctl *ctl;
+	struct throttle *throttle; /* NULL: none wanted, or not yet */
+	struct throttle_kernel_link kernel;
+	int kernel_fds[THROTTLE_FDS]; /* until there is a throttle to take them */
+	bool kernel_told;
 	struct op channel_op;
 	struct timer alive;
 	struct conf *conf; /* the newest, perhaps not yet in force */
@@ -92,6 +98,56 @@ static int load_bundle(struct gateway *g, const struct channel_msg *m, int fd, s
 	return 0;
 }
 
+/* --- throttle --- */
+
+static int refuse_by_nft(void *arg UNUSED, enum throttle_list l, const struct throttle_prefix *p,
+			 enum throttle_level level, uint32_t seconds)
+{
+	struct channel_msg m = { .type = CHANNEL_REFUSE,
+				 .status = (int)level,
+				 .serial = (uint64_t)l << 32 | seconds };
+	struct err err;
+
+	(void)throttle_prefix_text(p, m.text);
+	return channel_send(CHANNEL_FD, &m, NULL, 0, &err);
+}
+
+static void kernel_part(struct gateway *g, const struct channel_msg *m)
+{
+	if (m->serial >= THROTTLE_PARTS)
+		return;
+	g->kernel.parts[m->serial].active = m->status == 1;
+	(void)snprintf(g->kernel.parts[m->serial].why, sizeof(g->kernel.parts[0].why), "%.*s",
+		       (int)sizeof(g->kernel.parts[0].why) - 1, m->text);
+}
+
+static void kernel_fds(struct gateway *g, const struct channel_msg *m, int fds[CHANNEL_FDS_MAX])
+{
+	size_t n = 0;
+
+	if (g->kernel_told)
+		return;
+	for (int i = 0; i < THROTTLE_FDS; i++)
+		if ((m->serial & UINT64_C(1) << i) != 0 && n < CHANNEL_FDS_MAX)
+			g->kernel_fds[i] = TAKE_FD(fds[n++]);
+	g->kernel.method = (enum throttle_method)m->status;
+	g->kernel.nft = refuse_by_nft;
+	g->kernel_told = true;
+}
+
+/* Without it mail flows all the same. */
+static void start_throttle(struct gateway *g)
+{
+	struct err err;
+
+	if (throttle_new(&g->throttle, g->loop, g->metrics, g->conf, &err) < 0)
+		log_warning("%s; no costs are kept", err.text);
+	if (g->kernel_told)
+		throttle_attach(g->throttle, &g->kernel, g->kernel_fds);
+	gate_set_throttle(g->gate, g->throttle);
+	ctl_set_throttle(g->ctl, g->throttle);
+}
+
 static int new_zygote(struct gateway *g, const struct channel_msg *m, int bundle_fd, int sock,
 		      struct err *err)
 {
@@ -106,6 +162,7 @@ static int new_zygote(struct gateway *g, const struct channel_msg *m, int bundle
 				gate_once(g->gate, g->only_id);
 			gate_on_event(g->gate, on_gate, g);
 			ctl_set_gate(g->ctl, g->gate);
+			start_throttle(g);
 		}
 	}
 	if (r < 0) {
@@ -139,28 +196,51 @@ static void listen_on(struct gateway *g, int fd)
 	fd_close(&fd);
 }
 
+/* After CHANNEL_LISTEN. */
+static void serve_pages(struct gateway *g, int fd)
+{
+	struct err err = { .text = "there is no control socket" };
+
+	if (g->ctl != NULL && ctl_serve_pages(g->ctl, fd, &err) == 0)
+		return;
+	log_warning("metrics page: %s", err.text);
+	fd_close(&fd);
+}
+
 static void handle(struct gateway *g, const struct channel_msg *m, int fds[CHANNEL_FDS_MAX])
 {
 	struct err err;
 
 	switch (m->type) {
 	case CHANNEL_ZYGOTE:
+		cores_allow_long(true);
 		if (new_zygote(g, m, fds[0], fds[1], &err) < 0)
 			fail(g, m->serial, &err);
+		cores_allow_long(false);
 		fds[1] = -1; /* kept by the gate, or closed */
 		break;
 	case CHANNEL_LISTEN:
 		listen_on(g, fds[0]);
 		fds[0] = -1;
 		break;
+	case CHANNEL_PAGES:
+		serve_pages(g, fds[0]);
+		fds[0] = -1;
+		break;
 	case CHANNEL_DRAIN:
 		drain(g);
+		break;
+	case CHANNEL_KERNEL_PART:
+		kernel_part(g, m);
+		break;
+	case CHANNEL_KERNEL:
+		kernel_fds(g, m, fds);
 		break;
 	default:
 		break;
 	}
-	fd_close(&fds[0]);
-	fd_close(&fds[1]);
+	for (int i = 0; i < CHANNEL_FDS_MAX; i++)
+		fd_close(&fds[i]);
 }
 
 static void channel_event(struct op *op, int result, bool more)
@@ -223,6 +303,9 @@ int gateway_main(const struct daemon_options *o)
 	struct err err;
 	int code;
 
+	for (int i = 0; i < THROTTLE_FDS; i++)
+		g.kernel_fds[i] = -1;
+
 	fault_set_role("gateway");
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* The supervisor turns signals into messages; a Ctrl-C at the terminal reaches us too. */
@@ -240,6 +323,7 @@ int gateway_main(const struct daemon_options *o)
 	code = run(&g);
 	ctl_free(&g.ctl);
 	gate_free(&g.gate);
+	throttle_free(&g.throttle);
 	conf_unref(&g.conf);
 	loop_free(&g.loop);
 	metrics_free(&g.metrics);

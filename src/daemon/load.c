@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* daemon/load.c - the configuration from disk, with every mistake in the log. */
+#include <errno.h>
 #include <unistd.h>
 
-#include <errno.h>
-
+#include "confdb/confdb.h"
 #include "core/log.h"
 #include "core/num.h"
 #include "core/str.h"
@@ -12,15 +12,22 @@
 /* A broken file of a million lines must not drown the log. */
 #define PROBLEMS_LOGGED 100
 
-static void log_problems(const struct conf_report *r)
+/* Without the one that @why repeats: who gets it logs it. */
+static void log_problems(const struct conf_report *r, const struct err *why)
 {
 	size_t n = conf_report_count(r);
+	AUTO(str_fini) struct str line;
 
+	str_init(&line, 8192);
 	for (size_t i = 0; i < n && i < PROBLEMS_LOGGED; i++) {
 		const struct conf_problem *p = conf_report_at(r, i);
 
-		log_at(p->severity == CONF_ERROR ? LOG_LEVEL_ERR : LOG_LEVEL_WARNING, "%s:%u: %s",
-		       p->file, p->line, p->text);
+		str_reset(&line);
+		conf_place_add(&line, p->file, p->line);
+		str_addf(&line, ": %s", p->text);
+		if (why == NULL || !bytes_starts(str_bytes(&line), bytes_str(why->text)))
+			log_at(p->severity == CONF_ERROR ? LOG_LEVEL_ERR : LOG_LEVEL_WARNING, "%s",
+			       str_view(&line));
 	}
 	if (n > PROBLEMS_LOGGED)
 		log_warning("and %zu more: see sallyport check", n - PROBLEMS_LOGGED);
@@ -55,9 +62,36 @@ static int add_line(struct conf_source *s, const struct daemon_options *o)
 	return conf_source_add(s, o->conf_path, CONF_FILE, false, str_bytes(&text));
 }
 
-int load_from_disk(const struct daemon_options *o, struct conf **ret_c, int *ret_bundle_fd,
-		   struct err *err)
+/* Where the server was away, and for the next time it is. */
+static void use_cache(const struct conf_database *d, const struct conf *c, int bundle_fd)
 {
+	const char *path = conf_str(c, OPT_SQL_CACHE_FILE, NULL), *why;
+	struct err err;
+
+	if (!conf_serial(c, CONF_SQL).used && !conf_serial(c, CONF_LDAP).used)
+		return;
+	if (confdb_used_cache(d, &why)) {
+		log_warning("the configuration database gave no answer: %s; its last answers, kept "
+			    "in %s, are used",
+			    why, path);
+		return;
+	}
+	if (path[0] != '\0' && confdb_write_cache(path, bundle_fd, &err) < 0)
+		log_warning("%s; a start without the database will fail", err.text);
+}
+
+int load_from_bundle(int fd, const char *path, struct conf **ret_c, struct err *err)
+{
+	AUTO(conf_source_close) struct conf_source *s = NULL;
+	int r = conf_source_bundle(&s, fd, err);
+
+	return r < 0 ? r : conf_load(ret_c, s, path, NULL, err);
+}
+
+int load_from_disk(const struct daemon_options *o, bool databases, struct conf **ret_c,
+		   int *ret_bundle_fd, struct err *err)
+{
+	AUTO(confdb_close) struct conf_database *d = NULL;
 	AUTO(conf_source_close) struct conf_source *s = NULL;
 	AUTO(conf_report_free) struct conf_report *report = conf_report_new();
 	AUTO(conf_unref) struct conf *c = NULL;
@@ -69,14 +103,22 @@ int load_from_disk(const struct daemon_options *o, struct conf **ret_c, int *ret
 	if (r == 0 && add_line(s, o) < 0)
 		r = err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
 	if (r == 0)
-		r = conf_load(&c, s, o->conf_path, report, err);
-	log_problems(report);
+		r = confdb_open(&d, err);
+	if (r < 0)
+		return r;
+	if (databases)
+		conf_source_set_database(s, d);
+	r = conf_load(&c, s, o->conf_path, report, err);
+	if (r == -ENOTSUP && !databases)
+		return r;
+	log_problems(report, r < 0 ? err : NULL);
 	if (r < 0)
 		return r;
 	r = conf_source_write_bundle(s, err);
 	if (r < 0)
 		return r;
 	*ret_bundle_fd = r;
+	use_cache(d, c, r);
 	log_from_conf(c);
 	*ret_c = TAKE(c);
 	return 0;

@@ -6,13 +6,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "core/log.h"
 #include "daemon/roles.h"
 #include "tools/mailscanner.h"
 #include "tools/zygote_role.h"
 
-#define GATEWAY_ROLE "--role=gateway"
+#define GATEWAY_ROLE  "--role=gateway"
+#define EXPORTER_ROLE "--role=exporter"
 
 enum { OPT_ROLE = 256, OPT_FOREGROUND, OPT_ONCE, OPT_ID };
 
@@ -26,7 +28,7 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static int run_gateway(int argc, char **argv)
+static int run_role(int argc, char **argv)
 {
 	struct daemon_options o = { 0 };
 	int c;
@@ -55,6 +57,9 @@ static int run_gateway(int argc, char **argv)
 		log_init(LOG_TO_STDERR, "sallyportd", "mail");
 	else
 		log_init(LOG_TO_SYSLOG, "MailScanner", "mail");
+	/* What runs at the end of a program needs calls that its filter does not know. */
+	if (strcmp(argv[1], EXPORTER_ROLE) == 0)
+		_exit(exporter_main());
 	return gateway_main(&o);
 }
 
@@ -69,8 +74,8 @@ int main(int argc, char **argv)
 		log_init(LOG_TO_STDERR, "sallyportd", "mail");
 		return zygote_role_main(argc, argv);
 	}
-	if (argc > 1 && strcmp(argv[1], GATEWAY_ROLE) == 0)
-		return run_gateway(argc, argv);
+	if (argc > 1 && (strcmp(argv[1], GATEWAY_ROLE) == 0 || strcmp(argv[1], EXPORTER_ROLE) == 0))
+		return run_role(argc, argv);
 	log_init(LOG_TO_STDERR, "sallyportd", "mail");
 	code = mailscanner_main(argc, argv, &run);
 	if (code >= 0)

@@ -20,10 +20,18 @@ int supervisor_main(const struct daemon_options *o);
 /* Started by the supervisor, its channel on CHANNEL_FD. */
 int gateway_main(const struct daemon_options *o);
 
-/* Read the configuration from disk; problems go to the log. *@ret_bundle_fd is for the other
- * processes. */
-int load_from_disk(const struct daemon_options *o, struct conf **ret_c, int *ret_bundle_fd,
-		   struct err *err) MUST_CHECK;
+/* Started by the supervisor: CHANNEL_FD towards the gateway, then listening sockets. */
+int exporter_main(void);
+
+/*
+ * Read the configuration from disk; problems go to the log. *@ret_bundle_fd is for the other
+ * processes. Without @databases nothing blocks on a server: -ENOTSUP, and nothing logged, when the
+ * files name one.
+ */
+int load_from_disk(const struct daemon_options *o, bool databases, struct conf **ret_c,
+		   int *ret_bundle_fd, struct err *err) MUST_CHECK;
+/* The same configuration from the bundle @fd, which somebody else has read and logged. */
+int load_from_bundle(int fd, const char *path, struct conf **ret_c, struct err *err) MUST_CHECK;
 
 /* Option Log Level. */
 void log_from_conf(const struct conf *c);

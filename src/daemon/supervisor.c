@@ -23,12 +23,17 @@
 #include "daemon/channel.h"
 #include "daemon/children.h"
 #include "daemon/files.h"
+#include "daemon/kernel_side.h"
+#include "daemon/refresh.h"
 #include "daemon/roles.h"
+#include "daemon/web.h"
+#include "throttle/kernel.h"
 
 #define STOP_NS       (UINT64_C(60) * 1000000000) /* for mail in hand; then they are killed */
 #define LIVED_WELL_NS (UINT64_C(10) * 1000000000)
 #define PAUSE_MIN_NS  UINT64_C(100000000)
 #define PAUSE_MAX_NS  (UINT64_C(10) * 1000000000)
+#define WAIT_MAX_MS   (10 * 1000)
 
 struct supervisor {
 	struct daemon_options options;
@@ -40,15 +45,50 @@ struct supervisor {
 	uint64_t
 		next_serial; /* never given twice: the gateway keeps what a failed reload gave it */
 	bool reload_again;   /* wanted while one was under way */
+	struct refresh refresh;
+	uint64_t look_ns[CONF_BACK_ENDS]; /* when to ask for the serial number again */
+	bool unseen[CONF_BACK_ENDS];      /* the last time it could not be had */
 	struct children children;
-	int channel; /* to the gateway; -1: it is not running */
+	struct throttle_kernel *kernel; /* NULL: nothing refuses connections */
+	int channel;                    /* to the gateway; -1: it is not running */
 	int signal_fd, pid_fd, listen_fd;
 	bool ever_ready, stopping, want_zygote, want_gateway;
 	uint64_t stop_ns, start_ns, pause_ns; /* when to kill; when to start again; growing pause */
+	struct web web;
+	bool want_web;
+	uint64_t web_start_ns; /* not before */
 	int exit_code;
 };
 
 /* --- starting --- */
+
+/* Its end of the pair lives on when it is restarted; what was asked meanwhile is answered. */
+static int hand_pages(struct supervisor *s, struct err *err)
+{
+	struct channel_msg m = { .type = CHANNEL_PAGES };
+
+	return s->web.gateway_fd < 0 ? 0 : channel_send(s->channel, &m, &s->web.gateway_fd, 1, err);
+}
+
+/* Never keeps mail waiting: what fails is tried again in ten seconds. */
+static void start_exporter(struct supervisor *s)
+{
+	int fds[1 + EXPORTER_LISTEN_MAX] = { s->web.exporter_fd };
+	struct err err;
+
+	s->want_web = false;
+	web_bind(&s->web, s->conf);
+	if (!web_wanted(&s->web))
+		return;
+	for (size_t i = 0; i < s->web.listen_n; i++)
+		fds[1 + i] = s->web.listen_fds[i];
+	if (children_start(&s->children, CHILD_EXPORTER, fds, 1 + s->web.listen_n, s->conf,
+			   &s->options, &err) == 0)
+		return;
+	log_warning("metrics page: %s", err.text);
+	s->want_web = true;
+	s->web_start_ns = clock_now_ns() + PAUSE_MAX_NS;
+}
 
 static int start_gateway(struct supervisor *s, struct err *err)
 {
@@ -57,7 +97,7 @@ static int start_gateway(struct supervisor *s, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the gateway");
-	r = children_start(&s->children, CHILD_GATEWAY, pair[1], s->conf, &s->options, err);
+	r = children_start(&s->children, CHILD_GATEWAY, &pair[1], 1, s->conf, &s->options, err);
 	(void)close(pair[1]);
 	if (r < 0) {
 		(void)close(pair[0]);
@@ -66,7 +106,11 @@ static int start_gateway(struct supervisor *s, struct err *err)
 	s->channel = pair[0];
 	s->want_gateway = false;
 	s->want_zygote = true;
-	return s->listen_fd < 0 ? 0 : channel_send(s->channel, &m, &s->listen_fd, 1, err);
+	r = kernel_side_tell(s->kernel, s->channel, err);
+	if (r < 0 || s->listen_fd < 0)
+		return r;
+	r = channel_send(s->channel, &m, &s->listen_fd, 1, err);
+	return r < 0 ? r : hand_pages(s, err);
 }
 
 /* A zygote for the newest configuration; the gateway gets its other end. */
@@ -79,7 +123,7 @@ static int start_zygote(struct supervisor *s, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the zygote");
-	r = children_start(&s->children, CHILD_ZYGOTE, pair[1], reload ? s->next_conf : s->conf,
+	r = children_start(&s->children, CHILD_ZYGOTE, &pair[1], 1, reload ? s->next_conf : s->conf,
 			   &s->options, err);
 	(void)close(pair[1]);
 	if (r == 0) {
@@ -108,7 +152,11 @@ static void start_what_is_missing(struct supervisor *s)
 	struct err err;
 	int r = 0;
 
-	if (s->stopping || clock_now_ns() < s->start_ns)
+	if (s->stopping)
+		return;
+	if (s->want_web && clock_now_ns() >= s->web_start_ns)
+		start_exporter(s);
+	if (clock_now_ns() < s->start_ns)
 		return;
 	if (s->want_gateway)
 		r = start_gateway(s, &err);
@@ -128,27 +176,143 @@ static void drop_next(struct supervisor *s)
 	fd_close(&s->next_bundle_fd);
 }
 
+static void reload_failed(const char *why)
+{
+	log_err("reload: %s; the configuration in force stays", why);
+	(void)sd_notify(0, "READY=1");
+}
+
+static void load_done(struct supervisor *s)
+{
+	s->next_serial++;
+	s->want_zygote = true;
+	s->start_ns = 0;
+}
+
+static int start_refresh(struct supervisor *s, enum refresh_job job, struct err *err)
+{
+	const int ours[] = { s->channel, s->signal_fd, s->pid_fd, s->listen_fd };
+
+	return refresh_start(&s->refresh, job, s->options.conf_path, &s->children, ours,
+			     ARRAY_LEN(ours), err);
+}
+
 static void reload(struct supervisor *s)
 {
 	struct err err;
+	int r = -ENOTSUP;
 
 	if (s->stopping)
 		return;
 	/* It may have read the files before they were changed for this one. */
-	s->reload_again = s->next_conf != NULL;
+	s->reload_again = s->next_conf != NULL || s->refresh.job == REFRESH_LOAD;
 	if (s->reload_again) {
 		log_notice("a reload is under way already; another one follows");
 		return;
 	}
 	(void)sd_notify(0, "RELOADING=1");
-	if (load_from_disk(&s->options, &s->next_conf, &s->next_bundle_fd, &err) < 0) {
-		log_err("reload: %s; the configuration in force stays", err.text);
-		(void)sd_notify(0, "READY=1");
-		return;
+	if (!refresh_uses_database(s->conf))
+		r = load_from_disk(&s->options, false, &s->next_conf, &s->next_bundle_fd, &err);
+	if (r == 0)
+		load_done(s);
+	else if (r == -ENOTSUP)
+		r = start_refresh(s, REFRESH_LOAD, &err);
+	if (r < 0)
+		reload_failed(err.text);
+}
+
+static void reload_loaded(struct supervisor *s, const struct refresh_answer *a, int *bundle_fd)
+{
+	struct err err;
+
+	if (a->code < 0) {
+		reload_failed(a->text);
+	} else if (load_from_bundle(*bundle_fd, s->options.conf_path, &s->next_conf, &err) < 0) {
+		reload_failed(err.text);
+	} else {
+		log_from_conf(s->next_conf);
+		s->next_bundle_fd = TAKE_FD(*bundle_fd);
+		load_done(s);
 	}
-	s->next_serial++;
-	s->want_zygote = true;
-	s->start_ns = 0;
+	if (s->reload_again && s->next_conf == NULL)
+		reload(s);
+}
+
+/* --- changes of a database --- */
+
+/* When the next question is due; 0: never. */
+static uint64_t next_look(const struct supervisor *s)
+{
+	uint64_t at = 0;
+
+	for (enum conf_back_end b = 0; b < CONF_BACK_ENDS; b++) {
+		if (refresh_has_serial(s->conf, b) && (at == 0 || s->look_ns[b] < at))
+			at = s->look_ns[b];
+	}
+	return at;
+}
+
+static void look_at_databases(struct supervisor *s)
+{
+	struct err err;
+
+	for (enum conf_back_end b = 0; b < CONF_BACK_ENDS; b++) {
+		if (s->stopping || s->refresh.job != REFRESH_NOTHING || s->next_conf != NULL ||
+		    !refresh_has_serial(s->conf, b) || clock_now_ns() < s->look_ns[b])
+			continue;
+		s->look_ns[b] = clock_now_ns() + refresh_interval_ns(s->conf, b);
+		if (start_refresh(s, b == CONF_SQL ? REFRESH_SQL : REFRESH_LDAP, &err) < 0)
+			log_warning("%s", err.text);
+	}
+}
+
+static void looked(struct supervisor *s, enum conf_back_end b, const struct refresh_answer *a)
+{
+	static const char *const names[CONF_BACK_ENDS] = { "SQL Serial Number", "LDAP serial" };
+	int64_t loaded = conf_serial(s->conf, b).number;
+	bool changed = a->code == 0 && (b == CONF_SQL ? a->number > loaded : a->number != loaded);
+
+	if (a->code < 0 && !s->unseen[b])
+		log_warning("%s: %s; the configuration in force stays", names[b], a->text);
+	if (a->code == 0 && s->unseen[b])
+		log_info("%s can be asked again", names[b]);
+	s->unseen[b] = a->code < 0;
+	if (!changed)
+		return;
+	log_info("%s is %lld, it was %lld: reading the configuration again", names[b],
+		 (long long)a->number, (long long)loaded);
+	reload(s);
+}
+
+static void refresh_event(struct supervisor *s)
+{
+	struct refresh_answer a;
+	int fd = -1;
+
+	if (!refresh_over(&s->refresh, &a, &fd))
+		return;
+	if (!s->stopping && a.job == REFRESH_LOAD)
+		reload_loaded(s, &a, &fd);
+	else if (!s->stopping)
+		looked(s, a.job == REFRESH_SQL ? CONF_SQL : CONF_LDAP, &a);
+	fd_close(&fd);
+}
+
+/* A database that changed while its content was read has a number above what was read first. */
+static void look_later(struct supervisor *s)
+{
+	for (enum conf_back_end b = 0; b < CONF_BACK_ENDS; b++)
+		s->look_ns[b] = clock_now_ns() + refresh_interval_ns(s->conf, b);
+}
+
+/* Other sockets after a reload: they are made when the exporter has let go of the old ones. */
+static void renew_web(struct supervisor *s)
+{
+	if (!web_changed(&s->web, s->conf))
+		return;
+	s->want_web = children_count(&s->children, CHILD_EXPORTER) == 0;
+	s->web_start_ns = 0;
+	children_signal(&s->children, CHILD_EXPORTER, SIGTERM);
 }
 
 static void in_force(struct supervisor *s, const struct channel_msg *m)
@@ -160,6 +324,8 @@ static void in_force(struct supervisor *s, const struct channel_msg *m)
 		s->bundle_fd = s->next_bundle_fd;
 		s->next_bundle_fd = -1;
 		s->serial = s->next_serial;
+		renew_web(s);
+		look_later(s);
 	}
 	if (!s->ever_ready)
 		log_info("Sallyport %s is ready: %s", SALLYPORT_VERSION, m->text);
@@ -190,9 +356,8 @@ static void stop(struct supervisor *s, int code)
 static void failed(struct supervisor *s, const struct channel_msg *m)
 {
 	if (s->next_conf != NULL && m->serial == s->next_serial) {
-		log_err("reload: %s; the configuration in force stays", m->text);
 		drop_next(s);
-		(void)sd_notify(0, "READY=1");
+		reload_failed(m->text);
 		if (s->reload_again)
 			reload(s);
 		return;
@@ -224,6 +389,9 @@ static void handle(struct supervisor *s, const struct channel_msg *m)
 		if (s->options.once)
 			stop(s, EX_OK);
 		break;
+	case CHANNEL_REFUSE:
+		kernel_side_refuse(s->kernel, m);
+		break;
 	default:
 		break;
 	}
@@ -238,8 +406,8 @@ static void channel_event(struct supervisor *s)
 	while (r == 1) {
 		r = channel_recv(s->channel, &m, fds, &err);
 		if (r == 1) {
-			fd_close(&fds[0]);
-			fd_close(&fds[1]);
+			for (int i = 0; i < CHANNEL_FDS_MAX; i++)
+				fd_close(&fds[i]);
 			handle(s, &m);
 		}
 	}
@@ -251,12 +419,20 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 {
 	uint64_t lived = clock_now_ns() - c->started_ns;
 
-	if (status != 0 || (!s->stopping && c->role == CHILD_GATEWAY))
+	if ((status != 0 && c->role != CHILD_LOADER) || (!s->stopping && c->role == CHILD_GATEWAY))
 		log_warning("%s (pid %d) ended: %s", child_name(c->role), (int)c->pid,
 			    child_end(status));
 	if (c->role == CHILD_GATEWAY && s->options.once)
 		stop(s, EX_TEMPFAIL); /* nothing to wait for: somebody sits before it */
-	if (c->role == CHILD_GATEWAY) {
+	if (c->role == CHILD_EXPORTER) {
+		s->want_web = true;
+		s->web_start_ns =
+			lived > LIVED_WELL_NS || status == 0 ? 0 : clock_now_ns() + PAUSE_MAX_NS;
+	} else if (c->role == CHILD_LOADER) {
+		if (c->pid == s->refresh.pid)
+			s->refresh.pid = 0;
+		refresh_event(s);
+	} else if (c->role == CHILD_GATEWAY) {
 		fd_close(&s->channel);
 		drop_next(s); /* a reload goes down with it: said by the log above */
 		s->want_gateway = true;
@@ -301,20 +477,29 @@ static int wait_ms(const struct supervisor *s)
 		at = s->stop_ns;
 	else if (s->want_gateway || s->want_zygote)
 		at = s->start_ns;
+	else if (s->refresh.job == REFRESH_NOTHING && s->next_conf == NULL)
+		at = next_look(s);
+	if (s->want_web && !s->stopping)
+		at = at == 0 ? MAX_OF(s->web_start_ns, 1u)
+			     : MIN_OF(at, MAX_OF(s->web_start_ns, 1u));
 	if (at == 0)
-		return 10 * 1000;
-	return at <= now ? 0 : (int)((at - now) / 1000000 + 1);
+		return WAIT_MAX_MS;
+	return at <= now ? 0 : (int)MIN_OF((at - now) / 1000000 + 1, (uint64_t)WAIT_MAX_MS);
 }
 
 static int loop(struct supervisor *s)
 {
 	while (!s->stopping || children_total(&s->children) > 0) {
-		struct pollfd fds[2] = { { .fd = s->signal_fd, .events = POLLIN },
+		struct pollfd fds[3] = { { .fd = s->signal_fd, .events = POLLIN },
+					 { .events = POLLIN },
 					 { .events = POLLIN } };
 
 		start_what_is_missing(s);
+		look_at_databases(s);
 		fds[1].fd = s->channel;
-		(void)poll(fds, 2, wait_ms(s));
+		fds[2].fd = s->refresh.sock;
+		(void)poll(fds, 3, wait_ms(s));
+		refresh_event(s);
 		if (fds[1].revents != 0 && s->channel >= 0)
 			channel_event(s);
 		if (fds[0].revents != 0)
@@ -349,10 +534,14 @@ static int watch_signals(struct err *err)
 
 static int set_up(struct supervisor *s, struct err *err)
 {
-	int r = load_from_disk(&s->options, &s->conf, &s->bundle_fd, err);
+	int r = load_from_disk(&s->options, true, &s->conf, &s->bundle_fd, err);
 
-	if (r < 0)
+	if (r < 0) {
+		if (err->kind == ERR_TEMP) /* a database that is away */
+			s->exit_code = EX_TEMPFAIL;
 		return r;
+	}
+	look_later(s);
 	if (conf_bool(s->conf, OPT_DEBUG, NULL))
 		s->options.once = s->options.foreground = true;
 	if (!s->options.foreground && !conf_bool(s->conf, OPT_RUN_IN_FOREGROUND, NULL)) {
@@ -366,6 +555,8 @@ static int set_up(struct supervisor *s, struct err *err)
 	if (r >= 0)
 		r = s->listen_fd = files_listen(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL),
 						conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
+	if (r >= 0)
+		s->kernel = kernel_side_open(s->conf);
 	return MIN_OF(r, 0);
 }
 
@@ -380,20 +571,28 @@ int supervisor_main(const struct daemon_options *o)
 				.signal_fd = -1,
 				.pid_fd = -1,
 				.listen_fd = -1,
-				.want_gateway = true };
+				.refresh.sock = -1,
+				.want_gateway = true,
+				.want_web = true };
 	struct err err;
 	int code;
 
 	fault_set_role("supervisor");
+	web_init(&s.web);
 	if (set_up(&s, &err) < 0) {
 		log_err("%s", err.text);
-		code = err.kind == ERR_CONFIG ? EX_CONFIG : EX_OSERR;
+		code = err.kind == ERR_CONFIG ? EX_CONFIG
+		       : s.exit_code != EX_OK ? s.exit_code
+					      : EX_OSERR;
 	} else {
 		log_info("Sallyport %s starting...", SALLYPORT_VERSION);
 		code = loop(&s);
 		files_pid_remove(conf_str(s.conf, OPT_PID_FILE, NULL));
 		(void)unlink(conf_str(s.conf, OPT_CONTROL_SOCKET, NULL));
 	}
+	throttle_kernel_close(&s.kernel);
+	web_fini(&s.web);
+	refresh_stop(&s.refresh);
 	fd_close(&s.channel);
 	fd_close(&s.signal_fd);
 	fd_close(&s.pid_fd);

@@ -7,7 +7,7 @@
 #include "core/bytes.h"
 #include "core/err.h"
 
-#define FDMSG_FDS_MAX 8
+#define FDMSG_FDS_MAX 64
 
 /* Send one record. -EAGAIN when the other side does not read; -EPIPE when it is gone. */
 int fdmsg_send(int sock, const void *record, size_t n, const int *fds, size_t fds_n,

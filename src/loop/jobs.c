@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "loop/jobs_internal.h"
 
@@ -197,6 +198,7 @@ int jobs_post(struct jobs *j, const struct job_post *p, unsigned *ret_slot, stru
 	slot->body_bytes = p->body_bytes;
 	copy_bytes(j->sh->requests[i], p->request);
 	copy_bytes(j->sh->requests[i] + p->request.n, p->head);
+	atomic_store_explicit(&slot->started_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->state, SLOT_POSTED, memory_order_relaxed);
 
 	j->fds[i][0] = head_fd;
@@ -352,6 +354,14 @@ void jobs_leftover(const struct jobs *j, uint32_t *ret_posted, uint32_t *ret_run
 	*ret_running = running;
 }
 
+uint8_t jobs_peek(const struct jobs *j, unsigned slot, uint64_t *ret_started_ns)
+{
+	struct jobs_slot *s = &j->sh->slots[slot];
+
+	*ret_started_ns = atomic_load_explicit(&s->started_ns, memory_order_relaxed);
+	return atomic_load_explicit(&s->stage, memory_order_relaxed);
+}
+
 /* --- worker --- */
 
 static bool has_work(const struct jobs *j)
@@ -503,8 +513,14 @@ int jobs_take(struct jobs *j, int sock, struct job *ret_jobs, unsigned max, stru
 	return (int)n;
 }
 
+_Atomic uint8_t *jobs_stage(struct jobs *j, unsigned slot)
+{
+	return &j->sh->slots[slot].stage;
+}
+
 void jobs_start(struct jobs *j, unsigned slot)
 {
+	atomic_store_explicit(&j->sh->slots[slot].started_ns, clock_now_ns(), memory_order_relaxed);
 	atomic_store_explicit(&j->sh->slots[slot].state, SLOT_RUNNING, memory_order_relaxed);
 }
 

@@ -20,6 +20,7 @@
 #ifndef LOOP_JOBS_H
 #define LOOP_JOBS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -79,6 +80,10 @@ int jobs_reap(struct jobs *j, struct arena *a, unsigned *ret_slot, struct bytes 
  * its tracks is retried for ever. */
 void jobs_leftover(const struct jobs *j, uint32_t *ret_posted, uint32_t *ret_running);
 
+/* For a live view, as the worker says, so perhaps a lie: the stage of the job in @slot, a number of
+ * the kind's own; when it was started (CLOCK_MONOTONIC), 0: it was not. No system call. */
+uint8_t jobs_peek(const struct jobs *j, unsigned slot, uint64_t *ret_started_ns);
+
 /* --- worker --- */
 struct job {
 	unsigned slot;
@@ -95,6 +100,8 @@ int jobs_wait(struct jobs *j, int timeout_ms);
  * gateway is there); -EPIPE: the gateway is gone; otherwise the worker must end. */
 int jobs_take(struct jobs *j, int sock, struct job *ret_jobs, unsigned max,
 	      struct err *err) MUST_CHECK;
+/* Where the stage of the job in @slot is shown to jobs_peek(). */
+_Atomic uint8_t *jobs_stage(struct jobs *j, unsigned slot);
 /* "I work on this one now." */
 void jobs_start(struct jobs *j, unsigned slot);
 /* Where the result goes; JOBS_RESULT_BYTES bytes. */

@@ -5,7 +5,7 @@
  *
  * Who writes what is a matter of trust, not of page protection: the worker can write all of it.
  * So the gateway keeps its own copy of every index and of every slot's state, and reads from here
- * only done_tail, done[], result_n, the results, and - as a hint - a slot's state.
+ * only done_tail, done[], result_n, the results, and - as hints - a slot's state, stage and time.
  */
 #ifndef LOOP_JOBS_INTERNAL_H
 #define LOOP_JOBS_INTERNAL_H
@@ -15,7 +15,7 @@
 #include "loop/jobs.h"
 
 #define JOBS_MAGIC      UINT32_C(0x5350a10b)
-#define JOBS_VERSION    1u
+#define JOBS_VERSION    2u
 #define JOBS_CACHE_LINE 64
 
 enum slot_state { SLOT_FREE, SLOT_POSTED, SLOT_RUNNING, SLOT_DONE };
@@ -31,6 +31,8 @@ struct jobs_slot {
 	/* worker, except that the gateway sets SLOT_POSTED */
 	_Alignas(JOBS_CACHE_LINE) _Atomic uint32_t state;
 	_Atomic uint32_t result_n;
+	_Atomic uint64_t started_ns; /* CLOCK_MONOTONIC; both for people only, and hostile */
+	_Atomic uint8_t stage;
 };
 
 struct jobs_shared {

@@ -25,6 +25,13 @@ const struct metric_row metric_rows[METRICS] = {
 #define UNFINISHED(id_, value_)                                                                    \
 	LABELLED(UNFINISHED_##id_, "unfinished_" value_ "_total", "unfinished_checks_total",       \
 		 "check", value_, "Messages kept in the queue because a check did not finish.")
+#define PENALTIES(id_, value_)                                                                     \
+	LABELLED(THROTTLE_##id_, "throttle_penalties_" value_ "_total",                            \
+		 "throttle_penalties_total", "level", value_,                                      \
+		 "Penalties that sources got for what their mail cost.")
+#define REFUSED(id_, value_)                                                                       \
+	LABELLED(THROTTLE_REFUSED_##id_, "throttle_refused_" value_ "_total",                      \
+		 "throttle_refused_total", "verdict", value_, "Connections the kernel refused.")
 /* In microseconds: @name_ in JSON, @family_ in seconds for Prometheus. */
 #define HISTOGRAM(id_, name_, family_, help_)                                                      \
 	[METRIC_##id_] = { name_, help_, METRIC_HISTOGRAM, family_, NULL, NULL }
@@ -69,8 +76,33 @@ const struct metric_row metric_rows[METRICS] = {
 	COUNTER(CACHE_HITS, "cache_hits_total", "Contents whose verdict was known already."),
 	[METRIC_SCAN_CPU_US] = { "scan_cpu_microseconds_total", "Processor time of scanning.",
 				 METRIC_TIME_COUNTER, "scan_cpu_seconds_total", NULL, NULL },
+	COUNTER(DNS_QUESTIONS, "dns_questions_total", "Questions to the resolver."),
+	COUNTER(DNS_CACHE_HITS, "dns_cache_hits_total", "Answered from its cache."),
+	COUNTER(DNS_ASKED, "dns_asked_total", "Questions a DNS server was asked."),
+	COUNTER(DNS_FAILURES, "dns_failures_total", "Questions without an answer."),
+	COUNTER(HOST_NAMES_KEPT, "host_names_kept_total",
+		"Times a message stayed in the queue because its client's name is not known."),
+	COUNTER(HOST_NAMES_GIVEN_UP, "host_names_given_up_total",
+		"Messages judged without the name of their client."),
+	COUNTER(SPLITS, "messages_split_total",
+		"Messages whose recipients disagreed, made several."),
+	COUNTER(THROTTLE_CHARGED, "throttle_charged_messages_total",
+		"Messages whose sender was charged for what they cost."),
+	PENALTIES(SLOWER, "slower"),
+	PENALTIES(FEW, "few"),
+	PENALTIES(NOTHING, "nothing"),
+	REFUSED(DENIED, "denied"),
+	REFUSED(PENALTY, "penalty"),
+	REFUSED(RATE, "rate"),
+	REFUSED(CONCURRENT, "concurrent"),
+	COUNTER(THROTTLE_EVICTED, "throttle_accounts_evicted_total",
+		"Accounts of senders given up because the table was full."),
 	GAUGE(IN_FLIGHT, "messages_in_flight", "Messages in hand."),
 	GAUGE(WORKERS_UP, "workers_up", "Scan workers that are ready or at work."),
+	GAUGE(RESOLVING, "messages_resolving", "Messages that wait for their client's name."),
+	GAUGE(DNS_IN_FLIGHT, "dns_in_flight", "Questions under way or waiting."),
+	GAUGE(THROTTLE_SOURCES, "throttle_accounts", "Senders and networks that have an account."),
+	GAUGE(THROTTLE_PENALISED, "throttle_penalised", "Senders and networks with a penalty."),
 	HISTOGRAM(QUEUE_WAIT_US, "queue_wait_microseconds", "queue_wait_seconds",
 		  "How long messages wait for a worker."),
 	HISTOGRAM(SCAN_US, "scan_microseconds", "scan_seconds",
@@ -108,6 +140,12 @@ void metrics_set(struct metrics *m, enum metric id, uint64_t v)
 	m->values[id] = v;
 }
 
+void metrics_set_total(struct metrics *m, enum metric id, uint64_t v)
+{
+	assert(metric_rows[id].kind == METRIC_COUNTER);
+	m->values[id] = v;
+}
+
 void metrics_set_waiting(struct metrics *m, const char *dir, uint64_t n)
 {
 	size_t i = 0;
@@ -128,15 +166,18 @@ static unsigned bucket_of(uint64_t us)
 	return MIN_OF(k, METRIC_BUCKETS - 1u);
 }
 
-void metrics_observe_us(struct metrics *m, enum metric id, uint64_t us)
+void histogram_observe(struct histogram *h, uint64_t us)
 {
-	struct histogram *h = &m->histograms[id];
-
-	assert(metric_rows[id].kind == METRIC_HISTOGRAM);
 	h->count++;
 	h->sum_us += us;
 	h->max_us = MAX_OF(h->max_us, us);
 	h->buckets[bucket_of(us)]++;
+}
+
+void metrics_observe_us(struct metrics *m, enum metric id, uint64_t us)
+{
+	assert(metric_rows[id].kind == METRIC_HISTOGRAM);
+	histogram_observe(&m->histograms[id], us);
 }
 
 uint64_t metrics_value(const struct metrics *m, enum metric id)
@@ -144,9 +185,8 @@ uint64_t metrics_value(const struct metrics *m, enum metric id)
 	return metric_rows[id].kind == METRIC_HISTOGRAM ? m->histograms[id].count : m->values[id];
 }
 
-uint64_t metrics_percentile_us(const struct metrics *m, enum metric id, unsigned percent)
+uint64_t histogram_percentile(const struct histogram *h, unsigned percent)
 {
-	const struct histogram *h = &m->histograms[id];
 	uint64_t wanted = (h->count * percent + 99) / 100, seen = 0;
 
 	if (h->count == 0)
@@ -157,6 +197,11 @@ uint64_t metrics_percentile_us(const struct metrics *m, enum metric id, unsigned
 			return UINT64_C(1) << k;
 	}
 	return UINT64_C(1) << METRIC_BUCKETS;
+}
+
+uint64_t metrics_percentile_us(const struct metrics *m, enum metric id, unsigned percent)
+{
+	return histogram_percentile(&m->histograms[id], percent);
 }
 
 static void put_histogram(const struct metrics *m, enum metric id, struct jout *j)
@@ -187,6 +232,7 @@ void metrics_json(const struct metrics *m, struct jout *j, const char *name)
 		if (m->dirs[i].name != NULL)
 			jout_member_num(j, m->dirs[i].name, m->dirs[i].waiting);
 	jout_end(j);
+	metrics_sets_json(m, j);
 	jout_end(j);
 }
 

@@ -3,6 +3,8 @@
 #ifndef METRICS_ROWS_H
 #define METRICS_ROWS_H
 
+#include "core/jout.h"
+#include "metrics/cost.h"
 #include "metrics/metrics.h"
 
 #define METRIC_BUCKETS  40 /* 2^39 us is six days */
@@ -25,6 +27,12 @@ struct histogram {
 	uint64_t count, sum_us, max_us, buckets[METRIC_BUCKETS];
 };
 
+struct stage_metrics {
+	const char *name; /* NULL: unused */
+	struct histogram wall;
+	uint64_t cpu_ns, counted, events[COST_EVENTS];
+};
+
 struct metrics {
 	uint64_t values[METRICS];
 	struct histogram histograms[METRICS];
@@ -32,6 +40,22 @@ struct metrics {
 		char *name; /* NULL: unused */
 		uint64_t waiting;
 	} dirs[METRIC_DIRS_MAX];
+	struct stage_metrics stages[METRIC_STAGES_MAX];
+	struct metric_worker workers[METRIC_WORKERS_MAX];
+	unsigned workers_n; /* the highest number seen, and one more */
 };
+
+/* sets.c */
+void metrics_sets_json(const struct metrics *m, struct jout *j);
+void metrics_sets_prometheus(const struct metrics *m, struct str *out);
+
+/* metrics.c and prometheus.c, for sets.c */
+void histogram_observe(struct histogram *h, uint64_t us);
+uint64_t histogram_percentile(const struct histogram *h, unsigned percent);
+void prometheus_head(struct str *s, const char *name, const char *help, const char *type);
+void prometheus_seconds(struct str *s, uint64_t us);
+/* Lines of one histogram. @label NULL: without a label. Every @step-th bucket is shown. */
+void prometheus_histogram(struct str *s, const char *name, const char *label, const char *value,
+			  const struct histogram *h, unsigned step);
 
 #endif

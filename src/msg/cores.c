@@ -1,67 +1,178 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* msg/cores.c - lists such as "0,2-5" against the affinity we were started with. */
+/* msg/cores.c - the plan of host/plan.h for this host and configuration. */
 #include "msg/cores.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
-#include "core/num.h"
+#include "core/log.h"
 
-#define CORES_MAX 256
+#define LONG_WORK_US 30000000
+#define PAUSE_NS     50000
 
-static void add_range(struct bytes item, cpu_set_t *set)
+/* --- topology --- */
+
+static void read_allowed(struct cpus *ret_set)
 {
-	uint64_t first, last;
+	cpu_set_t set;
 
-	if (num_take(&item, CORES_MAX - 1, &first) < 0)
+	*ret_set = (struct cpus){ { 0 } };
+	CPU_ZERO(&set);
+	(void)sched_getaffinity(0, sizeof(set), &set);
+	for (unsigned i = 0; i < CPUS_MAX; i++)
+		if (CPU_ISSET(i, &set))
+			cpus_add(ret_set, i);
+	if (cpus_count(ret_set) == 0)
+		cpus_add(ret_set, 0);
+}
+
+/* Without sysfs. */
+static int make_plain_host(struct cores *c, struct err *err)
+{
+	struct host *h = calloc(1, sizeof(*h));
+
+	c->host = h;
+	if (h != NULL)
+		h->cpus = calloc(cpus_count(&c->allowed), sizeof(*h->cpus));
+	if (h == NULL || h->cpus == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "cores: out of memory");
+	for (int i = cpus_next(&c->allowed, 0); i >= 0; i = cpus_next(&c->allowed, (unsigned)i + 1))
+		h->cpus[h->cpus_n++] = (struct host_cpu){ .cpu = (uint16_t)i, .core = (uint16_t)i };
+	host_count(h);
+	return 0;
+}
+
+int cores_init(struct cores *c, struct err *err)
+{
+	*c = (struct cores){ .loop_cpu = -1 };
+	read_allowed(&c->allowed);
+	if (host_read(&c->host, "", err) == 0)
+		return 0;
+	log_warning("topology: %s; every processor counts as a core", err->text);
+	return make_plain_host(c, err);
+}
+
+void cores_fini(struct cores *c)
+{
+	host_free(&c->host);
+}
+
+void cores_plan(const struct cores *c, const struct conf *conf, bool tell, struct plan *ret_p)
+{
+	struct plan_wish w = { .workers = conf_num(conf, OPT_MAX_CHILDREN, NULL),
+			       .threads = conf_num(conf, OPT_SCAN_THREADS, NULL),
+			       .scan_cores = conf_str(conf, OPT_SCAN_CORES, NULL),
+			       .loop_core = conf_str(conf, OPT_LOOP_CORE, NULL),
+			       .numa = conf_str(conf, OPT_SCAN_NUMA, NULL),
+			       .allowed = c->allowed };
+	char cores[160];
+
+	plan_make(ret_p, c->host, &w);
+	for (unsigned i = 0; tell && i < ret_p->notes_n; i++)
+		log_warning("%s", ret_p->notes[i]);
+	if (tell)
+		log_info("Scanning with %u workers of %u threads on cores %s; the loop %s",
+			 ret_p->workers_n, ret_p->threads_n,
+			 cpus_text(&ret_p->scan_cpus, cores, sizeof(cores)),
+			 c->loop_cpu < 0 ? "runs anywhere" : "has its own core");
+}
+
+/* --- the loop --- */
+
+static void run_on(int cpu, const struct cpus *all)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (unsigned i = 0; i < CPUS_MAX; i++)
+		if (cpu >= 0 ? i == (unsigned)cpu : cpus_has(all, i))
+			CPU_SET(i, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0 && cpu >= 0)
+		log_warning("Loop Core = %d: %s; the loop runs anywhere", cpu, strerror(errno));
+}
+
+/* RLIMIT_RTTIME was reached: without it a loop that never sleeps takes a core from everybody. */
+static void become_normal(int sig UNUSED)
+{
+	struct sched_param p = { .sched_priority = 0 };
+
+	(void)sched_setscheduler(0, SCHED_OTHER, &p);
+}
+
+static bool is_normal(void)
+{
+	return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_OTHER;
+}
+
+void cores_allow_long(bool begins)
+{
+	struct rlimit r = { begins ? LONG_WORK_US : CORES_SLICE_US, RLIM_INFINITY };
+
+	if (!is_normal())
+		(void)setrlimit(RLIMIT_RTTIME, &r);
+}
+
+void cores_watch_loop(struct cores *c)
+{
+	static const struct timespec moment = { 0, PAUSE_NS };
+
+	if (!c->realtime)
 		return;
-	last = first;
-	if (item.n > 0 && item.p[0] == '-') {
-		item = bytes_from(item, 1);
-		if (num_take(&item, CORES_MAX - 1, &last) < 0)
-			return;
+	if (!is_normal()) {
+		(void)nanosleep(&moment, NULL); /* the kernel counts from the last sleep on */
+		return;
 	}
-	for (; first <= last; first++)
-		CPU_SET((size_t)first, set);
+	c->realtime = false;
+	log_warning("Loop Realtime: the loop ran too long without a pause and is in the normal "
+		    "class now, until the next start");
 }
 
-static void wanted(const struct conf *c, cpu_set_t *ret_set)
+/* The supervisor gave us the right and the limit (daemon/children.c). */
+static bool become_realtime(const struct conf *conf, const char *class)
 {
-	struct bytes list = bytes_trim(bytes_str(conf_str(c, OPT_SCAN_CORES, NULL)));
-	cpu_set_t ours, named;
+	int policy = strcmp(class, "fifo") == 0 ? SCHED_FIFO : SCHED_RR;
+	int priority = (int)conf_num(conf, OPT_LOOP_REALTIME_PRIORITY, NULL);
+	struct sched_param p = { .sched_priority = priority };
+	struct rlimit none = { 0, 0 };
 
-	CPU_ZERO(&named);
-	CPU_ZERO(&ours);
-	(void)sched_getaffinity(0, sizeof(ours), &ours);
-	while (list.n > 0) {
-		ptrdiff_t comma = bytes_index(list, ',');
-
-		add_range(bytes_trim(comma < 0 ? list : bytes_head(list, (size_t)comma)), &named);
-		list = comma < 0 ? bytes_from(list, list.n) : bytes_from(list, (size_t)comma + 1);
+	(void)signal(SIGXCPU, become_normal);
+	/* What we start, the MTA's command above all, is normal again. */
+	if (sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &p) < 0) {
+		log_warning(
+			"Loop Realtime = %s, priority %d: %s; the loop stays in the normal class "
+			"(the daemon needs CAP_SYS_NICE or RLIMIT_RTPRIO; in a container the "
+			"cgroup may have no real-time share)",
+			class, priority, strerror(errno));
+		return false;
 	}
-	CPU_AND(ret_set, &ours, &named);
-	if (CPU_COUNT(ret_set) == 0)
-		*ret_set = ours;
+	(void)setrlimit(RLIMIT_RTPRIO, &none);
+	log_info("Loop Realtime: class %s, priority %d", class, priority);
+	return true;
 }
 
-unsigned cores_count(const struct conf *c)
+void cores_place_loop(struct cores *c, const struct conf *conf, int cpu)
 {
-	cpu_set_t set;
-	int n;
+	const char *class = conf_words(conf, OPT_LOOP_REALTIME, NULL);
 
-	wanted(c, &set);
-	n = CPU_COUNT(&set);
-	return n > 0 ? (unsigned)n : 1;
+	c->loop_cpu = cpu;
+	cores_back_to_loop(c);
+	if (strcmp(class, "no") != 0)
+		c->realtime = become_realtime(conf, class);
 }
 
-int cores_pick(const struct conf *c, unsigned index)
+void cores_leave_loop(const struct cores *c)
 {
-	unsigned n = cores_count(c);
-	cpu_set_t set;
+	if (c->loop_cpu >= 0)
+		run_on(-1, &c->allowed);
+}
 
-	wanted(c, &set);
-	index %= n;
-	for (int i = 0; i < CORES_MAX; i++)
-		if (CPU_ISSET((size_t)i, &set) && index-- == 0)
-			return i;
-	return -1;
+void cores_back_to_loop(const struct cores *c)
+{
+	if (c->loop_cpu >= 0)
+		run_on(c->loop_cpu, &c->allowed);
 }

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "msg/internal.h"
 #include "store/msglog.h"
+#include "throttle/throttle.h"
 
 void gate_event(struct gate *g, enum gate_event e, const char *text)
 {
@@ -79,6 +80,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 	g->pool.cache_fd = g->kick.signal_fd = -1;
 	g->pool.gate = g->kick.gate = g->intake.gate = g;
 	g->in_flight_max = (unsigned)MAX_OF(conf_num(c, OPT_MAX_MESSAGES_IN_FLIGHT, NULL), 1);
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		metrics_name_stage(m, i, stage_name(i));
 	r = site_new(&g->site, c, err);
 	if (r == 0)
 		r = open_attempts(g, c, now_s, err);
@@ -88,9 +91,13 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		r = pool_init(&g->pool, g, err);
 	if (r == 0)
 		r = kick_init(&g->kick, g, err);
+	if (r == 0)
+		r = resolve_init(&g->resolve, g, err);
 	if (r < 0)
 		return r;
 	commit_init(&g->commit, g);
+	census_init(&g->census, g);
+	split_init(&g->splitter, g);
 	intake_init(&g->intake, g);
 	intake_start(&g->intake);
 	loop_set_before_wait(l, pool_before_wait, &g->pool);
@@ -105,7 +112,9 @@ void gate_free(struct gate **g)
 	loop_set_before_wait((*g)->loop, NULL, NULL);
 	if ((*g)->intake.task.run != NULL)
 		intake_fini(&(*g)->intake);
+	resolve_fini(&(*g)->resolve);
 	kick_fini(&(*g)->kick);
+	census_fini(&(*g)->census);
 	pool_fini(&(*g)->pool);
 	msglog_close(&(*g)->msglog);
 	attempts_close(&(*g)->attempts);
@@ -140,6 +149,8 @@ void gate_switch_site(struct gate *g, struct site *s)
 	intake_stop(&g->intake);
 	site_unref(&g->site);
 	g->site = site_ref(s);
+	throttle_reload(g->throttle, s->conf);
+	resolve_configure(&g->resolve);
 	if (!g->draining)
 		intake_start(&g->intake);
 	log_info("Configuration reloaded");
@@ -158,6 +169,11 @@ bool gate_once_done(const struct gate *g)
 	return g->intake.once && gate_ready(g) && intake_is_over(&g->intake) && gate_idle(g);
 }
 
+void gate_set_throttle(struct gate *g, struct throttle *t)
+{
+	g->throttle = t;
+}
+
 void gate_drain(struct gate *g)
 {
 	if (g->draining)
@@ -165,6 +181,7 @@ void gate_drain(struct gate *g)
 	g->draining = true;
 	intake_stop(&g->intake);
 	pool_release_waiting(&g->pool);
+	resolve_release_all(g);
 }
 
 bool gate_idle(const struct gate *g)
@@ -186,17 +203,50 @@ void gate_status(const struct gate *g, struct gate_status *ret_s)
 		.engine = z == NULL ? "" : z->engine,
 		.in_flight = g->in_flight,
 		.in_flight_max = g->in_flight_max,
-		.workers = z == NULL ? 0 : z->workers_n,
+		.workers = z == NULL ? 0 : z->plan.workers_n,
+		.threads = z == NULL ? 0 : z->threads_n,
+		.loop_core = g->pool.cores.loop_cpu,
 		.workers_up = pool_up_n(&g->pool),
 		.dirs = (unsigned)g->site->in_n,
 		.draining = g->draining,
 	};
 }
 
-void gate_measure(const struct gate *g)
+void gate_measure(struct gate *g)
 {
+	census_take(&g->census);
 	metrics_set(g->metrics, METRIC_IN_FLIGHT, g->in_flight);
 	metrics_set(g->metrics, METRIC_WORKERS_UP, pool_up_n(&g->pool));
+	throttle_measure(g->throttle);
+	resolve_measure(g);
+}
+
+void gate_each_worker(const struct gate *g, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg)
+{
+	pool_each_worker(&g->pool, each, arg);
+}
+
+void gate_each_queue(const struct gate *g, void (*each)(void *arg, const struct gate_queue *q),
+		     void *arg)
+{
+	int64_t now_s = (int64_t)clock_unix_s();
+
+	for (size_t i = 0; i < g->site->in_n; i++) {
+		const struct site_dir *d = &g->site->in[i];
+		struct gate_queue q = { .path = queue_dir_path(d->dir),
+					.counted = d->counted,
+					.messages = d->messages,
+					.oldest_s = -1 };
+
+		for (const struct msg *m = g->all; m != NULL; m = m->next_all) {
+			if (m->site != g->site || m->dir_i != i)
+				continue;
+			q.in_hand++;
+			q.oldest_s = MAX_OF(q.oldest_s, now_s - m->entry.env.received_s);
+		}
+		each(arg, &q);
+	}
 }
 
 void gate_each_message(const struct gate *g, void (*each)(void *arg, const struct gate_message *m),

@@ -32,6 +32,10 @@ void gate_free(struct gate **g);
 int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_path, int bundle_fd,
 		    struct err *err) MUST_CHECK;
 
+struct throttle;
+/* Whom to charge senders with; NULL: nobody. It must live as long as the gate. */
+void gate_set_throttle(struct gate *g, struct throttle *t);
+
 /* Look at the queues once, without a watch: for a person who looks on. @only_id (kept; NULL: all):
  * no other message. Right after gate_new(). */
 void gate_once(struct gate *g, const char *only_id);
@@ -55,12 +59,38 @@ struct gate_status {
 	uint64_t generation; /* of the configuration in force */
 	const char *engine;  /* what the zygote said about itself */
 	unsigned in_flight, in_flight_max, workers, workers_up, dirs;
+	unsigned threads; /* in each worker */
+	int loop_core;    /* -1: the loop runs anywhere */
 	bool draining;
 };
 void gate_status(const struct gate *g, struct gate_status *ret_s);
 
-/* Write the present values of the gauges. */
-void gate_measure(const struct gate *g);
+/* Write the present values of the gauges. Messages in the queues are counted in the loop's next
+ * turns, so that those figures are of the last time. */
+void gate_measure(struct gate *g);
+
+struct gate_worker {
+	unsigned worker;  /* number of the scan thread, over all workers, as in metrics */
+	int pid, core;    /* core -1: not bound to one */
+	char state;       /* S starting, E ending, I idle, else the letter of its stage (facts.h) */
+	const char *id;   /* the message it works on; NULL: none */
+	uint64_t age_ms;  /* since it began that one */
+	unsigned in_hand; /* messages given to it and not answered, that one included */
+	bool retiring;    /* of an earlier configuration */
+};
+/* Calls @each for every scan thread. */
+void gate_each_worker(const struct gate *g, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg);
+
+struct gate_queue {
+	const char *path;
+	bool counted; /* @messages is known */
+	uint64_t messages, in_hand;
+	int64_t oldest_s; /* age of the oldest in hand, from when the MTA took it; -1: none */
+};
+/* Calls @each for every incoming directory. */
+void gate_each_queue(const struct gate *g, void (*each)(void *arg, const struct gate_queue *q),
+		     void *arg);
 
 struct gate_message {
 	const char *id, *state, *from, *why; /* why: of the last failed attempt, "" */

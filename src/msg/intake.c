@@ -184,6 +184,12 @@ void intake_retry_at(struct intake *in, size_t dir_i, const char *id, uint64_t d
 	arm_retries(in);
 }
 
+void intake_add(struct intake *in, size_t dir_i, const char *id)
+{
+	push(in, dir_i, id);
+	intake_wake(in);
+}
+
 /* --- claiming --- */
 
 static bool in_flight(const struct gate *g, const struct intake_name *n)

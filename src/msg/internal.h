@@ -4,21 +4,28 @@
  *
  *   intake.c    which names to claim next: watch, listing, retries
  *   life.c      one message: states, claim, decision
+ *   resolve.c   the name of its client
  *   pool.c      zygotes and workers: hand out, reap, crashes, time limits
  *   commit.c    many messages, one sync
  *   hold.c      into quarantine
+ *   recipients.c  recipients to whom rulesets give different values: judged each, then compared
+ *   split.c     one message becomes several in the incoming queue
+ *   charge.c    what a message cost, to the account of its sender
  *   kick.c      tell the MTA
+ *   census.c    how many messages are in the queues, when somebody asks
  *   site.c      all that is made from one configuration snapshot
  */
 #ifndef MSG_INTERNAL_H
 #define MSG_INTERNAL_H
 
 #include "action/edit.h"
+#include "conf/recipients.h"
 #include "core/arena.h"
 #include "loop/copy.h"
 #include "loop/jobs.h"
 #include "loop/watch.h"
 #include "metrics/metrics.h"
+#include "msg/cores.h"
 #include "msg/gate.h"
 #include "policy/policy.h"
 #include "queue/queue.h"
@@ -30,19 +37,26 @@
 /* What is true on disk in each state stands in docs/durability.md; what may follow in life.c. */
 enum msg_state {
 	MSG_CLAIMED,    /* locked and read; nothing changed */
+	MSG_RESOLVING,  /* the name of its client is being looked up */
 	MSG_WAITING,    /* for a free worker */
 	MSG_SCANNING,   /* a worker has it */
 	MSG_JUDGED,     /* decision made */
 	MSG_COPYING,    /* on its way into a hidden quarantine directory */
 	MSG_STAGED,     /* written, invisible, not yet synced; waits for its commit group */
 	MSG_COMMITTING, /* the group syncs, publishes, syncs, removes, syncs */
+	MSG_SPLITTING,  /* more messages are made of it, hidden, then visible */
+	MSG_SPLIT,      /* in the incoming queue, as several */
 	MSG_DONE,       /* out of the incoming queue */
 	MSG_RELEASED,   /* still in the incoming queue, exactly as found */
 	MSG_STATES
 };
 
+struct dns;
 struct gate;
+struct lookup;
+struct recipients;
 struct site;
+struct splitting;
 struct worker;
 
 struct msg {
@@ -59,12 +73,17 @@ struct msg {
 	struct decision decision;
 	struct timespec body_mtime; /* when it was claimed */
 	struct facts *facts;        /* NULL: not scanned */
-	size_t dir_i;               /* of site->in */
-	unsigned place, attempts;   /* in the attempts ledger; attempts made, this one included */
-	bool alone;                 /* is retried: shares no worker */
-	bool failed_attempt;        /* ends in RELEASED as a failed attempt */
+	struct arena *scan_arena;   /* for one scan: @arena, or one that is used again and again */
+	struct recipients *recipients; /* NULL: all of them are alike */
+	struct splitting *splitting;   /* NULL: not in SPLITTING or SPLIT */
+	size_t dir_i;                  /* of site->in */
+	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
+	bool alone;               /* is retried: shares no worker */
+	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	unsigned retry_shift;     /* the next attempt comes so many times twice as late */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
-	struct err why; /* set when it ends in RELEASED */
+	struct lookup *lookup; /* RESOLVING: in the arena */
+	struct err why;        /* set when it ends in RELEASED */
 
 	/* scanning */
 	struct worker *worker;
@@ -91,6 +110,8 @@ struct site_dir {
 	struct queue_dir *dir;
 	size_t index;
 	bool listing, dirty; /* a listing is under way; another one is wanted */
+	bool counted;        /* by the census */
+	uint64_t messages;   /* then */
 	size_t watched_n;    /* of its directories, from the first */
 };
 
@@ -108,6 +129,8 @@ struct site_out { /* an outgoing directory; a ruleset can name several */
 	unsigned ids_n, ids_cap;
 };
 
+#define RECIPIENT_OPTIONS_MAX 256
+
 struct site {
 	unsigned refs;
 	struct conf *conf;
@@ -121,6 +144,9 @@ struct site {
 	gid_t quarantine_gid;
 	mode_t quarantine_mode;
 	size_t arena_bytes; /* ceiling of a message's memory in the gateway */
+	/* Options that the way of a message depends on and that can differ by recipient. */
+	enum opt_id recipient_ids[RECIPIENT_OPTIONS_MAX];
+	size_t recipient_ids_n;
 };
 
 int site_new(struct site **ret_s, struct conf *c, struct err *err) MUST_CHECK;
@@ -177,14 +203,20 @@ void intake_retry(struct intake *in, size_t dir_i, const char *id);
 /* Try @id again at @due_ns: it failed an attempt. */
 void intake_retry_at(struct intake *in, size_t dir_i, const char *id, uint64_t due_ns);
 
+/* A message of ours is new in the queue: claim it soon, whatever the watch sees. */
+void intake_add(struct intake *in, size_t dir_i, const char *id);
+
 /* --- pool.c --- */
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_UP, WORKER_ENDING };
 
+/* One scan thread. Those of one worker process stand side by side, the first one stands for the
+ * process: it is started, dies and is replaced as one. */
 struct worker {
 	struct pool *pool;
 	struct zygote *zygote;
+	struct worker *first;
 	enum worker_state state;
-	uint32_t index;  /* number the zygote knows it by */
+	uint32_t index;
 	uint16_t teller; /* in the verdict cache */
 	pid_t pid;
 	struct jobs *jobs;
@@ -212,9 +244,10 @@ struct zygote {
 	bool polling, ready, failed, gone, retiring, quit_sent;
 	uint64_t engine_generation;
 	char engine[ZYGOTE_TEXT_MAX];
-	struct site *site; /* takes effect when it is ready */
-	unsigned workers_n, side;
+	struct site *site;                   /* takes effect when it is ready */
+	unsigned workers_n, threads_n, side; /* scan threads; of which in one process */
 	struct worker *workers;
+	struct plan plan;
 };
 
 struct pool {
@@ -222,8 +255,11 @@ struct pool {
 	struct zygote *zygotes; /* newest first */
 	struct zygote *current; /* ready, gets new work; NULL: none yet */
 	struct msg *waiting, **waiting_tail;
+	struct worker *reserved; /* first of a process that runs empty for a message that must be
+				  * alone; only while work is handed out */
 	struct verdict_cache *cache;
 	int cache_fd;
+	struct cores cores;
 	struct timer tick; /* time limits */
 	struct task task;  /* hand out what waits */
 };
@@ -241,16 +277,124 @@ bool pool_before_wait(void *pool);
 /* Give up what no worker has begun (drain). */
 void pool_release_waiting(struct pool *p);
 unsigned pool_up_n(const struct pool *p);
+void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg);
+
+/* --- census.c --- */
+struct census {
+	struct gate *gate;
+	struct task task;
+	struct site *site; /* being counted; NULL: nothing is */
+	size_t dir_i;
+	uint64_t ended_ns;
+};
+
+void census_init(struct census *c, struct gate *g);
+void census_fini(struct census *c);
+/* Count, unless that is under way or was done a moment ago; the result is there later. */
+void census_take(struct census *c);
+
+/* --- blame.c: @first is the first thread of a process --- */
+/* @m is no longer with @w. */
+void worker_give_back(struct worker *w, struct msg *m);
+/* What thread @w had goes back to the queue. @guilty: the job it was at is the reason; @why NULL:
+ * it was no fault of any message. */
+void worker_return_jobs(struct worker *w, bool guilty, const char *why);
+/* The same for all threads, after the guilty one was found. */
+void worker_return_all(struct worker *first, const char *why);
+bool worker_timed_out(const struct worker *first);
+/* @status as of waitpid(2); @text: why it could not start, "" if it had. */
+void worker_describe_end(const struct worker *first, int status, const char *text, char *out,
+			 size_t size);
 
 /* --- life.c --- */
 /* Claim @id; 0 when a message was begun, 1 when there was nothing to do, negative: no room. */
 int life_claim(struct gate *g, size_t dir_i, const char *id);
 void life_enter(struct msg *m, enum msg_state next);
+/* The longest time its worker can have spent on @m: it tells what it likes. The loop's clock stands
+ * still within a turn, and what a worker did before is told with the next message: hence a second
+ * more. */
+uint64_t life_scan_ns_max(const struct msg *m);
+/* The names of its client are in m->who, or nobody asks for them: on to the worker. */
+void life_resolved(struct msg *m);
 /* A worker's facts (decoded, in m->arena). */
 void life_scanned(struct msg *m, const struct facts *f);
 /* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */
 void life_scan_failed(struct msg *m, bool blame);
 const char *life_state_name(enum msg_state s);
+
+/* --- charge.c --- */
+void charge_scanned(struct msg *m, const struct facts *scanned);
+/* It cost a scan worker its life. */
+void charge_worker(struct msg *m);
+
+/* --- resolve.c --- */
+struct resolve {
+	struct gate *gate;
+	struct dns *dns;
+	unsigned n;         /* messages in MSG_RESOLVING */
+	struct timer timer; /* there was no room for more: list again */
+	unsigned delay_s;   /* after this time */
+	uint64_t told_ns;   /* when the last line about failures was logged */
+	unsigned untold_n;
+};
+
+int resolve_init(struct resolve *r, struct gate *g, struct err *err) MUST_CHECK;
+void resolve_fini(struct resolve *r);
+/* The servers and times of the gate's site. */
+void resolve_configure(struct resolve *r);
+/* True: go on (nobody asks for the name, or it is known). False: the message is in MSG_RESOLVING
+ * and comes back through life_resolved(), or in MSG_RELEASED. */
+bool resolve_begin(struct msg *m);
+/* Give up what waits for a name (drain). */
+void resolve_release_all(struct gate *g);
+void resolve_measure(const struct gate *g);
+
+/* Facts of a scan: what life_scanned() and the log say of them. */
+void life_log_facts(struct msg *m);
+enum edit_outcome life_mark_of(const struct decision *d, bool has_facts);
+
+/* --- recipients.c --- */
+void recipients_options(struct site *s);
+/* Sort the recipients of a message that has several; m->recipients is set when they differ. */
+int recipients_begin(struct msg *m, struct err *err) MUST_CHECK;
+/* Ask for the next scan, or, when nobody needs one any more, go on to JUDGED. */
+void recipients_next(struct msg *m);
+/* The scan that recipients_next() wanted is done; @f is in m->scan_arena. */
+void recipients_scanned(struct msg *m, const struct facts *f);
+/* It came to nothing: nobody who needs a scan gets one in this attempt. */
+void recipients_scan_failed(struct msg *m);
+/* How many messages it must become: 1, unless they disagree. *@ret_part_of: for
+ * queue_split_begin(), in m->arena; *@ret_defer: part 0, which keeps the id, cannot go on now,
+ * m->why says why. */
+int recipients_parts(struct msg *m, const uint32_t **ret_part_of, size_t *ret_parts,
+		     bool *ret_defer, struct err *err) MUST_CHECK;
+bool recipients_disagree(const struct msg *m);
+void recipients_log(const struct msg *m, const struct queue_split *s);
+void recipients_free(struct msg *m);
+
+/* --- split.c --- */
+#define SPLITS_MAX 4 /* at one time: each has up to 2 files open for each new message */
+
+#define SPLITS_BROKEN_MAX 64
+
+struct splitter {
+	struct gate *gate;
+	struct msg *waiting, **tail;
+	unsigned running;
+	struct queue_numbers numbers;
+	/* Messages that could not be split to the end, the newest ones, and how often. */
+	struct {
+		char id[QUEUE_ID_MAX];
+		unsigned times;
+	} broken[SPLITS_BROKEN_MAX];
+	unsigned broken_next;
+};
+
+void split_init(struct splitter *s, struct gate *g);
+void split_run(struct msg *m);
+/* The ids that @m became, its own first. */
+size_t split_ids(const struct msg *m, const char (**ret_ids)[QUEUE_ID_MAX]);
 
 /* --- hold.c --- */
 void hold_begin(struct msg *m);
@@ -310,11 +454,15 @@ struct gate {
 	struct metrics *metrics;
 	struct site *site; /* for new messages */
 	struct attempts *attempts;
-	struct msglog *msglog; /* NULL: none wanted */
+	struct msglog *msglog;     /* NULL: none wanted */
+	struct throttle *throttle; /* NULL: none wanted */
 	struct intake intake;
+	struct census census;
 	struct pool pool;
 	struct commit commit;
+	struct splitter splitter;
 	struct kick kick;
+	struct resolve resolve;
 	struct msg *all;
 	unsigned in_flight, in_flight_max;
 	bool draining;

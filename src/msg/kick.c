@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-static int start(char **argv, const char *dir, pid_t *ret_pid)
+static int start(const struct cores *cores, char **argv, const char *dir, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -36,7 +36,9 @@ static int start(char **argv, const char *dir, pid_t *ret_pid)
 	(void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", 0, 0);
 	if (dir != NULL)
 		(void)posix_spawn_file_actions_addchdir_np(&actions, dir);
+	cores_leave_loop(cores); /* affinity is inherited, and the MTA's own business */
 	r = posix_spawn(ret_pid, argv[0], &actions, &attr, argv, environ);
+	cores_back_to_loop(cores);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attr);
 	return -r;
@@ -61,7 +63,7 @@ static void kick(struct kick *k, struct site *s, struct site_out *o)
 	o->ids_n -= n;
 	memmove(o->ids, o->ids + n, o->ids_n * sizeof(*o->ids));
 	if (r == 0) {
-		r = start(argv, dir, &pid);
+		r = start(&k->gate->pool.cores, argv, dir, &pid);
 		if (r < 0)
 			(void)err_code(&err, r, "start '%s' (option Sendmail2)", argv[0]);
 	}

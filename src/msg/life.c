@@ -2,11 +2,15 @@
 /*
  * msg/life.c - one message, from claim to the end. What is true on disk:
  *
- *   CLAIMED WAITING SCANNING JUDGED   locked in the incoming queue; only the lock is ours
+ *   CLAIMED RESOLVING WAITING SCANNING JUDGED
+ *                                     locked in the incoming queue; only the lock is ours
  *   COPYING                           and a hidden directory in the quarantine
  *   STAGED                            and invisible files in the outgoing queue, or that directory
  *   COMMITTING                        first synced, then visible, then synced, then the original
  *                                     removed, then that synced (commit.c)
+ *   SPLITTING                         and more messages beside it in the incoming queue, first
+ *                                     hidden, then visible; the recipients are taken from it last
+ *   SPLIT                             in the incoming queue, as several; the lock is gone
  *   DONE                              out of the incoming queue
  *   RELEASED                          in the incoming queue, exactly as found; the lock is gone
  *
@@ -21,6 +25,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "core/probe.h"
 #include "msg/internal.h"
 #include "msg/report.h"
 
@@ -28,6 +33,7 @@ static void run_waiting(struct msg *m);
 static void run_judged(struct msg *m);
 static void run_copying(struct msg *m);
 static void run_staged(struct msg *m);
+static void run_split(struct msg *m);
 static void run_done(struct msg *m);
 static void run_released(struct msg *m);
 
@@ -39,19 +45,26 @@ static const struct {
 	void (*run)(struct msg *m); /* start the work of this state; NULL: somebody else does */
 	const char *fault;
 } states[MSG_STATES] = {
-	[MSG_CLAIMED] = { "claimed", TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED), NULL,
-			  "msg.state.claimed" },
-	[MSG_WAITING] = { "waiting", TO(MSG_SCANNING) | TO(MSG_RELEASED), run_waiting,
-			  "msg.state.waiting" },
+	[MSG_CLAIMED] = { "claimed",
+			  TO(MSG_RESOLVING) | TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED),
+			  NULL, "msg.state.claimed" },
+	[MSG_RESOLVING] = { "resolving", TO(MSG_WAITING) | TO(MSG_JUDGED) | TO(MSG_RELEASED), NULL,
+			    "msg.state.resolving" },
+	[MSG_WAITING] = { "waiting", TO(MSG_SCANNING) | TO(MSG_JUDGED) | TO(MSG_RELEASED),
+			  run_waiting, "msg.state.waiting" },
 	[MSG_SCANNING] = { "scanning", TO(MSG_JUDGED) | TO(MSG_WAITING) | TO(MSG_RELEASED), NULL,
 			   "msg.state.scanning" },
-	[MSG_JUDGED] = { "judged", TO(MSG_COPYING) | TO(MSG_STAGED) | TO(MSG_RELEASED), run_judged,
-			 "msg.state.judged" },
+	[MSG_JUDGED] = { "judged",
+			 TO(MSG_COPYING) | TO(MSG_STAGED) | TO(MSG_SPLITTING) | TO(MSG_RELEASED),
+			 run_judged, "msg.state.judged" },
 	[MSG_COPYING] = { "copying", TO(MSG_STAGED) | TO(MSG_RELEASED), run_copying,
 			  "msg.state.copying" },
 	[MSG_STAGED] = { "staged", TO(MSG_COMMITTING), run_staged, "msg.state.staged" },
 	[MSG_COMMITTING] = { "committing", TO(MSG_DONE) | TO(MSG_RELEASED), NULL,
 			     "msg.state.committing" },
+	[MSG_SPLITTING] = { "splitting", TO(MSG_SPLIT) | TO(MSG_RELEASED), split_run,
+			    "msg.state.splitting" },
+	[MSG_SPLIT] = { "split", 0, run_split, "msg.state.split" },
 	[MSG_DONE] = { "done", 0, run_done, "msg.state.done" },
 	[MSG_RELEASED] = { "released", 0, run_released, "msg.state.released" },
 };
@@ -72,6 +85,8 @@ static void run_state(struct task *t)
 void life_enter(struct msg *m, enum msg_state next)
 {
 	assert((states[m->state].next & TO(next)) != 0);
+	PROBE4(msg_state, m->entry.id, states[m->state].name, states[next].name,
+	       loop_now_ns(m->gate->loop));
 	m->state = next;
 	(void)fault_at(states[next].fault, 0);
 	if (states[next].run != NULL)
@@ -88,6 +103,7 @@ static void forget(struct msg *m)
 	if (m->next_all != NULL)
 		m->next_all->prev_all = m->prev_all;
 	g->in_flight--;
+	recipients_free(m);
 	arena_free(&m->arena); /* closes the files and gives the lock back */
 	site_unref(&m->site);
 	free(m);
@@ -105,6 +121,7 @@ static struct msg *new_msg(struct gate *g, size_t dir_i)
 		free(m);
 		return NULL;
 	}
+	m->scan_arena = m->arena;
 	m->gate = g;
 	m->site = site_ref(g->site);
 	m->dir_i = dir_i;
@@ -222,12 +239,21 @@ static int begin_attempt(struct msg *m, struct err *err)
 			      (int64_t)clock_unix_s(), &m->place, &m->attempts, err);
 }
 
-static void start(struct msg *m)
+/* All that rules ask for is known. */
+void life_resolved(struct msg *m)
 {
-	fill_who(m);
 	if (m->attempts > 1)
 		log_info("Making attempt %u at processing message %s", m->attempts, m->entry.id);
 	m->alone = m->attempts > 1;
+	if (m->site->recipient_ids_n > 0 && m->who.to_n > 1 && recipients_begin(m, &m->why) < 0) {
+		m->failed_attempt = true;
+		life_enter(m, MSG_RELEASED);
+		return;
+	}
+	if (m->recipients != NULL) {
+		recipients_next(m);
+		return;
+	}
 	if (!policy_wants_scan(m->site->conf, &m->who)) {
 		m->decision = (struct decision){ .outcome = OUTCOME_DELIVER, .why = "" };
 		life_enter(m, MSG_JUDGED);
@@ -241,6 +267,13 @@ static void start(struct msg *m)
 	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
+}
+
+static void start(struct msg *m)
+{
+	fill_who(m);
+	if (resolve_begin(m))
+		life_resolved(m);
 }
 
 int life_claim(struct gate *g, size_t dir_i, const char *id)
@@ -291,6 +324,10 @@ static void run_waiting(struct msg *m)
 
 void life_scan_failed(struct msg *m, bool blame)
 {
+	if (blame && m->recipients != NULL) {
+		recipients_scan_failed(m);
+		return;
+	}
 	m->failed_attempt = blame;
 	life_enter(m, MSG_RELEASED);
 }
@@ -367,34 +404,66 @@ static void log_unfinished(struct msg *m)
 	}
 }
 
+uint64_t life_scan_ns_max(const struct msg *m)
+{
+	return loop_now_ns(m->gate->loop) - m->queued_ns + UINT64_C(1000000000);
+}
+
+static void count_stages(const struct msg *m, const struct facts *f)
+{
+	uint64_t max_ns = life_scan_ns_max(m);
+
+	for (unsigned i = 0; f->has_stages && i < STAGE_COUNT; i++) {
+		struct cost c = f->stages[i];
+
+		if (c.wall_ns == 0)
+			continue; /* not reached */
+		c.cpu_ns = MIN_OF(c.cpu_ns, max_ns);
+		c.wall_ns = MIN_OF(c.wall_ns, max_ns);
+		metrics_add_stage(m->gate->metrics, i, &c, f->counted_events);
+	}
+}
+
+void life_log_facts(struct msg *m)
+{
+	log_findings(m);
+	log_unfinished(m);
+}
+
 void life_scanned(struct msg *m, const struct facts *f)
 {
 	uint64_t now = loop_now_ns(m->gate->loop);
 
+	m->scan_ns = now - m->queued_ns;
+	metrics_observe_us(m->gate->metrics, METRIC_SCAN_US, m->scan_ns / 1000);
+	metrics_add(m->gate->metrics, METRIC_SCAN_CPU_US,
+		    MIN_OF(f->cpu_us, life_scan_ns_max(m) / 1000));
+	count_stages(m, f);
+	metrics_add(m->gate->metrics, METRIC_EXPANDED_BYTES, f->expanded_bytes);
+	metrics_add(m->gate->metrics, METRIC_CACHE_HITS, f->cache_hits);
+	charge_scanned(m, f);
+	if (m->recipients != NULL) {
+		recipients_scanned(m, f);
+		return;
+	}
 	m->facts = arena_dup(m->arena, bytes_of(f, sizeof(*f)));
 	if (m->facts == NULL) {
 		(void)err_set(&m->why, ERR_LIMIT, -ENOMEM, "no memory for the facts");
 		life_scan_failed(m, true);
 		return;
 	}
-	m->scan_ns = now - m->queued_ns;
-	metrics_observe_us(m->gate->metrics, METRIC_SCAN_US, m->scan_ns / 1000);
-	metrics_add(m->gate->metrics, METRIC_SCAN_CPU_US, f->cpu_us);
-	metrics_add(m->gate->metrics, METRIC_EXPANDED_BYTES, f->expanded_bytes);
-	metrics_add(m->gate->metrics, METRIC_CACHE_HITS, f->cache_hits);
 	policy_decide(m->site->conf, &m->who, &m->request, m->facts, m->arena, &m->decision);
-	log_findings(m);
-	log_unfinished(m);
+	life_log_facts(m);
 	life_enter(m, MSG_JUDGED);
 }
 
 /* --- decision --- */
 
-static enum edit_outcome mark_of(const struct msg *m)
+enum edit_outcome life_mark_of(const struct decision *d, bool has_facts)
 {
-	if (m->facts == NULL)
+	if (!has_facts)
 		return EDIT_UNTOUCHED;
-	return m->decision.scanned ? EDIT_CLEAN : EDIT_UNSCANNED;
+	return d->scanned ? EDIT_CLEAN : EDIT_UNSCANNED;
 }
 
 static int stage_delivery(struct msg *m, struct err *err)
@@ -407,7 +476,8 @@ static int stage_delivery(struct msg *m, struct err *err)
 	if (r == 0)
 		r = site_out_dir(m->site, &m->who, &m->out, err);
 	if (r == 0)
-		r = edit_for_delivery(&edit, m->site->conf, &m->who, &m->entry, mark_of(m), err);
+		r = edit_for_delivery(&edit, m->site->conf, &m->who, &m->entry,
+				      life_mark_of(&m->decision, m->facts != NULL), err);
 	if (r == 0)
 		r = queue_stage(&m->entry, m->out->dir, &change, m->arena, &m->staged, err);
 	return r;
@@ -417,6 +487,10 @@ static void run_judged(struct msg *m)
 {
 	int r = 0;
 
+	if (recipients_disagree(m)) {
+		life_enter(m, MSG_SPLITTING);
+		return;
+	}
 	switch (m->decision.outcome) {
 	case OUTCOME_DELIVER:
 		r = stage_delivery(m, &m->why);
@@ -485,12 +559,16 @@ static void run_done(struct msg *m)
 	close_up(m);
 }
 
+#define RETRY_SHIFT_MAX 9 /* a day or two */
+
 static unsigned retry_delay_s(const struct msg *m)
 {
+	unsigned shift = MIN_OF(m->retry_shift, RETRY_SHIFT_MAX), delay_s;
 	int64_t s = conf_num(m->site->conf, OPT_PROCESSING_RETRY_DELAY, NULL);
 
 	/* MailScanner's spread of two to six minutes keeps bad messages from coming in step. */
-	return s > 0 ? (unsigned)s : 120 + (unsigned)(loop_now_ns(m->gate->loop) / 1000 % 240);
+	delay_s = s > 0 ? (unsigned)s : 120 + (unsigned)(loop_now_ns(m->gate->loop) / 1000 % 240);
+	return delay_s << shift;
 }
 
 static void retry_later(struct msg *m)
@@ -507,7 +585,8 @@ static void retry_later(struct msg *m)
 				loop_now_ns(g->loop) + (delay_s + UINT64_C(1)) * 1000000000);
 }
 
-static void run_released(struct msg *m)
+/* Give the place in the ledger back. */
+static void end_attempt(struct msg *m)
 {
 	struct gate *g = m->gate;
 
@@ -520,5 +599,24 @@ static void run_released(struct msg *m)
 	} else {
 		attempts_release(g->attempts, m->place);
 	}
+}
+
+static void run_released(struct msg *m)
+{
+	end_attempt(m);
+	close_up(m);
+}
+
+/* Each of them is claimed like new mail; the one that kept the id, too, unless it has to wait. */
+static void run_split(struct msg *m)
+{
+	struct gate *g = m->gate;
+	const char(*ids)[QUEUE_ID_MAX];
+	size_t n = split_ids(m, &ids);
+
+	metrics_add(g->metrics, METRIC_SPLITS, 1);
+	end_attempt(m);
+	for (size_t i = m->failed_attempt ? 1 : 0; i < n && m->site == g->site && !g->draining; i++)
+		intake_add(&g->intake, m->dir_i, ids[i]);
 	close_up(m);
 }

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "core/log.h"
-#include "msg/cores.h"
 #include "msg/internal.h"
 #include "scan/wire.h"
 
@@ -25,6 +24,9 @@
 #define HEAD_INLINE_BYTES (32u * 1024)
 #define FLUSH_TRIES       20 /* ticks */
 #define RESPAWN_PAUSE_NS  UINT64_C(1000000000)
+
+_Static_assert(PLAN_THREADS_MAX <= ZYGOTE_THREADS_MAX && PLAN_SCAN_MAX <= ZYGOTE_WORKERS_MAX,
+	       "what is planned can be started");
 
 /* --- giving work --- */
 
@@ -38,7 +40,7 @@ static int head_text(struct msg *m, struct bytes *ret_head)
 	for (size_t i = 0; i < l->n; i++)
 		if (!l->v[i].deleted)
 			n += l->v[i].text.n + 1;
-	p = at = arena_alloc(m->arena, n);
+	p = at = arena_alloc(m->scan_arena, n);
 	if (p == NULL)
 		return err_set(&m->why, ERR_LIMIT, -ENOMEM, "headers of %zu bytes", n);
 	for (size_t i = 0; i < l->n; i++) {
@@ -103,15 +105,46 @@ static int post(struct worker *w, struct msg *m, unsigned *ret_slot)
 	return r;
 }
 
+/* Nobody else's message in the process, or nobody who wants to be alone there. */
+static bool may_share(const struct worker *w, const struct msg *m)
+{
+	const struct worker *t = w->first;
+
+	for (unsigned i = 0; i < w->zygote->threads_n; i++, t++)
+		if (t->busy_n > 0 && (m->alone || t->slots_alone))
+			return false;
+	return m->alone || w->pool->reserved != w->first;
+}
+
 static bool can_take(const struct worker *w, const struct msg *m)
 {
-	if (w->state != WORKER_UP || w->busy_n == JOBS_SLOTS)
+	if (w->state != WORKER_UP || w->busy_n == JOBS_SLOTS || !may_share(w, m))
 		return false;
-	if (w->busy_n == 0)
-		return true;
-	if (m->alone || w->slots_alone)
-		return false;
-	return w->busy_bytes + m->entry.size_bytes <= WORKER_BYTES_MAX;
+	return w->busy_n == 0 || w->busy_bytes + m->entry.size_bytes <= WORKER_BYTES_MAX;
+}
+
+static unsigned process_busy_n(const struct worker *first)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < first->zygote->threads_n; i++)
+		n += first[i].busy_n;
+	return n;
+}
+
+/* Let one process run empty for a message that must be alone, or under load it waits for ever. */
+static void reserve(struct pool *p)
+{
+	struct worker *best = NULL;
+
+	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n; i++) {
+		struct worker *w = &p->current->workers[i];
+
+		if (w->first == w && w->state == WORKER_UP &&
+		    (best == NULL || process_busy_n(w) < process_busy_n(best)))
+			best = w;
+	}
+	p->reserved = best;
 }
 
 static struct worker *least_busy(const struct pool *p, const struct msg *m)
@@ -182,6 +215,7 @@ static void hand_out(struct task *t)
 	struct pool *p = CONTAINER_OF(t, struct pool, task);
 	struct msg **at = &p->waiting;
 
+	p->reserved = NULL;
 	while (*at != NULL) {
 		struct msg *m = *at;
 		struct worker *w = least_busy(p, m);
@@ -189,6 +223,7 @@ static void hand_out(struct task *t)
 		if (w == NULL) {
 			if (!m->alone)
 				break; /* no room for anybody */
+			reserve(p);
 			at = &m->next; /* others may still fit */
 			continue;
 		}
@@ -230,14 +265,6 @@ void pool_release_waiting(struct pool *p)
 
 /* --- taking results --- */
 
-static void give_back(struct worker *w, struct msg *m)
-{
-	w->slots[m->slot] = NULL;
-	w->busy_n--;
-	w->busy_bytes -= m->entry.size_bytes;
-	m->worker = NULL;
-}
-
 static void learn(struct worker *w, const struct facts *f)
 {
 	for (size_t i = 0; w->pool->cache != NULL && i < f->verdicts_n; i++)
@@ -245,14 +272,22 @@ static void learn(struct worker *w, const struct facts *f)
 				  w->teller);
 }
 
+/* The number the zygote knows it by. */
+static unsigned process_of(const struct worker *w)
+{
+	return w->index / w->zygote->threads_n;
+}
+
+/* With all threads of its process. */
 static void kill_worker(struct worker *w)
 {
-	struct zygote_msg z = { .type = ZYGOTE_KILL, .worker = w->index };
+	struct zygote_msg z = { .type = ZYGOTE_KILL, .worker = process_of(w) };
 	struct err err;
 
 	if (w->state == WORKER_ENDING)
 		return;
-	w->state = WORKER_ENDING;
+	for (unsigned i = 0; i < w->zygote->threads_n; i++)
+		w->first[i].state = WORKER_ENDING;
 	if (zygote_send(w->zygote->sock, &z, NULL, 0, &err) < 0)
 		log_warning("scan worker %u: %s", w->index, err.text);
 }
@@ -289,8 +324,8 @@ static int take_one(struct worker *w)
 		distrust(w, &err);
 		return -EBADMSG;
 	}
-	r = wire_get_facts(result, m->arena, &facts, &err);
-	give_back(w, m);
+	r = wire_get_facts(result, m->scan_arena, &facts, &err);
+	worker_give_back(w, m);
 	if (r < 0) {
 		m->why = err;
 		life_scan_failed(m, true);
@@ -298,6 +333,10 @@ static int take_one(struct worker *w)
 		return r;
 	}
 	learn(w, &facts);
+	metrics_add_worker(w->pool->gate->metrics, w->index,
+			   &(struct metric_worker){
+				   .messages = 1,
+				   .cpu_us = MIN_OF(facts.cpu_us, life_scan_ns_max(m) / 1000) });
 	life_scanned(m, &facts);
 	return 0;
 }
@@ -368,50 +407,80 @@ static void drop_worker(struct worker *w)
 	w->running_seen = 0;
 }
 
-static int send_spawn(struct worker *w, int jobs_fd, int worker_sock, struct err *err)
+/* @jobs_fds and @socks: the other ends, one for each thread. */
+static int send_spawn(struct worker *w, const int *jobs_fds, const int *socks, struct err *err)
 {
+	unsigned threads = w->zygote->threads_n, n = 0;
 	struct zygote_msg z = { .type = ZYGOTE_SPAWN,
-				.worker = w->index,
-				.core = cores_pick(w->zygote->site->conf, w->index) };
-	int fds[4] = { jobs_fd, worker_sock, w->event_fd, w->pool->cache_fd };
+				.worker = process_of(w),
+				.threads = threads,
+				.node = (uint32_t)(w->zygote->plan.scan[w->index].node + 1) };
+	int fds[ZYGOTE_FDS_MAX];
 
-	return zygote_send(w->zygote->sock, &z, fds, w->pool->cache == NULL ? 3 : 4, err);
+	for (unsigned i = 0; i < threads; i++) {
+		z.pins[i] = (uint16_t)(w->zygote->plan.scan[w->index + i].cpu + 1);
+		fds[n++] = jobs_fds[i];
+		fds[n++] = socks[i];
+		fds[n++] = w[i].event_fd;
+	}
+	if (w->pool->cache != NULL)
+		fds[n++] = w->pool->cache_fd;
+	return zygote_send(w->zygote->sock, &z, fds, n, err);
 }
 
-static int spawn(struct worker *w, struct err *err)
+static int make_thread(struct worker *w, int *ret_jobs_fd, int *ret_sock, struct err *err)
 {
-	AUTO(fd_close) int jobs_fd = -1;
-	AUTO(fd_close) int worker_sock = -1;
-	int pair[2], r;
+	int pair[2], r = jobs_new(&w->jobs, ret_jobs_fd, err);
 
-	r = jobs_new(&w->jobs, &jobs_fd, err);
 	if (r < 0)
 		return r;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for scan worker %u", w->index);
 	w->sock = pair[0];
-	worker_sock = pair[1];
+	*ret_sock = pair[1];
 	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (w->event_fd < 0)
-		return err_errno(err, "eventfd for scan worker %u", w->index);
-	r = send_spawn(w, jobs_fd, worker_sock, err);
-	if (r < 0)
-		return r;
-	w->state = WORKER_STARTING;
-	w->started_ns = loop_now_ns(w->pool->gate->loop);
-	return 0;
+	return w->event_fd < 0 ? err_errno(err, "eventfd for scan worker %u", w->index) : 0;
 }
 
-static void start_worker(struct worker *w)
+static int spawn(struct worker *w, struct err *err)
+{
+	int jobs_fds[ZYGOTE_THREADS_MAX], socks[ZYGOTE_THREADS_MAX], r = 0;
+	unsigned threads = w->zygote->threads_n;
+
+	memset(jobs_fds, 0xff, sizeof(jobs_fds)); /* all -1 */
+	memset(socks, 0xff, sizeof(socks));
+	for (unsigned i = 0; r == 0 && i < threads; i++)
+		r = make_thread(&w[i], &jobs_fds[i], &socks[i], err);
+	if (r == 0)
+		r = send_spawn(w, jobs_fds, socks, err);
+	for (unsigned i = 0; i < threads; i++) {
+		fd_close(&jobs_fds[i]);
+		fd_close(&socks[i]);
+		if (r < 0)
+			continue;
+		w[i].state = WORKER_STARTING;
+		w[i].started_ns = loop_now_ns(w->pool->gate->loop);
+	}
+	return r;
+}
+
+static void drop_process(struct worker *first)
+{
+	for (unsigned i = 0; i < first->zygote->threads_n; i++)
+		drop_worker(&first[i]);
+}
+
+static void start_process(struct worker *first)
 {
 	struct err err;
 
-	/* Its old poll must have come back before the operation is used again. */
-	if (w->polling || w->state != WORKER_NONE)
-		return;
-	if (spawn(w, &err) < 0) {
-		log_err("scan worker %u cannot be started: %s", w->index, err.text);
-		drop_worker(w);
+	/* Their old polls must have come back before the operations are used again. */
+	for (unsigned i = 0; i < first->zygote->threads_n; i++)
+		if (first[i].polling || first[i].state != WORKER_NONE)
+			return;
+	if (spawn(first, &err) < 0) {
+		log_err("scan worker %u cannot be started: %s", process_of(first), err.text);
+		drop_process(first);
 	}
 }
 
@@ -421,109 +490,76 @@ static void restart_worker(struct worker *w)
 	const struct zygote *z = w->zygote;
 
 	if (w->state == WORKER_NONE && z->ready && !z->retiring && !z->gone &&
-	    loop_now_ns(w->pool->gate->loop) >= w->respawn_ns)
-		start_worker(w);
+	    loop_now_ns(w->pool->gate->loop) >= w->first->respawn_ns)
+		start_process(w->first);
 }
 
-static void worker_up(struct worker *w, pid_t pid)
+static void worker_up(struct worker *first, pid_t pid)
 {
-	w->state = WORKER_UP;
-	w->pid = pid;
-	w->running_since_ns = loop_now_ns(w->pool->gate->loop);
-	w->running_seq = 0;
-	w->polling = true;
-	loop_poll(w->pool->gate->loop, &w->event_op, w->event_fd);
-	loop_make_ready(w->pool->gate->loop, &w->pool->task);
-	intake_wake(&w->pool->gate->intake);
-}
+	struct loop *loop = first->pool->gate->loop;
 
-/* Back to the queue of those that wait; next time with a worker of its own. */
-static void wait_again(struct msg *m)
-{
-	m->alone = true;
-	life_enter(m, MSG_WAITING);
-}
+	for (unsigned i = 0; i < first->zygote->threads_n; i++) {
+		struct worker *w = &first[i];
 
-/*
- * What the dead worker had: the job it was working on is blamed; the others were only near. One
- * that was handed over alone and never begun is blamed too, or it could go round for ever.
- */
-static void return_jobs(struct worker *w, bool blame, const char *why)
-{
-	uint32_t posted = 0, running = 0;
-
-	jobs_leftover(w->jobs, &posted, &running);
-	for (unsigned i = 0; i < JOBS_SLOTS; i++) {
-		struct msg *m = w->slots[i];
-
-		if (m == NULL)
-			continue;
-		give_back(w, m);
-		if (blame && ((running & (1u << i)) != 0 || m->alone)) {
-			(void)err_set(&m->why, ERR_TEMP, -ECONNABORTED, "%s", why);
-			life_scan_failed(m, true);
-		} else {
-			wait_again(m);
-		}
+		w->state = WORKER_UP;
+		w->pid = pid;
+		w->running_since_ns = loop_now_ns(loop);
+		w->running_seq = 0;
+		w->polling = true;
+		loop_poll(loop, &w->event_op, w->event_fd);
 	}
+	loop_make_ready(loop, &first->pool->task);
+	intake_wake(&first->pool->gate->intake);
 }
 
-static void describe_end(const struct worker *w, int status, const char *text, char *out,
-			 size_t size)
+/* One that dies at once would keep the machine busy with nothing but dying. */
+static void set_respawn(struct worker *first)
 {
-	if (text[0] != '\0')
-		(void)snprintf(out, size, "the scan worker could not start: %s", text);
-	else if (w->timed_out)
-		(void)snprintf(out, size, "its scan took longer than Message Time Limit = %d s",
-			       (int)conf_num(w->zygote->site->conf, OPT_MESSAGE_TIME_LIMIT, NULL));
-	else if (WIFSIGNALED(status))
-		(void)snprintf(out, size, "the scan worker died of signal %d (%s)",
-			       WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		(void)snprintf(out, size, "the scan worker ended with status %d",
-			       WEXITSTATUS(status));
+	uint64_t now = loop_now_ns(first->pool->gate->loop);
+	bool worked = false;
+
+	for (unsigned i = 0; i < first->zygote->threads_n; i++) {
+		worked |= first[i].seq != first[i].seq_at_start;
+		first[i].seq_at_start = first[i].seq;
+	}
+	first->respawn_ns = now;
+	if (now - first->started_ns < RESPAWN_PAUSE_NS && !worked)
+		first->respawn_ns += RESPAWN_PAUSE_NS;
 }
 
-static void worker_gone(struct worker *w, int status, const char *text)
+/* What they had finished counts. */
+static void take_finished(struct worker *first)
 {
-	struct gate *g = w->pool->gate;
+	for (unsigned i = 0; i < first->zygote->threads_n; i++)
+		while (first[i].state == WORKER_UP && take_one(&first[i]) == 0)
+			;
+}
+
+static void worker_gone(struct worker *first, int status, const char *text)
+{
+	struct gate *g = first->pool->gate;
 	char why[ZYGOTE_TEXT_MAX + 64];
 
-	if (w->state == WORKER_NONE)
+	if (first->state == WORKER_NONE)
 		return;
-	while (w->state == WORKER_UP && take_one(w) == 0)
-		; /* what it had finished counts */
-	describe_end(w, status, text, why, sizeof(why));
-	if (!w->zygote->retiring || w->busy_n > 0) {
-		log_warning("scan worker %u (pid %d): %s; %u messages go back", w->index,
-			    (int)w->pid, why, w->busy_n);
+	take_finished(first);
+	worker_describe_end(first, status, text, why, sizeof(why));
+	if (!first->zygote->retiring || process_busy_n(first) > 0) {
+		log_warning("scan worker %u (pid %d): %s; %u messages go back", process_of(first),
+			    (int)first->pid, why, process_busy_n(first));
 		metrics_add(g->metrics,
-			    w->timed_out ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS, 1);
+			    worker_timed_out(first) ? METRIC_WORKER_TIMEOUTS : METRIC_WORKER_DEATHS,
+			    1);
+		metrics_add_worker(g->metrics, first->index,
+				   &(struct metric_worker){ .deaths = 1 });
 	}
-	if (w->pool->cache != NULL)
-		verdict_cache_take_back(w->pool->cache, w->teller);
-	return_jobs(w, true, why);
-	w->respawn_ns = loop_now_ns(g->loop);
-	/* One that dies at once would keep the machine busy with nothing but dying. */
-	if (w->respawn_ns - w->started_ns < RESPAWN_PAUSE_NS && w->seq == w->seq_at_start)
-		w->respawn_ns += RESPAWN_PAUSE_NS;
-	w->seq_at_start = w->seq;
-	drop_worker(w);
-	restart_worker(w);
+	worker_return_all(first, why);
+	set_respawn(first);
+	drop_process(first);
+	restart_worker(first);
 }
 
 /* --- zygotes --- */
-
-static unsigned workers_wanted(const struct conf *c)
-{
-	int64_t children = conf_num(c, OPT_MAX_CHILDREN, NULL);
-	unsigned cores = cores_count(c);
-
-	/* More workers than cores only take each other's cache. */
-	if (children <= 0 || children > (int64_t)cores)
-		return cores;
-	return (unsigned)children;
-}
 
 static void retire(struct zygote *z)
 {
@@ -553,16 +589,17 @@ static void take_over(struct zygote *z, const struct zygote_msg *msg)
 		retire(old);
 	}
 	p->current = z;
-	for (unsigned i = 0; i < z->workers_n; i++)
-		start_worker(&z->workers[i]);
+	for (unsigned i = 0; i < z->workers_n; i += z->threads_n)
+		start_process(&z->workers[i]);
 	if (p->gate->site != z->site)
 		gate_switch_site(p->gate, z->site);
 	gate_event(p->gate, GATE_ZYGOTE_READY, z->engine);
 }
 
-static struct worker *worker_of(struct zygote *z, uint32_t index)
+/* The first thread of process @number. */
+static struct worker *worker_of(struct zygote *z, uint32_t number)
 {
-	return index < z->workers_n ? &z->workers[index] : NULL;
+	return number < z->workers_n / z->threads_n ? &z->workers[number * z->threads_n] : NULL;
 }
 
 static void handle(struct zygote *z, const struct zygote_msg *msg)
@@ -609,7 +646,7 @@ static void zygote_lost(struct zygote *z)
 			continue;
 		while (w->state == WORKER_UP && take_one(w) == 0)
 			;
-		return_jobs(w, false, "");
+		worker_return_jobs(w, false, NULL);
 		drop_worker(w);
 	}
 	if (z->retiring || (z->failed && p->current != NULL))
@@ -697,7 +734,9 @@ static unsigned free_side(const struct pool *p)
 
 static int make_workers(struct zygote *z, struct err *err)
 {
-	z->workers_n = workers_wanted(z->site->conf);
+	cores_plan(&z->pool->cores, z->site->conf, true, &z->plan);
+	z->threads_n = z->plan.threads_n;
+	z->workers_n = z->plan.workers_n * z->threads_n;
 	z->workers = calloc(z->workers_n, sizeof(*z->workers));
 	if (z->workers == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "scan workers: out of memory");
@@ -705,6 +744,7 @@ static int make_workers(struct zygote *z, struct err *err)
 		z->workers[i] =
 			(struct worker){ .pool = z->pool,
 					 .zygote = z,
+					 .first = &z->workers[i - i % z->threads_n],
 					 .index = i,
 					 .teller = (uint16_t)(z->side * ZYGOTE_WORKERS_MAX + i),
 					 .sock = -1,
@@ -795,6 +835,7 @@ static void tick(struct timer *t)
 	}
 	flush(p);
 	sweep(p);
+	cores_watch_loop(&p->cores);
 	(void)!loop_timer_set(p->gate->loop, t, now + TICK_NS);
 }
 
@@ -802,15 +843,31 @@ unsigned pool_up_n(const struct pool *p)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n; i++)
+	for (unsigned i = 0; p->current != NULL && i < p->current->workers_n;
+	     i += p->current->threads_n)
 		n += p->current->workers[i].state == WORKER_UP;
 	return n;
+}
+
+static int place(struct pool *p, const struct conf *c, struct err *err)
+{
+	struct plan plan;
+	int r = cores_init(&p->cores, err);
+
+	if (r < 0)
+		return r;
+	cores_plan(&p->cores, c, false, &plan);
+	cores_place_loop(&p->cores, c, plan.loop_cpu);
+	return 0;
 }
 
 int pool_init(struct pool *p, struct gate *g, struct err *err)
 {
 	int64_t entries = conf_num(g->site->conf, OPT_VERDICT_CACHE_ENTRIES, NULL);
+	int r = place(p, g->site->conf, err);
 
+	if (r < 0)
+		return r;
 	p->gate = g;
 	p->waiting_tail = &p->waiting;
 	p->tick.fire = tick;
@@ -832,4 +889,59 @@ void pool_fini(struct pool *p)
 	}
 	verdict_cache_free(&p->cache);
 	fd_close(&p->cache_fd);
+	cores_fini(&p->cores);
+}
+
+/* --- for people --- */
+
+static char state_letter(const struct worker *w)
+{
+	if (w->state == WORKER_STARTING)
+		return 'S';
+	if (w->state == WORKER_ENDING)
+		return 'E';
+	return w->busy_n == 0 ? 'I' : stage_letter(STAGE_READ); /* until it begins one */
+}
+
+/* Stage and time are the worker's own words. */
+static void describe_job(const struct worker *w, unsigned slot, struct gate_worker *out)
+{
+	const struct msg *m = w->slots[slot];
+	uint64_t now = loop_now_ns(w->pool->gate->loop), since;
+
+	out->state = stage_letter(jobs_peek(w->jobs, slot, &since));
+	out->id = m->entry.id;
+	since = MAX_OF(since, m->queued_ns);
+	out->age_ms = now > since ? (now - since) / 1000000 : 0;
+}
+
+/* A thread works on one message; one that says otherwise lies, and the first is as good as any. */
+static void tell_thread(const struct worker *w,
+			void (*each)(void *arg, const struct gate_worker *w), void *arg)
+{
+	struct gate_worker out = { .worker = w->index,
+				   .pid = (int)w->pid,
+				   .core = w->zygote->plan.scan[w->index].cpu,
+				   .state = state_letter(w),
+				   .in_hand = w->busy_n,
+				   .retiring = w->zygote->retiring };
+	uint32_t posted = 0, running = 0;
+	unsigned slot = 0;
+
+	if (w->state == WORKER_UP)
+		jobs_leftover(w->jobs, &posted, &running);
+	while (slot < JOBS_SLOTS && ((running & (1u << slot)) == 0 || w->slots[slot] == NULL))
+		slot++;
+	if (slot < JOBS_SLOTS)
+		describe_job(w, slot, &out);
+	each(arg, &out);
+}
+
+void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg)
+{
+	for (const struct zygote *z = p->zygotes; z != NULL; z = z->next)
+		for (unsigned i = 0; i < z->workers_n; i++)
+			if (z->workers[i].state != WORKER_NONE)
+				tell_thread(&z->workers[i], each, arg);
 }

@@ -26,6 +26,8 @@ static void add_envelope(struct jout *j, const struct msg *m)
 	jout_member_num(j, "received", (uint64_t)e->received_s);
 	jout_member_num(j, "size", m->entry.size_bytes);
 	jout_member_num(j, "attempts", m->attempts);
+	if (e->split_from != NULL)
+		jout_member_str(j, "split_from", bytes_str(e->split_from));
 }
 
 static void add_findings(struct jout *j, const struct facts *f)
@@ -79,6 +81,7 @@ int report_record(const struct msg *m, struct err *err)
 	struct msglog_record r = {
 		.id = m->entry.id,
 		.out_id = m->holding ? NULL : m->staged.id,
+		.split_from = e->split_from,
 		.outcome = outcome_name(d->outcome),
 		.why = d->why,
 		.from = e->sender,

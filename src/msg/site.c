@@ -101,6 +101,7 @@ static int read_settings(struct site *s, struct err *err)
 		.received_ip_header = received_header(c),
 		.header_max_bytes = (uint64_t)conf_num(c, OPT_MAXIMUM_HEADER_BYTES, NULL) * 2,
 		.owner = geteuid(),
+		.sweep = true,
 	};
 	s->arena_bytes = ARENA_BASE_BYTES + ARENA_PER_HEADER_BYTE * s->queue.header_max_bytes;
 	r = parse_mode(conf_str(c, OPT_QUARANTINE_PERMISSIONS, NULL), &s->quarantine_mode, err);
@@ -255,6 +256,7 @@ int site_new(struct site **ret_s, struct conf *c, struct err *err)
 		r = check_quarantine(s, err);
 	if (r < 0)
 		return r;
+	recipients_options(s);
 	*ret_s = TAKE(s);
 	return 0;
 }

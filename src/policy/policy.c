@@ -3,6 +3,7 @@
 #include "policy/policy.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/text.h"
 
@@ -18,6 +19,63 @@ const char *outcome_name(enum outcome o)
 {
 	return (unsigned)o < OUTCOMES ? names[o] : "unknown";
 }
+
+/* tests/policy/test_recipients.c fails when one is missing. */
+const enum opt_id policy_options[] = {
+	OPT_ALLOW_EXTERNAL_MESSAGE_BODIES,
+	OPT_ALLOW_FILENAMES,
+	OPT_ALLOW_FILETYPES,
+	OPT_ALLOW_FILE_MIME_TYPES,
+	OPT_ALLOW_PARTIAL_MESSAGES,
+	OPT_ALLOW_PASSWORD_PROTECTED_ARCHIVES,
+	OPT_ARCHIVES_ALLOW_FILENAMES,
+	OPT_ARCHIVES_ALLOW_FILETYPES,
+	OPT_ARCHIVES_ALLOW_FILE_MIME_TYPES,
+	OPT_ARCHIVES_ARE,
+	OPT_ARCHIVES_DENY_FILENAMES,
+	OPT_ARCHIVES_DENY_FILETYPES,
+	OPT_ARCHIVES_DENY_FILE_MIME_TYPES,
+	OPT_ARCHIVES_FILENAME_RULES,
+	OPT_ARCHIVES_FILETYPE_RULES,
+	OPT_ARCHIVES_IGNORE_DAT_FILE_EXECUTABLE,
+	OPT_ARCHIVES_MUST_BE_PASSWORD_PROTECTED,
+	OPT_BLOCK_ENCRYPTED_MESSAGES,
+	OPT_BLOCK_UNENCRYPTED_MESSAGES,
+	OPT_CHECK_FILENAMES_IN_PASSWORD_PROTECTED_ARCHIVES,
+	OPT_CLAMAV_FULL_MESSAGE_SCAN,
+	OPT_DANGEROUS_CONTENT_SCANNING,
+	OPT_DELIVER_UNPARSABLE_TNEF,
+	OPT_DENY_FILENAMES,
+	OPT_DENY_FILETYPES,
+	OPT_DENY_FILE_MIME_TYPES,
+	OPT_EXPAND_TNEF,
+	OPT_FILENAME_RULES,
+	OPT_FILETYPE_RULES,
+	OPT_FILE_COMMAND,
+	OPT_FIND_ARCHIVES_BY_CONTENT,
+	OPT_FIND_UU_ENCODED_FILES,
+	OPT_LOG_PERMITTED_FILENAMES,
+	OPT_LOG_PERMITTED_FILETYPES,
+	OPT_MAXIMUM_ARCHIVE_DEPTH,
+	OPT_MAXIMUM_ARCHIVE_MEMBERS,
+	OPT_MAXIMUM_ATTACHMENTS_PER_MESSAGE,
+	OPT_MAXIMUM_ATTACHMENT_SIZE,
+	OPT_MAXIMUM_EXPANDED_BYTES,
+	OPT_MAXIMUM_EXPANSION_RATIO,
+	OPT_MAXIMUM_HEADER_BYTES,
+	OPT_MAXIMUM_HEADER_LINES,
+	OPT_MAXIMUM_MEMBER_BYTES,
+	OPT_MAXIMUM_MESSAGE_SIZE,
+	OPT_MAXIMUM_MIME_DEPTH,
+	OPT_MAXIMUM_MIME_PARTS,
+	OPT_MESSAGE_CPU_LIMIT,
+	OPT_MINIMUM_ATTACHMENT_SIZE,
+	OPT_OVERRIDE_FILETYPES,
+	OPT_SCAN_MESSAGES,
+	OPT_UNPACK_MICROSOFT_DOCUMENTS,
+	OPT_VIRUS_SCANNING,
+};
+const size_t policy_options_n = ARRAY_LEN(policy_options);
 
 /* --- the request --- */
 
@@ -320,4 +378,23 @@ void policy_decide(const struct conf *c UNUSED, const struct conf_who *who UNUSE
 	if (!decide_findings(f, a, &d) && !decide_limit(f, a, &d) && !decide_missing(r, f, a, &d))
 		d.outcome = OUTCOME_DELIVER;
 	*ret_d = d;
+}
+
+bool policy_same_action(const struct decision *a, const struct decision *b)
+{
+	if (a->outcome != b->outcome)
+		return false;
+	switch (a->outcome) {
+	case OUTCOME_DEFER: /* nothing is done, for whatever reason */
+		return true;
+	case OUTCOME_DELIVER:
+		return a->scanned == b->scanned;
+	case OUTCOME_QUARANTINE: /* one note says for all recipients what was found */
+		return a->virus_infected == b->virus_infected &&
+		       a->name_infected == b->name_infected &&
+		       a->size_infected == b->size_infected &&
+		       a->other_infected == b->other_infected && strcmp(a->why, b->why) == 0;
+	default: /* not carried out yet: never joined by accident */
+		return false;
+	}
 }

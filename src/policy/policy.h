@@ -50,6 +50,15 @@ bool policy_requires(const struct scan_request *r, enum check_id id);
 void policy_decide(const struct conf *c, const struct conf_who *who, const struct scan_request *r,
 		   const struct facts *f, struct arena *a, struct decision *ret_d);
 
+/* The options that policy_wants_scan(), policy_request() and policy_decide() ask for. Recipients
+ * with equal values of these are judged alike. */
+extern const enum opt_id policy_options[];
+extern const size_t policy_options_n;
+
+/* Whether the same is done with a message by either; for deliveries, header values apart. Who adds
+ * a member to struct decision compares it here. */
+bool policy_same_action(const struct decision *a, const struct decision *b);
+
 const char *outcome_name(enum outcome o); /* "deliver-modified" ... as in JSON */
 
 #endif

@@ -121,6 +121,8 @@ static int read_option(struct reader *r, const struct exim_option *o)
 		text = &env->client_name;
 	else if (bytes_eq(o->name, BYTES("auth_id")))
 		text = &env->auth_id;
+	else if (bytes_eq(o->name, BYTES(EXIM_SPLIT_FROM)))
+		text = &env->split_from;
 	else if (bytes_eq(o->name, BYTES("spool_file_wireformat")))
 		r->meta->wire_format = true;
 	if (text != NULL) {

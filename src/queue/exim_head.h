@@ -27,6 +27,10 @@ int exim_next_header(struct bytes *rest, struct header *ret_h, const char **ret_
 /* The address of a recipient line, without what Exim notes behind it. -EBADMSG: unclear. */
 int exim_recipient(struct bytes line, struct bytes *ret_address) MUST_CHECK;
 
+/* Name of the option that tells what message an entry was split from: Exim passes over options it
+ * does not know. */
+#define EXIM_SPLIT_FROM "sallyport_split"
+
 /* As pair_format's parse(), is_verbatim(), can_copy() and build(). */
 int exim_head_parse(struct queue_entry *e, const struct queue_settings *set, struct arena *a,
 		    struct err *err) MUST_CHECK;

@@ -96,6 +96,76 @@ static void add_recipients(struct sink *s, const struct exim_meta *meta,
 	}
 }
 
+/* What Exim notes behind an address can name another recipient by its number in the list: there is
+ * no such number any more. */
+static void add_rcpt_line(struct sink *s, struct bytes line, struct bytes address)
+{
+	size_t hash = line.n, comma;
+	struct bytes alone;
+
+	while (hash > address.n && line.p[hash - 1] != '#')
+		hash--;
+	for (comma = hash; comma > address.n && line.p[comma - 1] != ',';)
+		comma--;
+	if (hash > address.n && ((line.p[line.n - 1] - '0') & 1) != 0) {
+		sink_add(s, bytes_head(line, comma));
+		sink_text(s, "-1");
+		sink_add(s, bytes_from(line, hash - 1));
+	} else if (hash == address.n && exim_recipient(address, &alone) == 0 &&
+		   bytes_eq(alone, address)) { /* the old forms: nothing but that number */
+		sink_add(s, address);
+	} else {
+		sink_add(s, line);
+	}
+	sink_text(s, "\n");
+}
+
+/* The recipients of one part. Those that are delivered already are not in the envelope. */
+static void add_part_recipients(struct sink *s, const struct pair_build *b,
+				const struct exim_meta *meta)
+{
+	const struct envelope *env = &b->e->env;
+	const struct pair_part *part = b->part;
+	struct bytes rest = meta->rcpts, line, address;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < env->to_n; i++)
+		n += part->of[i] == part->number;
+	add_number(s, "", n);
+	for (size_t i = 0; i < env->to_n && bytes_next_line(&rest, &line);) {
+		if (exim_recipient(line, &address) < 0 ||
+		    !bytes_eq(address, bytes_str(env->to_verbatim[i])))
+			continue;
+		if (part->of[i++] == part->number)
+			add_rcpt_line(s, line, address);
+	}
+}
+
+static void add_part_start(struct sink *s, const struct pair_build *b, const struct exim_meta *meta)
+{
+	sink_text(s, b->part->id);
+	sink_add(s, bytes_from(meta->start, strlen(b->e->id)));
+	sink_add(s, meta->options);
+	if (b->part->number > 0 && b->e->env.split_from == NULL) {
+		sink_text(s, "-" EXIM_SPLIT_FROM " ");
+		sink_text(s, b->e->id);
+		sink_text(s, "\n");
+	}
+	sink_add(s, meta->tree);
+	add_part_recipients(s, b, meta);
+}
+
+static void add_start(struct sink *s, const struct pair_build *b, const struct exim_meta *meta)
+{
+	sink_add(s, meta->start);
+	if (b->body != NULL)
+		add_options(s, meta, b->body);
+	else
+		sink_add(s, meta->options);
+	sink_add(s, meta->tree);
+	add_recipients(s, meta, b->change);
+}
+
 /* Deleted headers stay in the file, marked, as Exim does it. */
 static void add_header(struct sink *s, const struct header *h)
 {
@@ -118,13 +188,10 @@ void exim_head_build(const struct pair_build *b, struct sink *s)
 
 	if (l == NULL)
 		l = &b->e->headers;
-	sink_add(s, meta->start);
-	if (b->body != NULL)
-		add_options(s, meta, b->body);
+	if (b->part != NULL)
+		add_part_start(s, b, meta);
 	else
-		sink_add(s, meta->options);
-	sink_add(s, meta->tree);
-	add_recipients(s, meta, b->change);
+		add_start(s, b, meta);
 	sink_text(s, "\n");
 	for (size_t i = 0; i < l->n; i++)
 		add_header(s, &l->v[i]);

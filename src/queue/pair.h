@@ -12,9 +12,10 @@
 enum pair_file {
 	PAIR_HEAD,
 	PAIR_BODY,
-	PAIR_TEMP_HEAD, /* ours, in the outgoing queue: names that the MTA never uses or looks at */
+	PAIR_TEMP_HEAD, /* ours: names that the MTA never uses or looks at */
 	PAIR_TEMP_BODY,
-	PAIR_PROOF, /* link to the incoming body while a rewritten one stands in its place */
+	PAIR_SPLIT_HEAD, /* ours, in the incoming queue: the header file with fewer recipients */
+	PAIR_PROOF,      /* link to the incoming body while a rewritten one stands in its place */
 	PAIR_FILES
 };
 
@@ -46,6 +47,14 @@ struct pair_build {
 	const struct queue_entry *e;
 	const struct queue_change *change;
 	const struct queue_copied *body; /* what was found in the new body; NULL: the old body */
+	const struct pair_part *part;    /* NULL: of the whole message */
+};
+
+/* One of the entries that a message becomes in its own queue. */
+struct pair_part {
+	const char *id;
+	const uint32_t *of; /* the part of each recipient */
+	uint32_t number;    /* this one; 0 keeps the id */
 };
 
 struct pair_format {
@@ -55,6 +64,8 @@ struct pair_format {
 	const char *body_line; /* first line of a body file: id and this; NULL: none */
 	bool body_needs_lf;    /* the MTA takes it for granted that a body ends with one */
 	bool (*is_id)(struct bytes id);
+	/* An id as the MTA would make it, that goes to the same directory as @old. */
+	void (*new_id)(char ret[QUEUE_ID_MAX], const char *old, const struct queue_numbers *n);
 	/* False: @id is never in that directory. */
 	bool (*may_hold)(const struct queue_sub *s, const char *id);
 	/* The directory of the outgoing queue that @id goes to. */
@@ -95,8 +106,27 @@ int pair_stage(struct queue_entry *e, struct queue_dir *out, const struct queue_
 	       struct arena *a, struct queue_staged *ret_s, struct err *err);
 int pair_publish(struct queue_staged *s, struct err *err);
 void pair_unstage(struct queue_staged *s);
+/* Rename; @replace: an older file of ours may stand there, any other must not be lost. */
+int pair_move(int dir_fd, const char *from, const char *to, bool replace, const char *point,
+	      struct err *err) MUST_CHECK;
+
+/* pair_split.c */
+int pair_split_begin(struct queue_split *s, const uint32_t *part_of, struct queue_numbers *numbers,
+		     struct arena *a, struct err *err);
+int pair_split_more(struct queue_split *s, struct err *err);
+int pair_split_publish(struct queue_split *s, struct err *err);
+int pair_split_reduce(struct queue_split *s, struct err *err);
+void pair_split_undo(struct queue_split *s);
+void pair_sweep(const struct queue_dir *d, const struct queue_sub *s, const char *name);
 
 /* pair_look.c */
+
+/* @name without @affix, if that is an id. */
+bool pair_id_in(const struct pair_format *f, const struct pair_affix *affix, const char *name,
+		char ret_id[QUEUE_ID_MAX]);
+/* 1 when the MTA sees a header file of @id in @s, 0, or an error. */
+int pair_is_visible(const struct pair_format *f, int head_fd, const char *id,
+		    struct err *err) MUST_CHECK;
 
 /* "qf" + id, id + "-H": into @buf. */
 const char *pair_path(char buf[PAIR_NAME_MAX], const struct pair_affix *affix, const char *id);

@@ -11,9 +11,8 @@ const char *pair_path(char buf[PAIR_NAME_MAX], const struct pair_affix *affix, c
 	return buf;
 }
 
-/* @name without @affix, if that is an id. */
-static bool id_in(const struct pair_format *f, const struct pair_affix *affix, const char *name,
-		  char ret_id[QUEUE_ID_MAX])
+bool pair_id_in(const struct pair_format *f, const struct pair_affix *affix, const char *name,
+		char ret_id[QUEUE_ID_MAX])
 {
 	struct bytes before = bytes_str(affix->before), after = bytes_str(affix->after);
 	struct bytes id = bytes_str(name);
@@ -40,43 +39,41 @@ bool pair_name_to_id(const struct queue_dir *d, const char *name, bool listed,
 {
 	const struct pair_format *f = pair_of(d);
 
-	if (id_in(f, &f->names[PAIR_HEAD], name, ret_id))
+	if (pair_id_in(f, &f->names[PAIR_HEAD], name, ret_id))
 		return true;
-	return !listed && f->lock_body && id_in(f, &f->names[PAIR_BODY], name, ret_id);
+	return !listed && f->lock_body && pair_id_in(f, &f->names[PAIR_BODY], name, ret_id);
 }
 
 void pair_clear(const struct pair_format *f, int head_dir, int body_dir, const char *id,
 		unsigned files)
 {
 	/* The proof goes last: while it is there, the other files are known to be ours. */
-	static const enum pair_file order[] = { PAIR_TEMP_HEAD, PAIR_TEMP_BODY, PAIR_BODY,
-						PAIR_PROOF };
+	static const enum pair_file order[] = { PAIR_TEMP_HEAD, PAIR_SPLIT_HEAD, PAIR_TEMP_BODY,
+						PAIR_BODY, PAIR_PROOF };
 	char name[PAIR_NAME_MAX];
 	struct err ignored;
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		if ((files & 1u << order[i]) != 0)
-			(void)!queue_file_unlink(order[i] == PAIR_TEMP_HEAD ? head_dir : body_dir,
+			(void)!queue_file_unlink(i < 2 ? head_dir : body_dir,
 						 pair_path(name, &f->names[order[i]], id),
 						 "queue.unstage", &ignored);
 }
 
-static int is_visible(const struct pair_format *f, const struct queue_sub *s, const char *id,
-		      struct err *err)
+int pair_is_visible(const struct pair_format *f, int head_fd, const char *id, struct err *err)
 {
 	char name[PAIR_NAME_MAX];
 	struct stat st;
 	int r;
 
-	r = queue_file_stat(s->head_fd, pair_path(name, &f->names[PAIR_HEAD], id), &st, err);
+	r = queue_file_stat(head_fd, pair_path(name, &f->names[PAIR_HEAD], id), &st, err);
 	for (size_t i = 0; r == 0 && i < PAIR_OTHERS; i++)
 		if (f->other_heads[i].before != NULL)
-			r = queue_file_stat(s->head_fd, pair_path(name, &f->other_heads[i], id),
-					    &st, err);
+			r = queue_file_stat(head_fd, pair_path(name, &f->other_heads[i], id), &st,
+					    err);
 	/* Once more: the MTA may have renamed one of the others to it just now. */
 	if (r == 0 && f->other_heads[0].before != NULL)
-		r = queue_file_stat(s->head_fd, pair_path(name, &f->names[PAIR_HEAD], id), &st,
-				    err);
+		r = queue_file_stat(head_fd, pair_path(name, &f->names[PAIR_HEAD], id), &st, err);
 	return r;
 }
 
@@ -98,7 +95,7 @@ int pair_look(const struct pair_format *f, const struct queue_sub *s, const char
 		return r;
 	look.proof = r == 1 && pair_same_file(&st, body_st);
 	if (look.body || look.proof) {
-		r = is_visible(f, s, id, err);
+		r = pair_is_visible(f, s->head_fd, id, err);
 		if (r < 0)
 			return r;
 		look.visible = r == 1;
@@ -138,8 +135,8 @@ int pair_build_head(const struct pair_format *f, const struct pair_build *b, str
 	size_t n;
 	int r;
 
-	if (b->change->headers == NULL && b->body == NULL && b->change->add_to_n == 0 &&
-	    !b->change->drop_to && f->can_copy(p)) {
+	if (b->part == NULL && b->change->headers == NULL && b->body == NULL &&
+	    b->change->add_to_n == 0 && !b->change->drop_to && f->can_copy(p)) {
 		*ret = p->raw;
 		return 0;
 	}

@@ -247,9 +247,8 @@ int pair_stage(struct queue_entry *e, struct queue_dir *out, const struct queue_
 	return 0;
 }
 
-/* Rename; @replace: an older file of ours may stand there, any other must not be lost. */
-static int move(int dir_fd, const char *from, const char *to, bool replace, const char *point,
-		struct err *err)
+int pair_move(int dir_fd, const char *from, const char *to, bool replace, const char *point,
+	      struct err *err)
 {
 	struct stat st;
 	int r = fault_at(point, 0);
@@ -261,7 +260,7 @@ static int move(int dir_fd, const char *from, const char *to, bool replace, cons
 		if (r == 0 && renameat(dir_fd, from, dir_fd, to) < 0)
 			r = -errno;
 	}
-	return r < 0 ? err_code(err, r, "publish %s in the outgoing queue", to) : 0;
+	return r < 0 ? err_code(err, r, "publish %s", to) : 0;
 }
 
 int pair_publish(struct queue_staged *s, struct err *err)
@@ -274,17 +273,17 @@ int pair_publish(struct queue_staged *s, struct err *err)
 	if (t->published)
 		return 0;
 	if (t->made_temp_body) {
-		r = move(t->body_dir, pair_path(from, &f->names[PAIR_TEMP_BODY], s->id),
-			 pair_path(to, &f->names[PAIR_BODY], s->id), t->replaces_body,
-			 "queue.publish.body", err);
+		r = pair_move(t->body_dir, pair_path(from, &f->names[PAIR_TEMP_BODY], s->id),
+			      pair_path(to, &f->names[PAIR_BODY], s->id), t->replaces_body,
+			      "queue.publish.body", err);
 		if (r < 0)
 			return r;
 		t->made_temp_body = false;
 		t->made_body = true;
 	}
-	r = move(t->head_dir, pair_path(from, &f->names[PAIR_TEMP_HEAD], s->id),
-		 pair_path(to, &f->names[PAIR_HEAD], s->id), t->replaces, "queue.publish.rename",
-		 err);
+	r = pair_move(t->head_dir, pair_path(from, &f->names[PAIR_TEMP_HEAD], s->id),
+		      pair_path(to, &f->names[PAIR_HEAD], s->id), t->replaces,
+		      "queue.publish.rename", err);
 	if (r < 0)
 		return r;
 	t->published = true;

@@ -66,6 +66,54 @@ int queue_remove(struct queue_entry *e, int *ret_dir_fd, struct err *err)
 	return e->dir->ops->remove(e, ret_dir_fd, err);
 }
 
+int queue_split_begin(struct queue_entry *e, const uint32_t *part_of, size_t parts,
+		      struct queue_numbers *numbers, struct arena *a, struct queue_split *ret_s,
+		      struct err *err)
+{
+	struct queue_split s = { .e = e, .parts = parts, .dir_fd = { -1, -1 } };
+	bool *used = arena_array(a, parts, sizeof(*used));
+	size_t used_n = 0;
+	int r;
+
+	s.ids = arena_array(a, parts, sizeof(*s.ids));
+	s.sync_fd = arena_array(a, 2 * parts, sizeof(*s.sync_fd));
+	if (used == NULL || s.ids == NULL || s.sync_fd == NULL)
+		return err_set(err, ERR_LIMIT, -ENOMEM, "%s: no message memory", e->id);
+	for (size_t i = 0; i < e->env.to_n; i++)
+		if (part_of[i] < parts && !used[part_of[i]]) {
+			used[part_of[i]] = true;
+			used_n++;
+		}
+	if (parts < 2 || used_n != parts)
+		return err_set(err, ERR_BUG, -EINVAL, "%s: %zu parts of which %zu have recipients",
+			       e->id, parts, used_n);
+	memcpy(s.ids[0], e->id, sizeof(s.ids[0]));
+	r = e->dir->ops->split_begin(&s, part_of, numbers, a, err);
+	if (r == 0)
+		*ret_s = s;
+	return r;
+}
+
+int queue_split_more(struct queue_split *s, struct err *err)
+{
+	return s->e->dir->ops->split_more(s, err);
+}
+
+int queue_split_publish(struct queue_split *s, struct err *err)
+{
+	return s->e->dir->ops->split_publish(s, err);
+}
+
+int queue_split_reduce(struct queue_split *s, struct err *err)
+{
+	return s->e->dir->ops->split_reduce(s, err);
+}
+
+void queue_split_undo(struct queue_split *s)
+{
+	s->e->dir->ops->split_undo(s);
+}
+
 int queue_copy_files(struct queue_entry *e, int dir_fd, mode_t mode, struct err *err)
 {
 	return e->dir->ops->copy_files(e, dir_fd, mode, err);

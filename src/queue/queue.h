@@ -35,6 +35,7 @@ struct queue_settings {
 	uint64_t header_max_bytes; /* a larger queue header file is refused: ERR_LIMIT */
 	uid_t owner;               /* entries of other owners than this or root are refused */
 	mode_t file_mode;          /* 0: that of the incoming file */
+	bool sweep;                /* listing removes what a queue_split of a dead process left */
 };
 
 struct queue_ops; /* one queue format; see queue_find() */
@@ -79,6 +80,9 @@ const char *queue_dir_watch_path(const struct queue_dir *d, size_t i);
 int queue_list_begin(struct queue_dir *d, struct err *err) MUST_CHECK;
 int queue_list_next(struct queue_dir *d, unsigned slice, char ret_id[QUEUE_ID_MAX],
 		    struct err *err) MUST_CHECK;
+/* How many messages there are, those in hand and foreign ones included; independent of a listing,
+ * in slices as well: 0 and *@ret_n when all were counted, else -EAGAIN. */
+int queue_count(struct queue_dir *d, unsigned slice, uint64_t *ret_n) MUST_CHECK;
 /* A name seen by the watch in directory @watch_i: true and the id when it is a file whose arrival
  * can mean a complete message. For Exim this is the body file, too: it is closed, and its lock
  * gone, after the header file came. */
@@ -95,6 +99,7 @@ struct envelope {
 				  * nothing, 127.0.0.1 when it noted no address; Exim: 127.0.0.1 */
 	const char *client_name; /* HELO or host name as the MTA noted it; NULL: none */
 	const char *auth_id;     /* authenticated sender; NULL: none */
+	const char *split_from;  /* id of the message that this one was split from; NULL: none */
 	int64_t received_s;      /* Unix seconds */
 };
 
@@ -164,6 +169,43 @@ void queue_unstage(struct queue_staged *s);
  * whose fsync makes it last; it is also written when the header file has gone and only the rest
  * could not be removed. */
 int queue_remove(struct queue_entry *e, int *ret_dir_fd, struct err *err) MUST_CHECK;
+
+/* --- one message becomes several of the same queue (docs/durability.md) --- */
+
+/* What new ids are made of: their own form of "now, this process, counter". */
+struct queue_numbers {
+	int64_t now_s; /* Unix seconds */
+	uint32_t pid;
+	uint32_t next; /* counts up, also over splits */
+};
+
+struct queue_split {
+	struct queue_entry *e;
+	size_t parts;              /* part 0 keeps the id */
+	char (*ids)[QUEUE_ID_MAX]; /* of each part; written by queue_split_more() */
+	int *sync_fd;              /* fdatasync them before queue_split_publish() */
+	size_t sync_n;
+	int dir_fd[2];    /* fsync them after it, [0] after queue_split_reduce(), too; -1: none */
+	size_t published; /* parts that are visible; they stay, whatever happens then */
+	void *format;
+};
+
+/*
+ * Recipient i of @e goes to part @part_of[i], 0 to @parts - 1; no part is empty. Nothing is written
+ * yet. @numbers is the caller's until the end; @part_of and memory are in @a, whose end closes the
+ * files (and what is still hidden on disk then is removed by a later listing).
+ */
+int queue_split_begin(struct queue_entry *e, const uint32_t *part_of, size_t parts,
+		      struct queue_numbers *numbers, struct arena *a, struct queue_split *ret_s,
+		      struct err *err) MUST_CHECK;
+/* Stage a piece, a few files or a megabyte: 1, call again; 0, all is staged and can be synced. */
+int queue_split_more(struct queue_split *s, struct err *err) MUST_CHECK;
+/* Make the derived entries visible. When it fails, those before @s->published stay. */
+int queue_split_publish(struct queue_split *s, struct err *err) MUST_CHECK;
+/* Take their recipients from the original. */
+int queue_split_reduce(struct queue_split *s, struct err *err) MUST_CHECK;
+/* Remove what is hidden. Never fails: leftovers are harmless. */
+void queue_split_undo(struct queue_split *s);
 
 /* Write the entry's files under their own names into @dir_fd (quarantine as queue files).
  * Copies; never links, so that permissions may differ. Both or none; fsyncs nothing. */

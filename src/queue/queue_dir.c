@@ -28,11 +28,11 @@ static void sub_fini(struct queue_sub *s)
 	free(s->name);
 }
 
-static void stop_listing(struct queue_dir *d)
+static void stop_listing(struct queue_cursor *c)
 {
-	if (d->listing != NULL)
-		(void)closedir(d->listing);
-	d->listing = NULL;
+	if (c->dir != NULL)
+		(void)closedir(c->dir);
+	c->dir = NULL;
 }
 
 void queue_dir_close(struct queue_dir **dir)
@@ -41,7 +41,8 @@ void queue_dir_close(struct queue_dir **dir)
 
 	if (d == NULL)
 		return;
-	stop_listing(d);
+	stop_listing(&d->listing);
+	stop_listing(&d->counting);
 	for (size_t i = 0; i < d->subs_n; i++)
 		sub_fini(&d->subs[i]);
 	free(d->subs);
@@ -212,20 +213,20 @@ const char *queue_dir_watch_path(const struct queue_dir *d, size_t i)
 
 int queue_list_begin(struct queue_dir *d, struct err *err)
 {
-	stop_listing(d);
-	d->list_sub = 0;
+	stop_listing(&d->listing);
+	d->listing.sub = 0;
 	return d->ops->scan(d, err);
 }
 
-static int open_listing(struct queue_dir *d, struct err *err)
+static int open_listing(struct queue_dir *d, struct queue_cursor *c, struct err *err)
 {
-	struct queue_sub *s = &d->subs[d->list_sub];
+	struct queue_sub *s = &d->subs[c->sub];
 	int fd = openat(s->head_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 && errno == ENOENT) /* removed: empty is what it is */
 		return 0;
-	d->listing = fd < 0 ? NULL : fdopendir(fd);
-	if (d->listing == NULL) {
+	c->dir = fd < 0 ? NULL : fdopendir(fd);
+	if (c->dir == NULL) {
 		int r = err_errno(err, "list queue directory %s", s->path);
 
 		fd_close(&fd);
@@ -235,41 +236,65 @@ static int open_listing(struct queue_dir *d, struct err *err)
 }
 
 /* From the directory being listed: 1, 0 at its end, -EAGAIN when @slice is used up. */
-static int next_in_sub(struct queue_dir *d, unsigned *slice, char ret_id[QUEUE_ID_MAX],
-		       struct err *err)
+static int next_in_sub(struct queue_dir *d, struct queue_cursor *c, unsigned *slice,
+		       char ret_id[QUEUE_ID_MAX], struct err *err)
 {
 	while (*slice > 0) {
 		struct dirent *ent;
 
 		errno = 0;
-		ent = readdir(d->listing);
+		ent = readdir(c->dir);
 		if (ent == NULL && errno != 0)
-			return err_errno(err, "list queue directory %s", d->subs[d->list_sub].path);
+			return err_errno(err, "list queue directory %s", d->subs[c->sub].path);
 		if (ent == NULL)
 			return 0;
 		--*slice;
 		if (d->ops->name_to_id(d, ent->d_name, true, ret_id))
 			return 1;
+		if (c == &d->listing && d->set.sweep && d->ops->sweep != NULL)
+			d->ops->sweep(d, &d->subs[c->sub], ent->d_name);
 	}
 	return -EAGAIN;
 }
 
-int queue_list_next(struct queue_dir *d, unsigned slice, char ret_id[QUEUE_ID_MAX], struct err *err)
+static int next(struct queue_dir *d, struct queue_cursor *c, unsigned *slice,
+		char ret_id[QUEUE_ID_MAX], struct err *err)
 {
-	while (d->list_sub < d->subs_n) {
+	while (c->sub < d->subs_n) {
 		int r = 0;
 
-		if (d->listing == NULL)
-			r = open_listing(d, err);
-		if (r == 0 && d->listing != NULL)
-			r = next_in_sub(d, &slice, ret_id, err);
+		if (c->dir == NULL)
+			r = open_listing(d, c, err);
+		if (r == 0 && c->dir != NULL)
+			r = next_in_sub(d, c, slice, ret_id, err);
 		if (r == 1 || r == -EAGAIN)
 			return r;
-		stop_listing(d);
-		d->list_sub++;
+		stop_listing(c);
+		c->sub++;
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+int queue_list_next(struct queue_dir *d, unsigned slice, char ret_id[QUEUE_ID_MAX], struct err *err)
+{
+	return next(d, &d->listing, &slice, ret_id, err);
+}
+
+int queue_count(struct queue_dir *d, unsigned slice, uint64_t *ret_n)
+{
+	char id[QUEUE_ID_MAX];
+	int r;
+
+	while ((r = next(d, &d->counting, &slice, id, NULL)) != 0) {
+		if (r == -EAGAIN)
+			return r;
+		d->counted += r == 1; /* what cannot be listed is told by the listing */
+	}
+	*ret_n = d->counted;
+	d->counted = 0;
+	d->counting.sub = 0;
 	return 0;
 }
 

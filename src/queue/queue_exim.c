@@ -27,6 +27,34 @@ static bool is_id(struct bytes id)
 	return true;
 }
 
+static unsigned digit_of(char c)
+{
+	if (ascii_is_digit((uint8_t)c))
+		return (unsigned)(c - '0');
+	return c <= 'Z' ? (unsigned)(c - 'A') + 10 : (unsigned)(c - 'a') + 36;
+}
+
+/* Seconds, process id, and what Exim takes for the part of the second: 2,000 of them, or 500,000 in
+ * the longer form. The seconds are put back until their last digit, which names a sub-directory, is
+ * that of @old: a minute at most. */
+static void new_id(char ret[QUEUE_ID_MAX], const char *old, const struct queue_numbers *n)
+{
+	uint64_t now_s = (uint64_t)n->now_s;
+	bool is_long = strlen(old) == 23;
+	size_t pid_digits = is_long ? 11 : 6;
+	char *at = ret;
+
+	now_s -= (now_s % 62 + 62 - digit_of(old[SUB_CHAR])) % 62;
+	text_digits(at, 6, 62, now_s);
+	at += 6;
+	*at++ = '-';
+	text_digits(at, pid_digits, 62, n->pid);
+	at += pid_digits;
+	*at++ = '-';
+	text_digits(at, is_long ? 4 : 2, 62, n->next % (is_long ? 500000 : 2000));
+	at[is_long ? 4 : 2] = '\0';
+}
+
 static bool may_hold(const struct queue_sub *s, const char *id)
 {
 	return s->name[0] == '\0' || (s->name[0] == id[SUB_CHAR] && s->name[1] == '\0');
@@ -123,12 +151,14 @@ static const struct pair_format format = {
 		[PAIR_BODY] = { "", "-D" },
 		[PAIR_TEMP_HEAD] = { "", "-T" },
 		[PAIR_TEMP_BODY] = { "", "-B" },
+		[PAIR_SPLIT_HEAD] = { "", "-R" },
 		[PAIR_PROOF] = { "", "-O" },
 	},
 	.lock_body = true,
 	.body_line = "-D\n",
 	.body_needs_lf = true, /* without it, the dot that ends DATA stands behind the text */
 	.is_id = is_id,
+	.new_id = new_id,
 	.may_hold = may_hold,
 	.target = target,
 	.parse = exim_head_parse,
@@ -148,6 +178,12 @@ const struct queue_ops queue_exim_ops = {
 	.unstage = pair_unstage,
 	.remove = pair_remove,
 	.copy_files = pair_copy_files,
+	.split_begin = pair_split_begin,
+	.split_more = pair_split_more,
+	.split_publish = pair_split_publish,
+	.split_reduce = pair_split_reduce,
+	.split_undo = pair_split_undo,
+	.sweep = pair_sweep,
 	.kick = kick,
 	.pair = &format,
 };

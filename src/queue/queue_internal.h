@@ -24,6 +24,11 @@ struct queue_sub {
 	bool fresh;           /* made by this process: its parent must be synced, too */
 };
 
+struct queue_cursor { /* where a listing is */
+	DIR *dir;
+	size_t sub;
+};
+
 struct queue_dir {
 	const struct queue_ops *ops;
 	struct queue_settings set;
@@ -32,8 +37,8 @@ struct queue_dir {
 	dev_t device;
 	struct queue_sub *subs; /* [0] is the queue directory itself; only ever grows */
 	size_t subs_n;
-	DIR *listing;
-	size_t list_sub;
+	struct queue_cursor listing, counting;
+	uint64_t counted;
 };
 
 struct queue_argv;
@@ -55,6 +60,14 @@ struct queue_ops {
 	void (*unstage)(struct queue_staged *s);
 	int (*remove)(struct queue_entry *e, int *ret_dir_fd, struct err *err);
 	int (*copy_files)(struct queue_entry *e, int dir_fd, mode_t mode, struct err *err);
+	int (*split_begin)(struct queue_split *s, const uint32_t *part_of,
+			   struct queue_numbers *numbers, struct arena *a, struct err *err);
+	int (*split_more)(struct queue_split *s, struct err *err);
+	int (*split_publish)(struct queue_split *s, struct err *err);
+	int (*split_reduce)(struct queue_split *s, struct err *err);
+	void (*split_undo)(struct queue_split *s);
+	/* A name that is no message's, seen by a listing: remove it if it is left over. */
+	void (*sweep)(const struct queue_dir *d, const struct queue_sub *s, const char *name);
 	/* What stands in argv between the command's own words and the ids, and before each id. */
 	void (*kick)(const struct queue_dir *out, struct queue_argv *argv, const char *const *ids,
 		     size_t ids_n, const char **ret_dir);
@@ -121,6 +134,10 @@ struct sink {
 
 void sink_add(struct sink *s, struct bytes b);
 void sink_text(struct sink *s, const char *text);
+
+/* @v as @digits digits of base @base (60, 62: the alphabets of sendmail and Exim), cut on the left.
+ */
+void text_digits(char *out, size_t digits, unsigned base, uint64_t v);
 
 /* The recipients and strings of an envelope, in memory that was counted before. */
 struct envelope_builder {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "queue/pair.h"
@@ -20,6 +21,24 @@ static bool is_id(struct bytes id)
 		if (!ascii_is_alnum(id.p[i]) && id.p[i] != '_' && id.p[i] != '-')
 			return false;
 	return true;
+}
+
+/* Year to second as digits of base 60, two more that count, the process id. */
+static void new_id(char ret[QUEUE_ID_MAX], const char *old, const struct queue_numbers *n)
+{
+	time_t now_s = n->now_s;
+	struct tm tm = { 0 };
+
+	(void)old;
+	(void)gmtime_r(&now_s, &tm);
+	text_digits(ret, 1, 60, (uint64_t)tm.tm_year % 60);
+	text_digits(ret + 1, 1, 60, (uint64_t)tm.tm_mon);
+	text_digits(ret + 2, 1, 60, (uint64_t)tm.tm_mday);
+	text_digits(ret + 3, 1, 60, (uint64_t)tm.tm_hour);
+	text_digits(ret + 4, 1, 60, (uint64_t)tm.tm_min);
+	text_digits(ret + 5, 1, 60, (uint64_t)tm.tm_sec);
+	text_digits(ret + 6, 2, 60, n->next);
+	(void)snprintf(ret + 8, QUEUE_ID_MAX - 8, "%06u", (unsigned)n->pid);
 }
 
 static bool may_hold(const struct queue_sub *s, const char *id)
@@ -94,10 +113,12 @@ static const struct pair_format format = {
 		[PAIR_BODY] = { "df", "" },
 		[PAIR_TEMP_HEAD] = { "sp.q", "" }, /* sendmail itself uses tf */
 		[PAIR_TEMP_BODY] = { "sp.d", "" },
+		[PAIR_SPLIT_HEAD] = { "sp.r", "" },
 		[PAIR_PROOF] = { "sp.o", "" },
 	},
 	.other_heads = { { "hf", "" }, { "Qf", "" } }, /* quarantined; not understood */
 	.is_id = is_id,
+	.new_id = new_id,
 	.may_hold = may_hold,
 	.target = target,
 	.parse = sendmail_head_parse,
@@ -116,6 +137,12 @@ const struct queue_ops queue_sendmail_ops = {
 	.unstage = pair_unstage,
 	.remove = pair_remove,
 	.copy_files = pair_copy_files,
+	.split_begin = pair_split_begin,
+	.split_more = pair_split_more,
+	.split_publish = pair_split_publish,
+	.split_reduce = pair_split_reduce,
+	.split_undo = pair_split_undo,
+	.sweep = pair_sweep,
 	.kick = kick,
 	.pair = &format,
 };

@@ -17,6 +17,15 @@ void sink_text(struct sink *s, const char *text)
 	sink_add(s, bytes_str(text));
 }
 
+void text_digits(char *out, size_t digits, unsigned base, uint64_t v)
+{
+	static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "abcdefghijklmnopqrstuvwxyz";
+
+	for (; digits > 0; v /= base)
+		out[--digits] = alphabet[v % base];
+}
+
 int envelope_begin(struct envelope_builder *b, struct envelope *env, size_t to_n, size_t text_bytes,
 		   struct arena *a)
 {

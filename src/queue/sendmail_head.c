@@ -178,6 +178,9 @@ static int read_macro(struct reader *r, struct bytes value)
 	}
 	if (bytes_starts(value, BYTES("s")) && bytes_trim(value).n > 1)
 		return text_value(r, bytes_from(value, 1), &env->client_name);
+	if (bytes_starts(value, BYTES(SENDMAIL_SPLIT_FROM)))
+		return text_value(r, bytes_from(value, sizeof(SENDMAIL_SPLIT_FROM) - 1),
+				  &env->split_from);
 	if (bytes_starts(value, BYTES("{auth_authen}")))
 		return text_value(r, bytes_from(value, 13), &env->auth_id);
 	return 0;

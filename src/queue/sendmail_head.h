@@ -16,6 +16,9 @@ struct sendmail_meta {
 /* Before a byte of sendmail's internal range (0x80-0x9f, 0xff) that came from outside. */
 #define SENDMAIL_QUOTE 0xff
 
+/* Name of the macro that tells what message an entry was split from. */
+#define SENDMAIL_SPLIT_FROM "{sallyport_split}"
+
 /* Take the next line with its continuation lines and last LF off @rest; false: none left. */
 bool sendmail_next_record(struct bytes *rest, struct bytes *ret);
 struct bytes sendmail_without_lf(struct bytes record);

@@ -99,6 +99,43 @@ static bool is_of_recipient(const struct sendmail_meta *meta, size_t i)
 	return i >= meta->rcpt_at && strchr("CMQrR", meta->lines[i].p[0]) != NULL;
 }
 
+/*
+ * The recipients of one part. Lines before an R line belong to it, but for C, the user whose rights
+ * all recipients below have, until the next one: these all stay.
+ */
+static void add_part_recipients(struct sink *s, const struct sendmail_meta *meta,
+				const struct pair_part *part)
+{
+	size_t from = meta->rcpt_at, rcpt = 0;
+
+	for (size_t i = meta->rcpt_at; i < meta->n; i++) {
+		uint8_t letter = meta->lines[i].p[0];
+
+		if (letter == 'C' || !is_of_recipient(meta, i))
+			sink_add(s, meta->lines[i]);
+		if (letter != 'R')
+			continue;
+		if (part->of[rcpt++] == part->number)
+			for (size_t k = from; k <= i; k++)
+				if (meta->lines[k].p[0] != 'C' && is_of_recipient(meta, k))
+					sink_add(s, meta->lines[k]);
+		from = i + 1;
+	}
+}
+
+/* In the queue the message came from: also where the body lies. */
+static void add_part(struct sink *s, const struct pair_build *b, const struct sendmail_meta *meta)
+{
+	for (size_t i = 0; i < MIN_OF(meta->rcpt_at, meta->n); i++)
+		sink_add(s, meta->lines[i]);
+	if (b->part->number > 0 && b->e->env.split_from == NULL) {
+		sink_text(s, "$" SENDMAIL_SPLIT_FROM);
+		sink_text(s, b->e->id);
+		sink_text(s, "\n");
+	}
+	add_part_recipients(s, meta, b->part);
+}
+
 /* New recipients come before the old ones: behind them a C line would make them its alias. */
 static void add_metas(struct sink *s, const struct sendmail_meta *meta,
 		      const struct queue_change *change)
@@ -141,7 +178,10 @@ void sendmail_head_build(const struct pair_build *b, struct sink *s)
 
 	if (l == NULL)
 		l = &b->e->headers;
-	add_metas(s, p->meta, b->change);
+	if (b->part != NULL)
+		add_part(s, b, p->meta);
+	else
+		add_metas(s, p->meta, b->change);
 	for (size_t i = 0; i < l->n; i++)
 		add_header(s, p, &l->v[i]);
 	sink_text(s, ".\n");

@@ -8,6 +8,7 @@
 
 #include <locale.h>
 
+#include "metrics/meter.h"
 #include "mime/mime.h"
 #include "scan/rule_file.h"
 #include "scan/scan.h"
@@ -157,11 +158,13 @@ const char *clam_engine_describe(const struct clam_engine *e);
 struct scanner {
 	struct scan_engine *engine;
 	struct rule_scratch *rules;
-	struct type_engine *types;
+	struct type_engine *types;     /* the engine's or own_types */
+	struct type_engine *own_types; /* NULL: not needed */
 	struct clam_scanner *clam;
 	const struct verdict_cache *cache; /* NULL: none */
 	struct evp_md_ctx_st *hash;        /* libcrypto's, reused */
 	struct evp_md_st *sha256;
+	struct meter meter;                  /* what each stage costs */
 	locale_t utf8;                       /* the engine's; (locale_t)0: none */
 	void (*test_hook)(const char *what); /* test builds: "X-Sallyport-Test: WHAT" */
 };

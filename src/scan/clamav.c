@@ -14,6 +14,7 @@
 #include <clamav.h>
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -32,8 +33,30 @@
 #define DB_FILES_MAX    10000u
 #define DESCRIPTION_MAX 256u
 
+/* What libclamav is told about one message, in order of settings_of[]. */
+enum { SETTINGS_N = 11 };
+
+struct settings {
+	long long v[SETTINGS_N];
+};
+
+/*
+ * Threads share one engine, and libclamav keeps limits in the engine, not in the scan. Scans with
+ * the same limits run side by side, others wait: with somebody else's smaller limit a member would
+ * be cut that ours would have let pass, and called clean.
+ */
+struct turnstile {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct settings now;
+	unsigned scanning_n;
+	bool draining; /* somebody needs other limits: nobody begins until all have ended */
+};
+
 struct clam_engine {
 	struct cl_engine *cl;
+	unsigned scanners_n; /* more than one: the turnstile is used */
+	struct turnstile turnstile;
 	uint64_t generation;
 	unsigned signatures_n;
 	char description[DESCRIPTION_MAX];
@@ -235,6 +258,8 @@ int clam_engine_new(struct clam_engine **ret_e, const struct conf *c, struct err
 
 	if (e == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "libclamav: out of memory");
+	(void)pthread_mutex_init(&e->turnstile.lock, NULL);
+	(void)pthread_cond_init(&e->turnstile.changed, NULL);
 	cl_set_clcb_msg(on_message);
 	if (cl_init(CL_INIT_DEFAULT) != CL_SUCCESS)
 		return err_set(err, ERR_CONFIG, -EINVAL, "libclamav does not start");
@@ -282,6 +307,7 @@ int clam_scanner_new(struct clam_scanner **ret_s, struct clam_engine *e, const c
 	if (s == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "libclamav: out of memory");
 	s->engine = e;
+	e->scanners_n++;
 	/* Siblings that were forked from one process make the same temporary names: in one
 	 * directory they delete each other's files, and libclamav then says "clean". */
 	rc = cl_engine_set_str(e->cl, CL_ENGINE_TMPDIR, tmp_dir);
@@ -294,6 +320,8 @@ int clam_scanner_new(struct clam_scanner **ret_s, struct clam_engine *e, const c
 
 void clam_scanner_free(struct clam_scanner **s)
 {
+	if (*s != NULL)
+		(*s)->engine->scanners_n--;
 	free(*s);
 	*s = NULL;
 }
@@ -310,34 +338,90 @@ static uint64_t ms_left(const struct budget *b)
 	return used < max ? max - used : 1;
 }
 
-/* The budget of the message, in libclamav's words; 0 is "no limit" in both. */
-static void set_limits(struct cl_engine *cl, const struct clam_ask *ask)
+static const enum cl_engine_field fields[] = {
+	CL_ENGINE_MAX_SCANSIZE,
+	CL_ENGINE_MAX_FILESIZE,
+	CL_ENGINE_MAX_FILES,
+	CL_ENGINE_MAX_RECURSION,
+	CL_ENGINE_MAX_SCANTIME,
+	/* These leave things out without a word: no smaller than a file may be. */
+	CL_ENGINE_PCRE_MAX_FILESIZE,
+	CL_ENGINE_MAX_EMBEDDEDPE,
+	CL_ENGINE_MAX_HTMLNORMALIZE,
+	CL_ENGINE_MAX_HTMLNOTAGS,
+	CL_ENGINE_MAX_SCRIPTNORMALIZE,
+	CL_ENGINE_MAX_ZIPTYPERCG,
+};
+_Static_assert(ARRAY_LEN(fields) == SETTINGS_N, "one value for each");
+
+/* The budget of the message, in libclamav's words; 0 is "no limit" in both. @shared: threads scan
+ * side by side, and what is left of a message's time must not be what another may use: each scan
+ * may then take all of it, and the budget notices afterwards. */
+static void settings_of(const struct clam_ask *ask, bool shared, struct settings *ret_s)
 {
 	const uint64_t *max = ask->budget->limits.max;
 	uint64_t levels =
 		max[BUDGET_ARCHIVE_DEPTH] + (ask->raw_message ? max[BUDGET_MIME_DEPTH] : 0);
 	uint64_t files = max[BUDGET_MEMBERS] + (ask->raw_message ? max[BUDGET_PARTS] : 0);
-	const struct {
-		enum cl_engine_field field;
-		uint64_t value;
-	} settings[] = {
-		{ CL_ENGINE_MAX_SCANSIZE, max[BUDGET_EXPANDED_BYTES] },
-		{ CL_ENGINE_MAX_FILESIZE, max[BUDGET_MEMBER_BYTES] },
-		{ CL_ENGINE_MAX_FILES, max[BUDGET_MEMBERS] == 0 ? 0 : files },
-		{ CL_ENGINE_MAX_RECURSION,
-		  MIN_OF(MAX_OF(levels + MIN_RECURSION / 2, MIN_RECURSION), MAX_RECURSION) },
-		{ CL_ENGINE_MAX_SCANTIME, ms_left(ask->budget) },
-		/* These leave things out without a word: no smaller than a file may be. */
-		{ CL_ENGINE_PCRE_MAX_FILESIZE, max[BUDGET_MEMBER_BYTES] },
-		{ CL_ENGINE_MAX_EMBEDDEDPE, max[BUDGET_MEMBER_BYTES] },
-		{ CL_ENGINE_MAX_HTMLNORMALIZE, max[BUDGET_MEMBER_BYTES] },
-		{ CL_ENGINE_MAX_HTMLNOTAGS, max[BUDGET_MEMBER_BYTES] },
-		{ CL_ENGINE_MAX_SCRIPTNORMALIZE, max[BUDGET_MEMBER_BYTES] },
-		{ CL_ENGINE_MAX_ZIPTYPERCG, max[BUDGET_MEMBER_BYTES] },
+	const uint64_t first[] = {
+		max[BUDGET_EXPANDED_BYTES],
+		max[BUDGET_MEMBER_BYTES],
+		max[BUDGET_MEMBERS] == 0 ? 0 : files,
+		MIN_OF(MAX_OF(levels + MIN_RECURSION / 2, MIN_RECURSION), MAX_RECURSION),
+		shared ? max[BUDGET_CPU_MS] : ms_left(ask->budget),
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
-		(void)cl_engine_set_num(cl, settings[i].field, (long long)settings[i].value);
+	for (size_t i = 0; i < SETTINGS_N; i++)
+		ret_s->v[i] =
+			(long long)(i < ARRAY_LEN(first) ? first[i] : max[BUDGET_MEMBER_BYTES]);
+}
+
+static void set_limits(struct cl_engine *cl, const struct settings *s)
+{
+	for (size_t i = 0; i < SETTINGS_N; i++)
+		(void)cl_engine_set_num(cl, fields[i], s->v[i]);
+}
+
+static bool same(const struct settings *a, const struct settings *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static void enter(struct clam_engine *e, const struct clam_ask *ask)
+{
+	struct turnstile *t = &e->turnstile;
+	struct settings s;
+
+	settings_of(ask, e->scanners_n > 1, &s);
+	if (e->scanners_n <= 1) {
+		set_limits(e->cl, &s);
+		return;
+	}
+	(void)pthread_mutex_lock(&t->lock);
+	while (t->scanning_n > 0 && (t->draining || !same(&t->now, &s))) {
+		/* Or a stream of equals would keep us out for ever. */
+		t->draining = true;
+		(void)pthread_cond_wait(&t->changed, &t->lock);
+	}
+	if (t->scanning_n == 0)
+		set_limits(e->cl, &s);
+	t->now = s;
+	t->scanning_n++;
+	(void)pthread_mutex_unlock(&t->lock);
+}
+
+static void leave(struct clam_engine *e)
+{
+	struct turnstile *t = &e->turnstile;
+
+	if (e->scanners_n <= 1)
+		return;
+	(void)pthread_mutex_lock(&t->lock);
+	if (--t->scanning_n == 0) {
+		t->draining = false;
+		(void)pthread_cond_broadcast(&t->changed);
+	}
+	(void)pthread_mutex_unlock(&t->lock);
 }
 
 static int run(struct clam_scanner *s, struct scan *scan, struct err *err)
@@ -381,8 +465,9 @@ int clam_scan(struct clam_scanner *s, const struct clam_ask *ask, struct clam_re
 
 	if (r < 0)
 		return err_set(err, ERR_TEMP, r, "libclamav: injected fault");
-	set_limits(s->engine->cl, ask);
+	enter(s->engine, ask);
 	r = run(s, &scan, err);
+	leave(s->engine);
 	if (r == 0)
 		*ret_r = scan.result;
 	return r;

@@ -29,6 +29,13 @@ static const char *const kinds[FINDING_KINDS] = {
 	[FINDING_MCP] = "mcp",
 };
 
+static const char letters[STAGE_COUNT] = {
+	[CHECK_LIMITS] = 'P',   [CHECK_MIME] = 'P',      [CHECK_SIZES] = 'N',
+	[CHECK_ARCHIVES] = 'A', [CHECK_FILENAMES] = 'N', [CHECK_FILETYPES] = 'N',
+	[CHECK_CONTENT] = 'C',  [CHECK_VIRUS] = 'V',     [CHECK_TEST] = 'C',
+	[STAGE_READ] = 'R',     [STAGE_REST] = 'P',
+};
+
 const char *check_name(enum check_id id)
 {
 	return (size_t)id < CHECK_COUNT ? checks[id] : "unknown";
@@ -42,4 +49,16 @@ const char *check_state_name(enum check_state s)
 const char *finding_kind_name(enum finding_kind k)
 {
 	return (size_t)k < FINDING_KINDS ? kinds[k] : "unknown";
+}
+
+const char *stage_name(unsigned stage)
+{
+	if (stage == STAGE_READ)
+		return "read";
+	return stage == STAGE_REST ? "rest" : check_name((enum check_id)stage);
+}
+
+char stage_letter(unsigned stage)
+{
+	return stage < STAGE_COUNT && letters[stage] != 0 ? letters[stage] : '?';
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/budget.h"
+#include "metrics/cost.h"
 
 enum check_id {
 	CHECK_LIMITS,   /* pre-limits and budget */
@@ -23,6 +24,13 @@ enum check_id {
 	CHECK_VIRUS,   /* libclamav */
 	CHECK_TEST,    /* only in test builds: the hostile check, the crashing check */
 	CHECK_COUNT
+};
+
+/* What the time of a scan goes to: each check, and what is around them. */
+enum stage_id {
+	STAGE_READ = CHECK_COUNT, /* the message into the worker's memory */
+	STAGE_REST, /* requests, facts, tidying up; of one scan and the end of the last */
+	STAGE_COUNT
 };
 
 /* A message is clean only if every check its policy requires says RAN (promise P2). */
@@ -111,13 +119,24 @@ struct facts {
 	uint32_t mime_defects, cache_hits;
 	enum budget_limit limit_hit;
 	const char *limit_why; /* "" */
+	struct cost stages[STAGE_COUNT];
+	bool has_stages;     /* option Performance Counters */
+	bool counted_events; /* stages[].events are figures */
 };
 
 #define FACTS_FINDINGS_MAX 1000
 #define FACTS_PARTS_MAX    5000 /* parts and members together */
 
+/* A time beyond this, or as many events in it, is a lie. */
+#define FACTS_STAGE_NS_MAX     (UINT64_C(24) * 3600 * 1000000000)
+#define FACTS_STAGE_EVENTS_MAX (FACTS_STAGE_NS_MAX * 100)
+
 const char *check_name(enum check_id id);           /* "filenames" ... as in JSON */
 const char *check_state_name(enum check_state s);   /* "ran" ... */
 const char *finding_kind_name(enum finding_kind k); /* "virus" ... */
+const char *stage_name(unsigned stage);             /* a check's, "read", "rest" */
+/* One letter for a live view: R reading, P parsing, A archives, N names and types, V viruses,
+ * C content; '?' for what is no stage. */
+char stage_letter(unsigned stage);
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef SCAN_SCAN_H
 #define SCAN_SCAN_H
 
+#include <stdatomic.h>
+
 #include "conf/conf.h"
 #include "core/arena.h"
 #include "core/bytes.h"
@@ -29,13 +31,21 @@ uint64_t scan_engine_generation(const struct scan_engine *e);
 /* "main 62, daily 27000, 8,700,000 signatures": for logs and stats. */
 const char *scan_engine_describe(const struct scan_engine *e);
 
-/* In the worker, after fork. @tmp_dir: its private directory for libclamav. @cache may be NULL. */
+/* In the worker, after fork; one for each thread that scans, all with the same @tmp_dir and made
+ * before any of them scans and freed when none does. @tmp_dir: the worker's private directory for
+ * libclamav. @cache may be NULL. */
 int scanner_new(struct scanner **ret_s, struct scan_engine *e, const char *tmp_dir,
 		const struct verdict_cache *cache, struct err *err) MUST_CHECK;
 void scanner_free(struct scanner **s);
 /* Test builds: call @hook(WHAT) when a message has the header "X-Sallyport-Test: WHAT" and WHAT
  * is neither "crash" nor "spin", which this folder does itself. */
 void scanner_set_test_hook(struct scanner *s, void (*hook)(const char *what));
+
+/* By the thread that will scan, before the system-call filter: opens its performance counters. A
+ * scanner that is not told has the clocks only. */
+void scanner_begin_thread(struct scanner *s);
+/* Store the stage (facts.h) at @shown when it begins; NULL: nowhere. */
+void scanner_show_stage(struct scanner *s, _Atomic uint8_t *shown);
 
 /*
  * Scan @message (headers, blank line, body) as @r asks. Always fills *@ret_f, as far as it came:

@@ -7,7 +7,7 @@
 #include "scan/wire_codec.h"
 
 #define REQUEST_MAGIC   UINT32_C(0x51455231)
-#define FACTS_MAGIC     UINT32_C(0x46435431)
+#define FACTS_MAGIC     UINT32_C(0x46435432)
 #define FACTS_CLIP      4096u /* names and reports longer than this help nobody */
 #define FACTS_PATH_MAX  64u
 #define COUNT_BYTES     sizeof(uint32_t)
@@ -172,6 +172,30 @@ static void part(struct wire_codec *c, void *elem)
 		  member);
 }
 
+static void bounded(struct wire_codec *c, uint64_t *v, uint64_t max)
+{
+	if (wire_writing(c))
+		*v = MIN_OF(*v, max);
+	wire_u64(c, v);
+	if (*v > max)
+		c->failed = true;
+}
+
+/* Without costs, and without events, nothing is sent of them: they are most of small facts. */
+static void stages(struct wire_codec *c, struct facts *f)
+{
+	wire_bool(c, &f->has_stages);
+	wire_bool(c, &f->counted_events);
+	for (size_t i = 0; f->has_stages && i < STAGE_COUNT; i++) {
+		struct cost *s = &f->stages[i];
+
+		bounded(c, &s->cpu_ns, FACTS_STAGE_NS_MAX);
+		bounded(c, &s->wall_ns, FACTS_STAGE_NS_MAX);
+		for (size_t k = 0; f->counted_events && k < COST_EVENTS; k++)
+			bounded(c, &s->events[k], FACTS_STAGE_EVENTS_MAX);
+	}
+}
+
 /* The order is the order of importance: what comes last is cut first. A list that takes all the
  * room leaves just enough for those after it to say that they are empty. */
 static void facts(struct wire_codec *c, struct facts *f)
@@ -191,6 +215,7 @@ static void facts(struct wire_codec *c, struct facts *f)
 	wire_u32(c, &f->cache_hits);
 	f->limit_hit = (enum budget_limit)wire_enum(c, f->limit_hit, BUDGET_LIMITS);
 	wire_str(c, &f->limit_why);
+	stages(c, f);
 	c->reserve = 2 * COUNT_BYTES;
 	wire_list(c, (void **)&f->findings, &f->findings_n, sizeof(*f->findings),
 		  FACTS_FINDINGS_MAX, finding);

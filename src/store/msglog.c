@@ -114,6 +114,7 @@ static void build(struct str *s, const struct msglog_record *r, bool with_facts)
 	jout_object(&j, NULL);
 	put_text(&j, "id", r->id);
 	put_text(&j, "out_id", r->out_id);
+	put_text(&j, "split_from", r->split_from);
 	jout_member_int(&j, "received", r->received_s);
 	jout_member_int(&j, "finished", r->finished_s);
 	jout_member_num(&j, "size", r->size_bytes);
@@ -183,18 +184,25 @@ static int read_last(FILE *f, struct bytes prefix, struct str *ret)
 	return found ? 0 : -ENOENT;
 }
 
+/* "name":"value", as build() writes it. */
+static void member_text(struct str *s, const char *name, const char *value)
+{
+	struct jout j;
+
+	jout_begin(&j, s);
+	jout_object(&j, NULL);
+	put_text(&j, name, value);
+	str_add_char(s, ',');
+}
+
 int msglog_find(const char *path, const char *id, struct str *ret_line, struct err *err)
 {
 	AUTO(str_fini) struct str prefix;
-	struct jout j;
 	FILE *f;
 	int r;
 
 	str_init(&prefix, 4096);
-	jout_begin(&j, &prefix);
-	jout_object(&j, NULL);
-	put_text(&j, "id", id);
-	str_add_char(&prefix, ',');
+	member_text(&prefix, "id", id);
 	if (prefix.failed)
 		return err_set(err, ERR_INPUT, -ENOENT, "'%s' is not an id", id);
 	f = fopen(path, "re");
@@ -206,4 +214,58 @@ int msglog_find(const char *path, const char *id, struct str *ret_line, struct e
 		return err_set(err, ERR_INPUT, r, "message log '%s' has nothing about %s", path,
 			       id);
 	return r < 0 ? err_code(err, r, "read message log '%s'", path) : 0;
+}
+
+/* The id at the beginning of the line @b; empty: it begins otherwise. */
+static struct bytes id_of(struct bytes b)
+{
+	const struct bytes before = BYTES("{\"id\":\"");
+	ptrdiff_t end;
+
+	if (!bytes_starts(b, before))
+		return BYTES("");
+	b = bytes_from(b, before.n);
+	end = bytes_index(b, '"');
+	return bytes_head(b, end < 0 ? 0 : (size_t)end);
+}
+
+static int collect_derived(FILE *f, struct bytes member, struct str *ret_ids)
+{
+	enum { MEMBER_WITHIN = 512 }; /* it stands behind the ids; no value can hold its quotes */
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+	int found = 0;
+
+	while ((n = getline(&line, &size, f)) > 0) {
+		struct bytes b = bytes_of(line, (size_t)n);
+
+		if (bytes_find(bytes_head(b, MEMBER_WITHIN), member) < 0 || id_of(b).n == 0)
+			continue;
+		if (found++ > 0)
+			str_add(ret_ids, ", ");
+		str_add_bytes(ret_ids, id_of(b));
+	}
+	free(line);
+	if (ferror(f))
+		return -EIO;
+	return ret_ids->failed ? -EFBIG : found;
+}
+
+int msglog_find_derived(const char *path, const char *id, struct str *ret_ids, struct err *err)
+{
+	AUTO(str_fini) struct str member;
+	FILE *f;
+	int r;
+
+	str_init(&member, 4096);
+	member_text(&member, "split_from", id);
+	if (member.failed)
+		return err_set(err, ERR_INPUT, -ENOENT, "'%s' is not an id", id);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return err_errno(err, "open message log '%s'", path);
+	r = collect_derived(f, bytes_from(str_bytes(&member), 1), ret_ids); /* without '{' */
+	(void)fclose(f);
+	return r < 0 ? err_code(err, r, "read message log '%s'", path) : r;
 }

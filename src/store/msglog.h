@@ -18,9 +18,10 @@ struct msglog;
 
 /* Strings may be hostile bytes: they are escaped. NULL leaves a member out. */
 struct msglog_record {
-	const char *id;      /* in the incoming queue; never NULL */
-	const char *out_id;  /* in the outgoing queue */
-	const char *outcome; /* "deliver" ...; never NULL */
+	const char *id;         /* in the incoming queue; never NULL */
+	const char *out_id;     /* in the outgoing queue */
+	const char *split_from; /* id of the message whose recipients disagreed; NULL: none */
+	const char *outcome;    /* "deliver" ...; never NULL */
 	const char *why;
 	const char *from; /* envelope, lower case; "" is the null sender */
 	const char *const *to;
@@ -50,5 +51,9 @@ int msglog_write(struct msglog *l, const struct msglog_record *r, struct err *er
 /* The last line about @id in the file @path, without LF, added to @ret_line. -ENOENT: none. Tools:
  * reads the whole file. */
 int msglog_find(const char *path, const char *id, struct str *ret_line, struct err *err) MUST_CHECK;
+/* The ids of all messages split from @id, ", " between them, added to @ret_ids: as they stand in
+ * the file, whose ids need no escapes. Returns how many. Tools. */
+int msglog_find_derived(const char *path, const char *id, struct str *ret_ids,
+			struct err *err) MUST_CHECK;
 
 #endif

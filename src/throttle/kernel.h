@@ -18,7 +18,14 @@
 #include "core/err.h"
 #include "sallyport/throttle_abi.h"
 
-enum throttle_method { THROTTLE_AUTO, THROTTLE_SK_LOOKUP, THROTTLE_NFTABLES, THROTTLE_USER };
+/* THROTTLE_XDP_ALONE is never asked for: what is left where sk_lookup cannot be had but XDP can. */
+enum throttle_method {
+	THROTTLE_AUTO,
+	THROTTLE_SK_LOOKUP,
+	THROTTLE_NFTABLES,
+	THROTTLE_USER,
+	THROTTLE_XDP_ALONE
+};
 enum throttle_xdp { THROTTLE_XDP_NO, THROTTLE_XDP_GENERIC, THROTTLE_XDP_NATIVE };
 
 /* A prefix of a mapped address; the bits behind @bits are zero. */
@@ -41,7 +48,7 @@ struct throttle_setup {
 	const char
 		*pin_dir; /* on a BPF file system, which is mounted if it is not; NULL: no pins */
 	bool keep;        /* programs stay when the daemon ends */
-	uint32_t sources_max, connections_max, lists_max; /* sizes of the maps */
+	uint32_t sources_max, connections_max, lists_max; /* entries in the maps; 0: 65,536 */
 	struct throttle_settings settings;
 };
 
@@ -57,9 +64,11 @@ enum throttle_part {
 };
 struct throttle_part_state {
 	bool active;
-	char why[160]; /* "" when it is active or was not asked for */
+	char why[160]; /* "" when all of it is active or it was not asked for */
 };
 const char *throttle_part_name(enum throttle_part p);
+
+enum throttle_list { THROTTLE_LIST_ALLOW, THROTTLE_LIST_DENY, THROTTLE_LIST_PENALTY };
 
 /* --- supervisor --- */
 
@@ -78,6 +87,11 @@ void throttle_kernel_close(struct throttle_kernel **k);
 enum throttle_method throttle_kernel_method(const struct throttle_kernel *k);
 const struct throttle_part_state *throttle_kernel_parts(const struct throttle_kernel *k);
 
+/* Other settings from now on, by whatever is in force: a reload. Needed for nftables only, since
+ * the gateway writes the map itself. */
+int throttle_kernel_settings(struct throttle_kernel *k, const struct throttle_settings *s,
+			     struct err *err) MUST_CHECK;
+
 /* Descriptors for throttle_maps_open(), lent, -1 where there is none. */
 enum throttle_fd {
 	THROTTLE_FD_SETTINGS,
@@ -94,6 +108,9 @@ void throttle_kernel_fds(const struct throttle_kernel *k, int ret_fds[THROTTLE_F
 /* nftables only: refuse (@level NOTHING) or slow @p for @seconds; @seconds 0: lift it. */
 int throttle_kernel_nft(struct throttle_kernel *k, const struct throttle_prefix *p,
 			enum throttle_level level, uint32_t seconds, struct err *err) MUST_CHECK;
+/* nftables only: put @p into the allow or deny list (@in), or take it out. */
+int throttle_kernel_nft_list(struct throttle_kernel *k, enum throttle_list l,
+			     const struct throttle_prefix *p, bool in, struct err *err) MUST_CHECK;
 
 /* --- gateway --- */
 
@@ -109,8 +126,6 @@ void throttle_maps_close(struct throttle_maps **m);
 int throttle_maps_settings(struct throttle_maps *m, const struct throttle_settings *s,
 			   struct err *err) MUST_CHECK;
 
-enum throttle_list { THROTTLE_LIST_ALLOW, THROTTLE_LIST_DENY, THROTTLE_LIST_PENALTY };
-
 /* Put @p in, or replace it. @penalty for the penalty list, else NULL. -E2BIG (ERR_LIMIT): full. */
 int throttle_maps_put(struct throttle_maps *m, enum throttle_list l,
 		      const struct throttle_prefix *p, const struct throttle_penalty *penalty,
@@ -118,7 +133,10 @@ int throttle_maps_put(struct throttle_maps *m, enum throttle_list l,
 /* -ENOENT: it was not there. */
 int throttle_maps_remove(struct throttle_maps *m, enum throttle_list l,
 			 const struct throttle_prefix *p, struct err *err) MUST_CHECK;
-/* @each with every entry; @penalty NULL for the other lists. It must not change the list. */
+/*
+ * @each with every entry; @penalty NULL for the other lists. It must not change the list. Two
+ * system calls an entry: at start, or on a small list.
+ */
 int throttle_maps_each(struct throttle_maps *m, enum throttle_list l,
 		       void (*each)(void *arg, const struct throttle_prefix *p,
 				    const struct throttle_penalty *penalty),
@@ -129,6 +147,7 @@ struct throttle_counts {
 	uint64_t n[THROTTLE_LAYERS][THROTTLE_VERDICTS];
 	uint64_t opened, closed; /* connections, by the tracepoint */
 	uint64_t events_lost;
+	uint64_t open_full; /* connections that the map of open ones had no room for */
 };
 int throttle_maps_counts(struct throttle_maps *m, struct throttle_counts *ret_c,
 			 struct err *err) MUST_CHECK;

@@ -7,6 +7,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "confdb/confdb.h"
+
 const char *cli_default_conf(void)
 {
 	if (access(CLI_CONF_DEFAULT, F_OK) < 0 && access(CLI_CONF_MAILSCANNER, F_OK) == 0)
@@ -64,10 +66,12 @@ static char *absolute(const char *path)
 int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
 	     struct conf_report *report)
 {
+	AUTO(confdb_close) struct conf_database *d = NULL;
 	AUTO(conf_source_close) struct conf_source *s = NULL;
 	AUTO(conf_report_free) struct conf_report *own = NULL;
 	char *path = absolute(cli->conf_path);
 	struct conf *c = NULL;
+	const char *why;
 	struct err err = { .kind = ERR_TEMP, .text = "out of memory" };
 	int r = -1;
 
@@ -76,7 +80,14 @@ int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
 	if (path != NULL && report != NULL)
 		r = conf_source_disk(&s, &err);
 	if (r == 0)
+		r = confdb_open(&d, &err);
+	if (r == 0) {
+		conf_source_set_database(s, d);
 		r = conf_load(&c, s, path, report, &err);
+	}
+	if (r == 0 && confdb_used_cache(d, &why))
+		(void)fprintf(stderr, "sallyport: %s; the answers kept in %s are used\n", why,
+			      conf_str(c, OPT_SQL_CACHE_FILE, NULL));
 	free(path);
 	if (r == 0 && ret_bundle_fd != NULL) {
 		r = conf_source_write_bundle(s, &err);
@@ -105,9 +116,12 @@ void cli_print_problem(const struct cli *cli, const struct conf_problem *p)
 {
 	bool bad = p->severity == CONF_ERROR;
 
-	(void)printf("%s:%u:%u: %s%s%s: %s\n", p->file, p->line, p->column,
-		     bad ? cli_red(cli) : cli_yellow(cli), bad ? "error" : "warning",
-		     cli_plain(cli), p->text);
+	AUTO(str_fini) struct str place;
+
+	str_init(&place, 4096);
+	conf_problem_place(p, &place);
+	(void)printf("%s: %s%s%s: %s\n", str_view(&place), bad ? cli_red(cli) : cli_yellow(cli),
+		     bad ? "error" : "warning", cli_plain(cli), p->text);
 }
 
 const char *cli_red(const struct cli *cli)

@@ -65,6 +65,9 @@ int cmd_queue(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
+int cmd_host(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_throttle(int argc, char **argv);
 
 #endif

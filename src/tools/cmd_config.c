@@ -7,19 +7,21 @@
 #include "conf/explain.h"
 #include "core/jout.h"
 #include "tools/cli.h"
+#include "tools/client_name.h"
 
 #define TO_MAX 100
 
 static const char usage[] =
 	"Usage: sallyport config --dump | --changed | --value OPTION [-c FILE] [--json]\n"
 	"                        [--from ADDRESS] [--to ADDRESS]... [--ip ADDRESS] [--virus TEXT]\n"
+	"                        [--host NAME] [--host-checked NAME] [--resolve]\n"
 	"\n"
 	"  --dump           every option as it is in force\n"
 	"  --changed        only those that differ from their defaults\n"
 	"  --value OPTION   one option (either of its names), with the file and line that decide;\n"
-	"                   --from, --to, --ip and --virus choose the message it is asked for\n"
-	"\n"
-	"Exit: 0, 64 usage or unknown option, 78 configuration.\n";
+	"                   --from, --to, --ip and --virus choose the message it is asked "
+	"for\n" CLIENT_NAME_USAGE "\n"
+	"Exit: 0, 64 usage or unknown option, 75 --resolve got no answer, 78 configuration.\n";
 
 enum { ASK_NOTHING, ASK_DUMP, ASK_CHANGED, ASK_VALUE };
 
@@ -28,6 +30,7 @@ struct ask {
 	int what;
 	const char *option, *to[TO_MAX], *virus;
 	struct conf_who who;
+	struct client_name name;
 	bool about_message;
 };
 
@@ -38,6 +41,8 @@ static void add_value(struct jout *j, const struct conf *c, enum opt_id id,
 	jout_member_str(j, "option", bytes_str(opt_rows[id].name));
 	jout_member_str(j, "value", bytes_str(conf_written(c, id, who)));
 	jout_member_str(j, "source", bytes_str(conf_where(c, id, who)));
+	if (who != NULL)
+		jout_member_bool(j, "lacks_client_name", conf_lacks_host(c, id, who));
 	jout_end(j);
 }
 
@@ -62,6 +67,10 @@ static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
 	if (a->what == ASK_VALUE)
 		(void)printf("%sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, who),
 			     cli_plain(&a->cli));
+	if (who != NULL && conf_lacks_host(c, id, who))
+		(void)printf("%sa host: rule was passed over, as the client's name is not known: "
+			     "give --host and --host-checked, or --resolve%s\n",
+			     cli_yellow(&a->cli), cli_plain(&a->cli));
 }
 
 static bool wanted(const struct ask *a, const struct conf *c, enum opt_id id)
@@ -128,7 +137,8 @@ static int take(struct ask *a, int option, char *arg)
 		a->who.reports_n = 1;
 		break;
 	default:
-		return -1;
+		if (client_name_take(&a->name, option, arg) < 0)
+			return -1;
 	}
 	a->about_message = true;
 	return 0;
@@ -145,6 +155,7 @@ int cmd_config(int argc, char **argv)
 		{ "to", required_argument, NULL, 't' },
 		{ "ip", required_argument, NULL, 'i' },
 		{ "virus", required_argument, NULL, 'V' },
+		CLIENT_NAME_OPTIONS,
 		{ NULL, 0, NULL, 0 },
 	};
 	struct ask a = { .cli.conf_path = cli_default_conf(), .who.from = "" };
@@ -164,5 +175,7 @@ int cmd_config(int argc, char **argv)
 	a.who.to = a.to;
 	a.who.reports = &a.virus;
 	r = cli_load(&a.cli, &c, NULL, NULL);
+	if (r == EX_OK)
+		r = client_name_fill(&a.name, c, &a.who);
 	return r != 0 ? r : answer(&a, c);
 }

@@ -53,6 +53,39 @@ static void print_queue(const struct cli *cli, const json_t *answer)
 		       cli_plain(cli));
 }
 
+/* What a scan's time goes to, where a scan has told. */
+static void print_stages(const struct cli *cli, const json_t *stages)
+{
+	const json_t *s;
+	size_t i;
+
+	(void)printf("\n%-12s %10s %12s %12s %10s %10s\n", "stage", "scans", "CPU us each",
+		     "us each", "p50 us", "p99 us");
+	json_array_foreach(stages, i, s)
+	{
+		long long n = number_of(s, "count");
+
+		if (n > 0)
+			(void)printf("%-12s %10lld %s%12.1f%s %12.1f %10lld %10lld\n",
+				     text_of(s, "name"), n, cli_green(cli),
+				     (double)number_of(s, "cpu_us") / (double)n, cli_plain(cli),
+				     (double)number_of(s, "wall_us") / (double)n,
+				     number_of(s, "p50_us"), number_of(s, "p99_us"));
+	}
+}
+
+static void print_workers(const json_t *workers)
+{
+	const json_t *w;
+	size_t i;
+
+	(void)printf("\n%-12s %10s %12s %10s\n", "worker", "messages", "CPU s", "restarts");
+	json_array_foreach(workers, i, w)(void)
+		printf("%-12lld %10lld %12.1f %10lld\n", number_of(w, "worker"),
+		       number_of(w, "messages"), (double)number_of(w, "cpu_us") / 1e6,
+		       number_of(w, "deaths"));
+}
+
 static void print_stats(const struct cli *cli, const json_t *answer)
 {
 	json_t *metrics = json_object_get(answer, "metrics");
@@ -61,12 +94,17 @@ static void print_stats(const struct cli *cli, const json_t *answer)
 
 	json_object_foreach(metrics, name, v)
 	{
-		char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+		char *text;
 
+		if (json_is_array(v))
+			continue;
+		text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
 		(void)printf("%-40s %s%s%s\n", name, cli_green(cli), text == NULL ? "" : text,
 			     cli_plain(cli));
 		free(text);
 	}
+	print_stages(cli, json_object_get(metrics, "stages"));
+	print_workers(json_object_get(metrics, "workers"));
 }
 
 static void print_status(const struct cli *cli, const json_t *answer)

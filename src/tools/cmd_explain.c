@@ -22,8 +22,9 @@ static const char usage[] =
 
 static void print_text(const struct cli *cli, const json_t *record)
 {
-	static const char *const names[] = { "outcome", "why",        "from",  "client_ip",
-					     "subject", "quarantine", "out_id" };
+	static const char *const names[] = { "outcome",   "why",        "from",
+					     "client_ip", "subject",    "quarantine",
+					     "out_id",    "split_from", "split_into" };
 	char text[512];
 
 	(void)printf("%s\n", text_member(record, "id", text, sizeof(text)));
@@ -37,6 +38,7 @@ static int explain(const struct cli *cli, const struct conf *c, const char *id)
 {
 	const char *path = conf_str(c, OPT_MESSAGE_LOG, NULL);
 	AUTO(str_fini) struct str line;
+	AUTO(str_fini) struct str derived = { 0 };
 	struct err err = { .kind = ERR_TEMP,
 			   .text = "option Message Log names no file: nothing is kept to explain" };
 	json_t *record;
@@ -51,12 +53,20 @@ static int explain(const struct cli *cli, const struct conf *c, const char *id)
 	}
 	if (r < 0)
 		return cli_fail(&err);
-	if (cli->json) {
-		(void)printf("%s\n", str_view(&line));
-		return EX_OK;
-	}
+	str_init(&derived, LINE_BYTES_MAX);
+	if (msglog_find_derived(path, id, &derived, &err) < 0)
+		return cli_fail(&err);
 	record = json_loads(str_view(&line), 0, NULL);
-	print_text(cli, record);
+	if (derived.n > 0)
+		(void)json_object_set_new(record, "split_into", json_string(str_view(&derived)));
+	if (!cli->json)
+		print_text(cli, record);
+	else if (derived.n > 0)
+		(void)json_dumpf(record, stdout, JSON_COMPACT);
+	else
+		(void)fputs(str_view(&line), stdout);
+	if (cli->json)
+		(void)putchar('\n');
 	json_decref(record);
 	return EX_OK;
 }

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "action/edit.h"
+#include "conf/recipients.h"
 #include "core/clock.h"
+#include "tools/client_name.h"
 #include "tools/scan_output.h"
 #include "tools/zygote_role.h"
 #include "worker/client.h"
@@ -22,13 +24,14 @@
 
 static const char usage[] =
 	"Usage: sallyport scan [-c FILE] [--from ADDRESS] [--to ADDRESS]... [--ip ADDRESS]\n"
+	"                      [--host NAME] [--host-checked NAME] [--resolve]\n"
 	"                      [--json] [--out DIR] FILE...\n"
 	"\n"
 	"Scans messages (RFC 5322 files; - is standard input) in the sandbox as the gateway would\n"
 	"and says what would become of them. Changes nothing but what --out asks for.\n"
 	"\n"
-	"  --from, --to, --ip  envelope and client, for options that differ by them\n"
-	"  --json              one JSON object a line for each message\n"
+	"  --from, --to, --ip  envelope and client, for options that differ by "
+	"them\n" CLIENT_NAME_USAGE "  --json              one JSON object a line for each message\n"
 	"  --out DIR           write what would be delivered to DIR/FILE.out and what would be\n"
 	"                      quarantined to DIR/quarantine/FILE\n"
 	"\n"
@@ -39,6 +42,7 @@ struct scan {
 	struct cli cli;
 	const char *to[TO_MAX], *out_dir;
 	struct conf_who who;
+	struct client_name name;
 	struct conf *conf;
 	struct client *client;
 	struct arena *arena;
@@ -229,11 +233,41 @@ static int start_worker(struct scan *s, int bundle_fd)
 	return r < 0 ? cli_fail(&err) : EX_OK;
 }
 
+/* The gateway would judge each recipient by his own values; here they are joined. */
+static void tell_disagreement(const struct scan *s)
+{
+	struct conf_groups g;
+	enum opt_id id;
+
+	if (s->who.to_n < 2 || conf_joins_recipients(s->conf) ||
+	    conf_group_recipients(s->conf, &s->who, policy_options, policy_options_n, TO_MAX,
+				  s->arena, &g, NULL) < 0 ||
+	    g.n < 2)
+		return;
+	id = conf_groups_differ(&g, 0, 1, policy_options, policy_options_n);
+	(void)fprintf(stderr,
+		      "sallyport: %s and %s disagree about %s: the gateway judges each by his own "
+		      "value; this shows what joined values lead to. Give one --to at a time.\n",
+		      s->who.to[g.first[0]], s->who.to[g.first[1]], opt_rows[id].name);
+}
+
+static int find_name(struct scan *s)
+{
+	int code = client_name_fill(&s->name, s->conf, &s->who);
+
+	if (conf_wants_host(s->conf) && s->who.client_host_checked == NULL)
+		(void)fprintf(stderr, "sallyport: host: rules match nothing, as the client's name "
+				      "is not known: give --host-checked or --resolve\n");
+	return code;
+}
+
 static int run(struct scan *s, char **files)
 {
 	int bundle_fd = -1, code;
 
 	code = cli_load(&s->cli, &s->conf, &bundle_fd, NULL);
+	if (code == EX_OK)
+		code = find_name(s);
 	if (code == EX_OK && s->out_dir != NULL)
 		code = make_out_dirs(s->out_dir);
 	if (code == EX_OK)
@@ -241,6 +275,7 @@ static int run(struct scan *s, char **files)
 	fd_close(&bundle_fd);
 	if (code != EX_OK)
 		return code;
+	tell_disagreement(s);
 	for (; *files != NULL; files++)
 		scan_file(s, *files);
 	if (s->unfinished)
@@ -272,7 +307,7 @@ static int take(struct scan *s, int option, char *arg)
 		s->out_dir = arg;
 		return 0;
 	default:
-		return -1;
+		return client_name_take(&s->name, option, arg);
 	}
 }
 
@@ -283,6 +318,7 @@ int cmd_scan(int argc, char **argv)
 		{ "from", required_argument, NULL, 'f' },
 		{ "to", required_argument, NULL, 't' },
 		{ "ip", required_argument, NULL, 'i' },
+		CLIENT_NAME_OPTIONS,
 		{ "out", required_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
 	};

@@ -21,8 +21,11 @@ static const struct {
 	{ "explain", cmd_explain, "what became of a message, and why" },
 	{ "queue", cmd_queue, "what waits and what is in hand" },
 	{ "stats", cmd_stats, "counters of the running gateway" },
+	{ "top", cmd_top, "what the running gateway does, live" },
 	{ "status", cmd_status, "is it running, with what" },
 	{ "reload", cmd_reload, "read the configuration again" },
+	{ "throttle", cmd_throttle, "senders that cost too much, and lists of networks" },
+	{ "host", cmd_host, "what this machine can do, and which core does what" },
 	{ "quarantine", cmd_quarantine, "list and show withheld messages" },
 };
 

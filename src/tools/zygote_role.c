@@ -23,16 +23,34 @@ static uint64_t positive(const struct conf *c, enum opt_id id)
 	return (uint64_t)MAX_OF(conf_num(c, id, NULL), 0);
 }
 
+/* Places for workers: as many as could be wanted, which costs a small directory each. */
+static unsigned workers_max(const struct conf *c)
+{
+	int64_t children = conf_num(c, OPT_MAX_CHILDREN, NULL);
+	int64_t processors = MAX_OF(sysconf(_SC_NPROCESSORS_CONF), 1);
+
+	children = children <= 0 ? processors : MIN_OF(children, processors);
+	return (unsigned)MIN_OF(children, (int64_t)ZYGOTE_WORKERS_MAX);
+}
+
+static unsigned huge_pages(const struct conf *c)
+{
+	const char *word = conf_words(c, OPT_HUGE_PAGES, NULL);
+
+	if (strcmp(word, "no") == 0)
+		return ZYGOTE_HUGE_NO;
+	return strcmp(word, "advise") == 0 ? ZYGOTE_HUGE_ADVISE : ZYGOTE_HUGE_COLLAPSE;
+}
+
 void zygote_role_argument(char out[ZYGOTE_ARGUMENT_MAX], const struct conf *c)
 {
 	const char *user = geteuid() == 0 ? conf_str(c, OPT_SCAN_USER, NULL) : "";
 
-	unsigned workers = (unsigned)MIN_OF(MAX_OF(conf_num(c, OPT_MAX_CHILDREN, NULL), 1),
-					    (int64_t)ZYGOTE_WORKERS_MAX);
-
-	(void)snprintf(out, ZYGOTE_ARGUMENT_MAX, ARGUMENT "%.64s:%u:%" PRIu64 ":%" PRIu64, user,
-		       workers, positive(c, OPT_WORKER_TMPFS_SIZE),
-		       positive(c, OPT_WORKER_MEMORY_LIMIT));
+	/* The tmpfs is one for the worker, the memory is counted where its threads are. */
+	(void)snprintf(out, ZYGOTE_ARGUMENT_MAX, ARGUMENT "%.64s:%u:%" PRIu64 ":%" PRIu64 ":%u",
+		       user, workers_max(c),
+		       positive(c, OPT_WORKER_TMPFS_SIZE) * positive(c, OPT_SCAN_THREADS),
+		       positive(c, OPT_WORKER_MEMORY_LIMIT), huge_pages(c));
 }
 
 bool zygote_role_is(int argc, char **argv)
@@ -54,7 +72,7 @@ static struct bytes field(struct bytes *rest)
 static int parse(const char *argument, struct zygote_setup *s, char user[80])
 {
 	struct bytes rest = bytes_str(argument + strlen(ARGUMENT)), name = field(&rest);
-	uint64_t workers;
+	uint64_t workers, huge;
 
 	if (name.n >= 80)
 		return -1;
@@ -62,8 +80,10 @@ static int parse(const char *argument, struct zygote_setup *s, char user[80])
 	s->user = user[0] == '\0' ? NULL : user;
 	if (num_parse(field(&rest), 10, ZYGOTE_WORKERS_MAX, &workers) < 0 ||
 	    num_parse(field(&rest), 10, UINT64_MAX, &s->tmpfs_bytes) < 0 ||
-	    num_parse(field(&rest), 10, UINT64_MAX, &s->memory_bytes) < 0)
+	    num_parse(field(&rest), 10, UINT64_MAX, &s->memory_bytes) < 0 ||
+	    num_parse(field(&rest), 10, ZYGOTE_HUGE_NO, &huge) < 0)
 		return -1;
+	s->huge = (enum zygote_huge)huge;
 	s->workers_max = (unsigned)workers;
 	return 0;
 }

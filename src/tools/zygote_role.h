@@ -16,8 +16,8 @@
 #define ZYGOTE_ROLE_FD      3 /* its socket to the master */
 #define ZYGOTE_ARGUMENT_MAX 160
 
-/* "--zygote=USER:WORKERS:TMPFS:MEMORY" from the options Scan User, Max Children, Worker Tmpfs Size
- * and Worker Memory Limit. Without root the user stays. */
+/* "--zygote=USER:WORKERS:TMPFS:MEMORY:HUGE" from the options Scan User, Max Children, Worker Tmpfs
+ * Size, Worker Memory Limit and Huge Pages. Without root the user stays. */
 void zygote_role_argument(char out[ZYGOTE_ARGUMENT_MAX], const struct conf *c);
 
 /* argv of a zygote? */

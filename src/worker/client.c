@@ -194,7 +194,7 @@ static int cannot_start(const struct zygote_msg *m, struct err *err)
 
 static int spawn(struct client *c, struct err *err)
 {
-	struct zygote_msg m = { .type = ZYGOTE_SPAWN, .core = -1 };
+	struct zygote_msg m = { .type = ZYGOTE_SPAWN };
 	AUTO(fd_close) int jobs_fd = -1;
 	AUTO(fd_close) int theirs = -1;
 	int pair[2], r = jobs_new(&c->jobs, &jobs_fd, err);

@@ -151,6 +151,8 @@ int sandbox_seccomp(struct err *err)
 		return err_set(err, ERR_TEMP, -ENOMEM, "system-call filter: out of memory");
 	r = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (r == 0)
+		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (r == 0)
 		r = add(f, SCMP_ACT_ALLOW, allowed, ARRAY_LEN(allowed));
 	if (r == 0)
 		r = add(f, SCMP_ACT_KILL_PROCESS, deadly, ARRAY_LEN(deadly));

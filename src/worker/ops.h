@@ -9,6 +9,7 @@
 #ifndef WORKER_OPS_H
 #define WORKER_OPS_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "core/arena.h"
@@ -29,13 +30,19 @@ struct worker_ops {
 	uint64_t (*engine_generation)(const struct scan_engine *e);
 	const char *(*engine_describe)(const struct scan_engine *e);
 
-	/* Worker. scanner_new() runs before the last steps of the sandbox, so that libraries can
-	 * still open their own files; no byte of a message has been seen then. */
+	/* Worker. scanner_new(), once for each thread, runs before the last steps of the sandbox,
+	 * so that libraries can still open their own files; no byte of a message has been seen
+	 * then. */
 	int (*cache_attach)(struct verdict_cache **ret_c, int fd, struct err *err);
 	int (*scanner_new)(struct scanner **ret_s, struct scan_engine *e, const char *tmp_dir,
 			   const struct verdict_cache *cache, struct err *err);
-	/* NULL in the product. Tests: once, inside the finished sandbox, before the first job. */
+	/* In the thread that will scan, before the system-call filter. NULL: nothing to do. */
+	void (*begin_thread)(struct scanner *s);
+	/* NULL in the product. Tests: once in each scan thread, inside the finished sandbox, before
+	 * the first job. */
 	void (*sandboxed)(struct reader *r);
+	/* NULL: nothing is shown. */
+	void (*show_stage)(struct scanner *s, _Atomic uint8_t *shown);
 	int (*get_request)(struct bytes in, struct arena *a, struct scan_request *ret_r,
 			   struct err *err);
 	int (*scan)(struct scanner *s, const struct scan_request *r, struct bytes message,

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* worker/prepare.c - character sets, time zone, huge pages. */
+/* worker/prepare.c - character sets, time zone, huge pages, memory nodes. */
 #include "worker/prepare.h"
 
+#include <linux/mempolicy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/num.h"
 
@@ -97,11 +100,13 @@ static size_t find_ranges(struct range *ret, size_t max)
 	return n;
 }
 
-static uint64_t collapse(const struct range *r)
+static uint64_t collapse(const struct range *r, bool now)
 {
 	uint64_t start = (r->start + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1), bytes = 0;
 
 	(void)madvise((void *)(uintptr_t)r->start, r->end - r->start, MADV_HUGEPAGE);
+	if (!now)
+		return 0;
 	/* Step by step: one that cannot be had (never touched, no memory) does not end the rest. */
 	for (; start + HUGE_BYTES <= r->end; start += HUGE_BYTES)
 		if (madvise((void *)(uintptr_t)start, HUGE_BYTES, ADV_COLLAPSE) == 0)
@@ -109,7 +114,7 @@ static uint64_t collapse(const struct range *r)
 	return bytes;
 }
 
-uint64_t prepare_huge_pages(uint64_t min_bytes)
+uint64_t prepare_huge_pages(uint64_t min_bytes, bool now)
 {
 	struct range *ranges = calloc(MAPS_MAX, sizeof(*ranges));
 	size_t n = ranges == NULL ? 0 : find_ranges(ranges, MAPS_MAX);
@@ -118,7 +123,46 @@ uint64_t prepare_huge_pages(uint64_t min_bytes)
 	for (size_t i = 0; i < n; i++)
 		all += ranges[i].end - ranges[i].start;
 	for (size_t i = 0; i < n && all >= min_bytes; i++)
-		done += collapse(&ranges[i]);
+		done += collapse(&ranges[i], now);
 	free(ranges);
 	return done;
+}
+
+/* --- memory nodes: by number, as libnuma is only these calls --- */
+
+#define NODES_MAX 1024u
+#define NODE_BITS (8 * sizeof(unsigned long))
+
+static unsigned allowed_nodes(unsigned long mask[NODES_MAX / NODE_BITS])
+{
+	unsigned n = 0;
+
+	memset(mask, 0, NODES_MAX / 8);
+	if (syscall(SYS_get_mempolicy, NULL, mask, NODES_MAX, NULL, MPOL_F_MEMS_ALLOWED) < 0)
+		return 0;
+	for (size_t i = 0; i < NODES_MAX / NODE_BITS; i++)
+		n += (unsigned)__builtin_popcountl(mask[i]);
+	return n;
+}
+
+void prepare_spread_memory(void)
+{
+	unsigned long mask[NODES_MAX / NODE_BITS];
+
+	/* Refused, or a kernel without: memory then comes from where we run, which works too. */
+	if (allowed_nodes(mask) > 1)
+		(void)syscall(SYS_set_mempolicy, MPOL_INTERLEAVE, mask, NODES_MAX);
+}
+
+/* Preferred, not bound: a scan must not die because one node is full. */
+void prepare_own_memory(int node)
+{
+	unsigned long mask[NODES_MAX / NODE_BITS] = { 0 };
+
+	if (node < 0 || node >= (int)NODES_MAX) {
+		(void)syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0);
+		return;
+	}
+	mask[(size_t)node / NODE_BITS] = 1ul << ((size_t)node % NODE_BITS);
+	(void)syscall(SYS_set_mempolicy, MPOL_PREFERRED, mask, NODES_MAX);
 }

@@ -20,7 +20,7 @@
  * tries again and again. seccomp is what forbids fork; this is the second lock.
  */
 #define PROCESSES_MAX 4096
-/* 16 jobs of two descriptors, and what libraries open while they unpack. */
+/* Of each thread: 16 jobs of two descriptors, and what libraries open while they unpack. */
 #define FILES_MAX     256
 /* Address space beyond memory: maps of files in the tmpfs, the job table, the stack. */
 #define SPACE_BYTES   (2 * GIB)
@@ -62,8 +62,6 @@ static int limit_memory(uint64_t bytes, struct err *err)
 	uint64_t space, data;
 	int r;
 
-	if (bytes == 0)
-		return 0;
 	r = mapped_now(&space, &data, err);
 	if (r == 0)
 		r = limit(RLIMIT_DATA, data + bytes, "memory", err);
@@ -86,6 +84,7 @@ static void offer_to_oom_killer(void)
 
 int sandbox_limit(const struct sandbox_limits *l, struct err *err)
 {
+	unsigned threads = MAX_OF(l->threads, 1u);
 	struct rlimit stack;
 	int r;
 
@@ -98,12 +97,15 @@ int sandbox_limit(const struct sandbox_limits *l, struct err *err)
 	}
 	r = limit(RLIMIT_CORE, 0, "core files", err);
 	if (r == 0)
-		r = limit(RLIMIT_NOFILE, FILES_MAX, "descriptors", err);
+		r = limit(RLIMIT_NOFILE, FILES_MAX * threads, "descriptors", err);
 	if (r == 0)
 		r = limit(RLIMIT_FSIZE, l->file_bytes, "file size", err);
 	if (r == 0 && l->no_processes)
 		r = limit(RLIMIT_NPROC, PROCESSES_MAX, "processes", err);
-	return r < 0 ? r : limit_memory(l->memory_bytes, err);
+	/* The first thread's stack is no memory of its own (it grows); those of others are. */
+	if (r == 0 && l->memory_bytes != 0)
+		r = limit_memory(l->memory_bytes * threads + l->stack_bytes * (threads - 1), err);
+	return r;
 }
 
 /* --- Landlock. Newer rights than the installed header knows, by number. --- */

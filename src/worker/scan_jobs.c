@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "worker/scratch.h"
 #include "worker/worker.h"
@@ -24,7 +25,8 @@
 #define HOT_BYTES      (2 * MIB)     /* small messages of one turn together */
 #define SMALL_BYTES    (512u * 1024) /* probes.md 1: larger ones are read one by one */
 #define REQUESTS_BYTES (4 * MIB)     /* decoded requests of a batch */
-#define MEMORY_BYTES   GIB           /* of a message's arena when the request sets no limit */
+#define CLOCK_FRESH_NS UINT64_C(100000)
+#define MEMORY_BYTES   GIB /* of a message's arena when the request sets no limit */
 
 /* A job on its way. */
 struct load {
@@ -111,6 +113,74 @@ static void prepare(struct scan_jobs *w, struct load *l, const struct job *job)
 	fd_close(&l->job.head_fd);
 	fd_close(&l->job.body_fd);
 	l->bytes = 0;
+}
+
+/* --- costs --- */
+
+/* As metrics/meter.h: within 100 us of the thread's clock the other one, which is cheap, will do.
+ */
+static struct scan_clocks read_clocks(struct scan_jobs *w)
+{
+	uint64_t wall_ns = clock_now_ns();
+
+	if (w->mark.cpu_ns != 0 && wall_ns - w->known_wall_ns < CLOCK_FRESH_NS)
+		return (struct scan_clocks){ w->mark.cpu_ns + (wall_ns - w->mark.wall_ns),
+					     wall_ns };
+	w->known_wall_ns = wall_ns;
+	return (struct scan_clocks){ clock_thread_cpu_ns(), wall_ns };
+}
+
+/* After a wait, which took no processor time. */
+static void resume_clocks(struct scan_jobs *w)
+{
+	uint64_t wall_ns = clock_now_ns();
+
+	w->known_wall_ns += wall_ns - w->mark.wall_ns;
+	w->mark.wall_ns = wall_ns;
+}
+
+/* What has passed since the mark, which moves here. */
+static struct scan_clocks lap(struct scan_jobs *w)
+{
+	struct scan_clocks now = { 0 }, passed = { 0 };
+
+	if (w->charging)
+		now = read_clocks(w);
+	/* More was taken for granted than there was: the thread had to wait for its core. */
+	now.cpu_ns = w->charging ? MAX_OF(now.cpu_ns, w->mark.cpu_ns) : 0;
+	if (w->mark.cpu_ns != 0 && now.cpu_ns != 0)
+		passed = (struct scan_clocks){ now.cpu_ns - w->mark.cpu_ns,
+					       now.wall_ns - w->mark.wall_ns };
+	w->mark = now;
+	return passed;
+}
+
+static void account(struct scan_jobs *w, struct facts *f)
+{
+	w->charging = f->has_stages;
+	if (!f->has_stages)
+		return;
+	w->scans.cpu_ns += f->cpu_us * 1000;
+	for (size_t i = 0; i < STAGE_COUNT; i++)
+		w->scans.wall_ns += f->stages[i].wall_ns;
+	f->stages[STAGE_READ] = (struct cost){ w->read.cpu_ns, w->read.wall_ns, { 0 } };
+	f->stages[STAGE_REST].cpu_ns += w->rest.cpu_ns;
+	f->stages[STAGE_REST].wall_ns += w->rest.wall_ns;
+	w->rest = (struct scan_clocks){ 0 };
+}
+
+static uint64_t left_over(uint64_t all, uint64_t accounted)
+{
+	return all > accounted ? all - accounted : 0;
+}
+
+static void end_turn(struct scan_jobs *w)
+{
+	struct scan_clocks all = lap(w);
+
+	w->rest.cpu_ns += left_over(all.cpu_ns, w->scans.cpu_ns);
+	w->rest.wall_ns += left_over(all.wall_ns, w->scans.wall_ns);
+	w->scans = (struct scan_clocks){ 0 };
 }
 
 /* --- reading --- */
@@ -201,6 +271,9 @@ static int read_turn(struct scan_jobs *w, struct load *loads, unsigned n, struct
 			owner[items_n++] = &loads[i];
 	}
 	r = reader_run(w->reader, items, items_n, err);
+	w->read = lap(w);
+	w->read.cpu_ns /= n;
+	w->read.wall_ns /= n;
 	for (unsigned i = 0; i < items_n && r == 0; i++)
 		check_read(owner[i], &items[i]);
 	return r;
@@ -267,7 +340,10 @@ static void run_job(struct scan_jobs *w, struct load *l)
 	size_t n;
 
 	jobs_start(w->jobs, slot);
+	if (w->ops->show_stage != NULL)
+		w->ops->show_stage(w->scanner, jobs_stage(w->jobs, slot));
 	scan(w, l, &facts);
+	account(w, &facts);
 	n = put(w, &facts, jobs_result(w->jobs, slot));
 	if (w->arena != NULL)
 		arena_reset(w->arena);
@@ -287,11 +363,50 @@ static int tidy(struct scan_jobs *w)
 	return scratch_clean(w->tmp_fd);
 }
 
+static void enter(struct scan_room *room)
+{
+	if (room == NULL)
+		return;
+	(void)pthread_mutex_lock(&room->lock);
+	while (room->closing)
+		(void)pthread_cond_wait(&room->changed, &room->lock);
+	room->scanning_n++;
+	(void)pthread_mutex_unlock(&room->lock);
+}
+
+/* Half of the files that may be there are, and somebody else is always scanning. */
+static bool is_crowded(const struct scan_jobs *w)
+{
+	struct statfs st;
+
+	return fstatfs(w->tmp_fd, &st) == 0 && (uint64_t)st.f_ffree < w->free_inodes / 2;
+}
+
+static int leave(struct scan_jobs *w)
+{
+	struct scan_room *room = w->room;
+	int r = 0;
+
+	if (room == NULL)
+		return tidy(w);
+	(void)pthread_mutex_lock(&room->lock);
+	if (--room->scanning_n == 0) {
+		r = tidy(w);
+		room->closing = false;
+		(void)pthread_cond_broadcast(&room->changed);
+	} else if (is_crowded(w)) {
+		room->closing = true;
+	}
+	(void)pthread_mutex_unlock(&room->lock);
+	return r;
+}
+
 static int run_batch(struct scan_jobs *w, const struct job *jobs, unsigned n)
 {
 	struct load loads[JOBS_SLOTS];
 	struct err err;
 
+	resume_clocks(w);
 	arena_reset(w->requests);
 	for (unsigned i = 0; i < n; i++)
 		prepare(w, &loads[i], &jobs[i]);
@@ -301,11 +416,13 @@ static int run_batch(struct scan_jobs *w, const struct job *jobs, unsigned n)
 		k = turn(loads + i, n - i);
 		r = read_turn(w, loads + i, k, &err);
 		for (unsigned m = i; m < i + k && r == 0; m++) {
+			enter(w->room);
 			run_job(w, &loads[m]);
-			r = tidy(w);
+			r = leave(w);
 		}
 		if (r < 0)
 			return r;
+		end_turn(w);
 	}
 	return 0;
 }

@@ -14,12 +14,14 @@ struct worker_setup {
 	const struct worker_ops *ops;
 	struct scan_engine *engine;
 	const char *tmp_dir;
-	int core; /* -1: not pinned */
+	unsigned threads;     /* at most ZYGOTE_THREADS_MAX */
+	const uint16_t *pins; /* processor of each + 1; 0: not pinned */
+	unsigned node;        /* memory node + 1; 0: no preference */
 	uint64_t tmpfs_bytes, memory_bytes;
 	bool own_user, keep_stderr;
 	pid_t zygote;
-	int jobs_fd, sock, event_fd, cache_fd; /* cache_fd -1: none */
-	int status_fd; /* why it could not start, as text; closed when it has */
+	const int *fds; /* of each thread: jobs, socket, eventfd; then cache (-1: none) */
+	int status_fd;  /* why it could not start, as text; closed when it has */
 };
 
 /* Returns the exit code for _exit(). */

@@ -154,6 +154,13 @@ static void describe(struct zygote *z, uint64_t huge_bytes, char *out, size_t si
 		(void)snprintf(out + n, size - (size_t)n, "; this host does not give: %s", missing);
 }
 
+static uint64_t make_huge(const struct zygote *z)
+{
+	if (z->setup->huge == ZYGOTE_HUGE_NO)
+		return 0;
+	return prepare_huge_pages(LARGE_ENGINE_BYTES, z->setup->huge == ZYGOTE_HUGE_COLLAPSE);
+}
+
 static int start(struct zygote *z, struct err *err)
 {
 	struct zygote_msg ready = { .type = ZYGOTE_READY }, config;
@@ -170,15 +177,21 @@ static int start(struct zygote *z, struct err *err)
 		return r;
 	probe(&z->isolation.missing);
 	prepare_libraries(&z->prepared);
+	prepare_spread_memory();
 	r = load(z, fd, config.text, err);
 	if (r < 0)
 		return r;
 	ready.generation = z->setup->ops->engine_generation(z->engine);
-	describe(z, prepare_huge_pages(LARGE_ENGINE_BYTES), ready.text, sizeof(ready.text));
+	describe(z, make_huge(z), ready.text, sizeof(ready.text));
 	return tell(z, &ready);
 }
 
 /* --- workers --- */
+
+static unsigned zygote_threads(const struct zygote_msg *m)
+{
+	return MAX_OF(m->threads, 1u);
+}
 
 /* The only place where the child's life is decided: it never returns into the zygote's. */
 static void __attribute__((noreturn)) run_child(const struct zygote *z, const struct zygote_msg *m,
@@ -189,16 +202,15 @@ static void __attribute__((noreturn)) run_child(const struct zygote *z, const st
 		.ops = z->setup->ops,
 		.engine = z->engine,
 		.tmp_dir = scratch_path(&z->isolation.scratch, m->worker, tmp_dir, sizeof(tmp_dir)),
-		.core = m->core,
+		.threads = zygote_threads(m),
+		.pins = m->pins,
+		.node = m->node,
 		.tmpfs_bytes = z->setup->tmpfs_bytes,
 		.memory_bytes = z->setup->memory_bytes,
 		.own_user = z->isolation.own_user,
 		.keep_stderr = z->setup->keep_stderr,
 		.zygote = zygote,
-		.jobs_fd = fds[0],
-		.sock = fds[1],
-		.event_fd = fds[2],
-		.cache_fd = fds[3],
+		.fds = fds,
 		.status_fd = status_fd,
 	};
 
@@ -215,9 +227,10 @@ static int fork_worker(struct zygote *z, const struct zygote_msg *m, const int *
 	if (m->worker >= z->setup->workers_max || c->pid != 0)
 		return err_set(err, ERR_BUG, -EINVAL, "worker %u: no such place, or taken",
 			       m->worker);
-	if (fds[0] < 0 || fds[1] < 0 || fds[2] < 0)
-		return err_set(err, ERR_BUG, -EINVAL, "worker %u: descriptors are missing",
-			       m->worker);
+	for (unsigned i = 0; i < 3 * zygote_threads(m); i++)
+		if (fds[i] < 0)
+			return err_set(err, ERR_BUG, -EINVAL, "worker %u: descriptors are missing",
+				       m->worker);
 	if (pipe2(status, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_errno(err, "start worker %u", m->worker);
 	r = fault_at("zygote.fork", 0);

@@ -33,28 +33,30 @@ enum zygote_type {
 	ZYGOTE_READY,      /* engine is loaded; text describes it and says what the host does not
 			    * give; generation identifies it */
 	ZYGOTE_FAILED,     /* text says why; the zygote exits with 78 */
-	ZYGOTE_SPAWN,   /* worker, core; fd[0] jobs, fd[1] socket, fd[2] eventfd, fd[3] cache (may
-			 * be left out) */
-	ZYGOTE_SPAWNED, /* worker, pid */
-	ZYGOTE_KILL,    /* worker: SIGKILL it */
-	ZYGOTE_EXITED,  /* worker, pid (0: could not be forked), status as of waitpid(2); text: why
-			 * it could not start, "" if it had. The number may be used again */
-	ZYGOTE_QUIT,    /* end the workers and exit */
+	ZYGOTE_SPAWN,      /* worker, threads, pins, node; for each thread fd jobs, socket, eventfd;
+			    * then cache (may be left out) */
+	ZYGOTE_SPAWNED,    /* worker, pid */
+	ZYGOTE_KILL,       /* worker: SIGKILL it */
+	ZYGOTE_EXITED, /* worker, pid (0: could not be forked), status as of waitpid(2); text: why
+			* it could not start, "" if it had. The number may be used again */
+	ZYGOTE_QUIT,   /* end the workers and exit */
 	ZYGOTE_TYPES
 };
 
-#define ZYGOTE_FDS_MAX     4
+#define ZYGOTE_THREADS_MAX 16
+#define ZYGOTE_FDS_MAX     (3 * ZYGOTE_THREADS_MAX + 1)
 #define ZYGOTE_TEXT_MAX    400
 #define ZYGOTE_WORKERS_MAX 256
 
 struct zygote_msg {
 	uint32_t type;
-	uint32_t worker; /* number, below ZYGOTE_WORKERS_MAX */
-	int32_t core;    /* -1: not pinned */
+	uint32_t worker;  /* number, below ZYGOTE_WORKERS_MAX */
+	uint32_t threads; /* of a worker; 0 is one */
 	int32_t pid, status;
-	uint32_t padding;
+	uint32_t node; /* memory node + 1; 0: no preference */
 	uint64_t generation;
-	char text[ZYGOTE_TEXT_MAX]; /* NUL-terminated */
+	uint16_t pins[ZYGOTE_THREADS_MAX]; /* processor of each thread + 1; 0: not pinned */
+	char text[ZYGOTE_TEXT_MAX];        /* NUL-terminated */
 };
 
 /* Send, never blocking. @fds may be NULL. */
@@ -67,13 +69,16 @@ int zygote_recv(int sock, struct zygote_msg *ret_m, int ret_fds[ZYGOTE_FDS_MAX],
 
 struct worker_ops; /* worker/ops.h; programs pass &worker_product_ops */
 
+enum zygote_huge { ZYGOTE_HUGE_COLLAPSE, ZYGOTE_HUGE_ADVISE, ZYGOTE_HUGE_NO };
+
 struct zygote_setup {
 	const struct worker_ops *ops;
 	int sock;              /* to the master */
 	const char *user;      /* to become; NULL: stay */
 	unsigned workers_max;  /* tmpfs to prepare; at most ZYGOTE_WORKERS_MAX */
 	uint64_t tmpfs_bytes;  /* for each worker */
-	uint64_t memory_bytes; /* RLIMIT_DATA of a worker beyond the engine; 0: none */
+	uint64_t memory_bytes; /* RLIMIT_DATA of a scan thread beyond the engine; 0: none */
+	enum zygote_huge huge; /* pages for the engine */
 	bool keep_stderr;      /* workers keep it: for debugging and sanitizers */
 };
 

@@ -15,7 +15,7 @@ int zygote_send(int sock, const struct zygote_msg *m, const int *fds, size_t fds
 static bool well_formed(const struct zygote_msg *m)
 {
 	return m->type > 0 && m->type < ZYGOTE_TYPES && m->worker < ZYGOTE_WORKERS_MAX &&
-	       memchr(m->text, '\0', sizeof(m->text)) != NULL;
+	       m->threads <= ZYGOTE_THREADS_MAX && memchr(m->text, '\0', sizeof(m->text)) != NULL;
 }
 
 int zygote_recv(int sock, struct zygote_msg *ret_m, int ret_fds[ZYGOTE_FDS_MAX], struct err *err)

@@ -130,6 +130,22 @@ static const struct one lines[] = {
 	  18 },
 	{ "Filename Rules =\n", OPT_FILENAME_RULES, "", NULL, 0, 0 },
 
+	/* networks and ports */
+	{ "Throttle Allow = 192.0.2.0/24, 2001:db8::/32 ::1\n", OPT_THROTTLE_ALLOW,
+	  "192.0.2.0/24, 2001:db8::/32 ::1", NULL, 0, 0 },
+	{ "Throttle Deny = 192.0.2.1 192.0.2.0/33\n", OPT_THROTTLE_DENY, "192.0.2.1 192.0.2.0/33",
+	  "'192.0.2.0/33' is not an address or a network", 1, 27 },
+	{ "Throttle Deny = /nowhere\n", OPT_THROTTLE_DENY, "/nowhere", "'/nowhere' is not a file",
+	  1, 17 },
+	{ "Throttle Ports = 25 465\n", OPT_THROTTLE_PORTS, "25 465", NULL, 0, 0 },
+	{ "Throttle Ports =\n", OPT_THROTTLE_PORTS, "", NULL, 0, 0 },
+	{ "Throttle Ports = 25 smtps\n", OPT_THROTTLE_PORTS, "25 465 587", "list of at most 16 TCP",
+	  1, 18 },
+	{ "Throttle Ports = 0\n", OPT_THROTTLE_PORTS, "25 465 587", "TCP ports", 1, 18 },
+	{ "Throttle Ports = 65536\n", OPT_THROTTLE_PORTS, "25 465 587", "TCP ports", 1, 18 },
+	{ "Throttle = enforce\n", OPT_THROTTLE, "2", NULL, 0, 0 },
+	{ "Throttle = on\n", OPT_THROTTLE, "1", "one of: no, account, enforce", 1, 12 },
+
 	/* any other text */
 	{ "Silent Viruses = All-Viruses,\n", OPT_SILENT_VIRUSES, "All-Viruses", NULL, 0, 0 },
 	{ "Silent Viruses =\n", OPT_SILENT_VIRUSES, "", NULL, 0, 0 },
@@ -140,6 +156,11 @@ static const struct one lines[] = {
 	{ "MTA = qmial\n", OPT_MTA, "qmial", "none of the known words", 1, 7 },
 	{ "Is Definitely Not Spam = &SQLWhitelist\n", OPT_IS_DEFINITELY_NOT_SPAM, "0",
 	  "Perl function &SQLWhitelist cannot run", 1, 26 },
+	{ "Is Definitely Not Spam = &SQLWhitelist\n", OPT_IS_DEFINITELY_NOT_SPAM, "0",
+	  "a file of rules (/PATH.rules) or a ruleset from a database", 1, 26 },
+	{ "Always Looked Up Last = &MailWatchLogging\n", OPT_ALWAYS_LOOKED_UP_LAST, "0",
+	  "Message Log writes one JSON line", 1, 25 },
+	{ "Max Children = &F\n", OPT_MAX_CHILDREN, "5", "write a plain value", 1, 16 },
 	{ "Deny Filenames = &SiteNames(1)\n", OPT_DENY_FILENAMES, NULL, "mail would pass unchecked",
 	  1, 18 },
 

@@ -86,6 +86,9 @@ static const struct {
 	{ "%a% = 1\nMax Children = %a%\n%a% = 2\n", "%a% is changed here, but", 3 },
 	{ "%a% = 1\n%a% = 2\nMax Children = %a%\n", NULL, 0 },
 	{ "%a% = 1\nMax Children = %a%\n%a% = 1\n", NULL, 0 },
+	{ "%a% = 1\nDB Password = %a%\n%a% = 2\n", NULL, 0 },
+	{ "Information Header Value = x.customize\n", "looks like a ruleset in a database", 1 },
+	{ "Information Header Value = We customize mail\n", NULL, 0 },
 	{ "\nRestart Every = 77\n", "Restart Every is accepted without effect", 2 },
 	{ "Restart Every = 7200\n", NULL, 0 },
 	{ "Restart Every = 14400\n", NULL, 0 },
@@ -136,6 +139,42 @@ static void check_changed(void)
 	site_close(&s);
 }
 
+/* Rules of a first-match option, and what is known about the client. */
+static const struct {
+	const char *rules, *host, *checked;
+	bool lacks;
+} lacking[] = {
+	{ "From: host:a 1\n", NULL, NULL, true },
+	{ "From: host:a 1\n", "b", NULL, true },
+	{ "From: host:a 1\n", NULL, "b", false },
+	{ "From: host-nocheck:a 1\n", NULL, "b", true },
+	{ "From: host-nocheck:a 1\n", "b", NULL, false },
+	{ "From: @s 1\nFrom: host:a 2\n", NULL, NULL, false }, /* decided before */
+	{ "From: host:a 2\nFrom: @s 1\n", NULL, NULL, true },
+	{ "From: @x 1\nFrom: host:a 2\n", NULL, NULL, true },
+	{ "From: @s and From: host:a 1\n", NULL, NULL, true },
+	{ "FromOrTo: host:a 1\n", NULL, NULL, true },
+	{ "From: @s 1\n", NULL, NULL, false },
+	{ "From: default 1\n", NULL, NULL, false },
+};
+
+static void check_lacking(size_t i)
+{
+	struct conf_who who = { .from = "f@s",
+				.client_host = lacking[i].host,
+				.client_host_checked = lacking[i].checked };
+	struct site s;
+
+	site_open(&s);
+	site_file(&s, SITE_MAIN, "Maximum Message Size = " RULES "\n");
+	site_file(&s, RULES, lacking[i].rules);
+	site_load(&s);
+	T_OK(conf_lacks_host(s.conf, OPT_MAXIMUM_MESSAGE_SIZE, &who) == lacking[i].lacks,
+	     "%zu: the client's name %s matter", i, lacking[i].lacks ? "could" : "cannot");
+	T_OK(!conf_lacks_host(s.conf, OPT_MAX_CHILDREN, &who), "  nor where there are no rules");
+	site_close(&s);
+}
+
 static void check_stock(void)
 {
 	struct site s;
@@ -156,6 +195,8 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(notes); i++)
 		check_note(i);
 	check_changed();
+	for (size_t i = 0; i < ARRAY_LEN(lacking); i++)
+		check_lacking(i);
 	check_stock();
 	return t_done();
 }

@@ -43,13 +43,25 @@ void *__wrap_reallocarray(void *p, size_t a, size_t b)
 	return fails() ? NULL : __real_reallocarray(p, a, b);
 }
 
+static void site_rows(struct site *s, enum conf_query_kind what, const char *argument,
+		      const char *rows)
+{
+	const struct conf_query q = { .what = what, .argument = argument };
+
+	if (conf_source_add_rows(s->source, &q, bytes_str(rows)) < 0)
+		abort();
+}
+
 static void make_site(struct site *s)
 {
 	site_open(s);
 	site_file(s, SITE_MAIN,
 		  "%a% = x\nMax Children = 7\nHostname = %a% $H\\n\nbad key = 1\n"
 		  "Quarantine Dir = /d\nSilent Viruses = /r.rules\nSpam Actions = /r.rules\n"
-		  "Filename Rules = /f\ninclude /i/*\nVirus Scanning = yes no\n");
+		  "Filename Rules = /f\ninclude /i/*\nVirus Scanning = yes no\n"
+		  "%p% = secret\nDB Password = %p%$H\n# DB Password = old\nDB DSN = x\n"
+		  "SQL Config = x\nSQL Ruleset = x\nSQL Serial Number = x\n"
+		  "SQL SpamAssassin Config = x\nHigh Scoring Spam Actions = a.customize\n");
 	site_file(s, "/r.rules",
 		  "From: a@b 1\nFrom: *.x.org 2\nTo: /p 3\nFrom: 10.0.0.1-10.0.0.77 4\n"
 		  "From: /re/ 5\nFrom: j[a]*@x.org 7\nFrom: a@b and To: c@d 6\nVirus: x* 5\n"
@@ -58,6 +70,10 @@ static void make_site(struct site *s)
 	site_file(s, "/f", "x");
 	site_file(s, "/i/1", "Max Children = 8\n");
 	site_dir(s, "/d");
+	site_rows(s, CONF_QUERY_SERIAL, "", "\t7\n");
+	site_rows(s, CONF_QUERY_SETTINGS, "", "%v%\tx\ninfovalue\tinfo %v%\n");
+	site_rows(s, CONF_QUERY_SPAMASSASSIN, "", "\tscore X 1\n");
+	site_rows(s, CONF_QUERY_RULESET, "a.customize", "1\tFrom: a@b db\n2\tTo: q@r db\n");
 	if (conf_source_add_env(s->source, "H", "host") < 0)
 		abort();
 }

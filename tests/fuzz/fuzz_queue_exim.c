@@ -45,6 +45,43 @@ static struct bytes build(const struct parsed *x, const struct header_list *l,
 	return bytes_of(s.p, n);
 }
 
+/* Every second recipient in one part, the others in another: together they are all, in order. */
+static void try_parts(const struct parsed *x, struct arena *a)
+{
+	static const struct queue_change nothing = { .body_fd = -1 };
+	uint32_t *of = arena_array(a, x->e.env.to_n, sizeof(*of));
+	size_t seen[2] = { 0 };
+	struct parsed part[2];
+
+	if (of == NULL)
+		return;
+	for (size_t i = 0; i < x->e.env.to_n; i++)
+		of[i] = (uint32_t)(i % 2);
+	for (uint32_t k = 0; k < 2; k++) {
+		const struct pair_part of_k = { .id = "1xVETZ-00046K-2I", .of = of, .number = k };
+		struct pair_build b = { .e = &x->e, .change = &nothing, .part = &of_k };
+		struct sink s = { 0 };
+
+		exim_head_build(&b, &s);
+		s = (struct sink){ .p = arena_alloc(a, s.n) };
+		if (s.p == NULL)
+			return;
+		exim_head_build(&b, &s);
+		if (parse(&part[k], bytes_of(s.p, s.n), a) < 0 && (k == 0 || x->e.env.to_n > 1)) {
+			if (arena_used(a) > ARENA_BYTES / 2)
+				return;
+			abort();
+		}
+	}
+	for (size_t i = 0; i < x->e.env.to_n; i++)
+		if (strcmp(part[i % 2].e.env.to_verbatim[seen[i % 2]++], x->e.env.to_verbatim[i]) !=
+		    0)
+			abort();
+	if (x->e.env.to_n > 1 && (part[0].e.env.to_n != seen[0] || part[1].e.env.to_n != seen[1] ||
+				  part[1].e.env.split_from == NULL))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	AUTO(arena_free) struct arena *a = arena_new(ARENA_BYTES);
@@ -65,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	/* Numbers with more zeros or blanks than Exim writes come out shorter; nothing else may. */
 	if (out.n > n || (out.n == n && !bytes_eq(out, x.p.raw)))
 		abort();
+	try_parts(&x, a);
 	headers = x.e.headers.n;
 	if (header_list_insert(&x.e.headers, a, headers, added) < 0)
 		return 0;

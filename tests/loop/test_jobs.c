@@ -80,6 +80,7 @@ static void check_one(void)
 	struct bytes result;
 	struct err err;
 	unsigned slot, back;
+	uint64_t started_ns;
 	uint32_t posted, running;
 
 	pair_init(&p);
@@ -96,9 +97,14 @@ static void check_one(void)
 	T_OK(job.slot == slot && bytes_eq(job.request, BYTES("abc")) &&
 		     bytes_eq(job.head, BYTES("head")) && job.head_fd < 0 && job.body_fd < 0,
 	     "as it was posted");
+	(void)jobs_peek(p.gateway, slot, &started_ns);
+	T_OK(started_ns == 0, "not begun yet");
 	jobs_start(p.worker, slot);
+	*jobs_stage(p.worker, slot) = 5;
 	jobs_leftover(p.gateway, &posted, &running);
 	T_OK(posted == 0 && running == 1u << slot, "leftover: running");
+	T_OK(jobs_peek(p.gateway, slot, &started_ns) == 5 && started_ns != 0,
+	     "the gateway sees since when, and at which stage");
 	T_OK(jobs_reap(p.gateway, p.arena, &back, &result, NULL) == -EAGAIN, "nothing to reap");
 	jobs_finish(p.worker, slot, answer(&job, jobs_result(p.worker, slot)), p.event_fd);
 	T_OK(jobs_reap(p.gateway, p.arena, &back, &result, NULL) == 0 && back == slot &&

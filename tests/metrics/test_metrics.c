@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/jout.h"
+#include "metrics/cost.h"
 #include "policy/policy.h"
 #include "scan/facts.h"
 #include "tests/t.h"
@@ -77,13 +78,42 @@ static void test_json(const struct metrics *m)
 	T_OK(has(&text, "\"scan_microseconds\":{\"count\":100,"), "json histogram");
 	T_OK(has(&text, "\"messages_waiting\":{\"/q/\\\"in\\\"\":8,\"/many/0\":0,"),
 	     "json directories");
-	T_OK(has(&text, "\"/many/29\":29,\"other\":39}}"), "those too many are one");
+	T_OK(has(&text, "\"/many/29\":29,\"other\":39},"), "those too many are one");
+	T_OK(has(&text, "{\"name\":\"virus\",\"count\":2,\"cpu_us\":3001,\"wall_us\":5000,"
+			"\"p50_us\":1,\"p99_us\":8192,\"max_us\":5000,\"counted\":1,\"cycles\":10,"
+			"\"instructions\":20,\"cache_misses\":30,\"branch_misses\":40}"),
+	     "json stages");
+	T_OK(has(&text, "{\"name\":\"read\",\"count\":1,\"cpu_us\":1,\"wall_us\":0,\"p50_us\":1,"
+			"\"p99_us\":1,\"max_us\":0}"),
+	     "no counters where none were counted");
+	T_OK(has(&text, "{\"worker\":2,\"messages\":5,\"cpu_us\":2000001,\"deaths\":3}]"),
+	     "json workers");
 	str_reset(&text);
 	metrics_write_json(m, &text);
 	T_OK(!text.failed && str_view(&text)[0] == '{' && text.p[text.n - 1] == '}', "json alone");
 }
 
+static void test_sets(struct metrics *m)
+{
+	static const struct cost slow = { 3000000, 5000000, { 10, 20, 30, 40 } };
+	static const struct cost fast = { 1000, 900, { 1, 2, 3, 4 } };
+
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		metrics_name_stage(m, i, stage_name(i));
+	metrics_add_stage(m, CHECK_VIRUS, &slow, true);
+	metrics_add_stage(m, CHECK_VIRUS, &fast, false);
+	metrics_add_stage(m, STAGE_READ, &fast, false);
+	metrics_add_worker(m, 2, &(struct metric_worker){ .messages = 4, .cpu_us = 2000001 });
+	metrics_add_worker(m, 2, &(struct metric_worker){ .messages = 1, .deaths = 3 });
+	metrics_add_worker(m, METRIC_WORKERS_MAX, &(struct metric_worker){ .messages = 1 });
+	T_OK(metrics_worker(m, 2).messages == 5 && metrics_worker(m, 2).deaths == 3 &&
+		     metrics_worker(m, 1).messages == 0 &&
+		     metrics_worker(m, METRIC_WORKERS_MAX).messages == 0,
+	     "workers are counted apart");
+}
+
 static const char *const lines[] = {
+	"# TYPE sallyport_build_info gauge\nsallyport_build_info{version=\"",
 	"# TYPE sallyport_messages_total counter\nsallyport_messages_total{outcome=\"deliver\"} "
 	"3\n",
 	"sallyport_messages_total{outcome=\"quarantine\"} 0\n",
@@ -98,6 +128,21 @@ static const char *const lines[] = {
 	"sallyport_commit_seconds_sum 0.000260\n",
 	"sallyport_messages_waiting{dir=\"/q/\\\"in\\\"\"} 8\n",
 	"sallyport_messages_waiting{dir=\"other\"} 39\n",
+	"sallyport_stage_cpu_seconds_total{stage=\"virus\"} 0.003001\n",
+	"sallyport_stage_cpu_seconds_total{stage=\"rest\"} 0.000000\n",
+	"sallyport_stage_seconds_bucket{stage=\"virus\",le=\"0.000001\"} 1\n"
+	"sallyport_stage_seconds_bucket{stage=\"virus\",le=\"0.000004\"} 1\n",
+	"sallyport_stage_seconds_bucket{stage=\"virus\",le=\"0.016384\"} 2\n",
+	"sallyport_stage_seconds_bucket{stage=\"virus\",le=\"+Inf\"} 2\n"
+	"sallyport_stage_seconds_sum{stage=\"virus\"} 0.005000\n"
+	"sallyport_stage_seconds_count{stage=\"virus\"} 2\n",
+	"sallyport_stage_counted_scans_total{stage=\"virus\"} 1\n",
+	"sallyport_stage_cycles_total{stage=\"virus\"} 10\n",
+	"sallyport_stage_branch_misses_total{stage=\"virus\"} 40\n",
+	"sallyport_worker_messages_total{worker=\"1\"} 0\n"
+	"sallyport_worker_messages_total{worker=\"2\"} 5\n",
+	"sallyport_worker_cpu_seconds_total{worker=\"2\"} 2.000001\n",
+	"sallyport_worker_restarts_total{worker=\"2\"} 3\n",
 };
 
 static void test_prometheus(const struct metrics *m)
@@ -169,6 +214,7 @@ int main(void)
 
 	test_values(m);
 	test_dirs(m);
+	test_sets(m);
 	test_json(m);
 	test_prometheus(m);
 	test_order();

@@ -40,6 +40,49 @@ static const char *list(struct queue_dir *d, unsigned slice)
 	return text;
 }
 
+/* Counted in slices; a listing under way is not disturbed. */
+static uint64_t count(struct queue_dir *d, unsigned slice, unsigned *ret_pauses)
+{
+	uint64_t n = UINT64_MAX;
+
+	*ret_pauses = 0;
+	while (queue_count(d, slice, &n) == -EAGAIN && *ret_pauses < 1000)
+		++*ret_pauses;
+	return n;
+}
+
+static void test_count(void)
+{
+	AUTO(queue_dir_close) struct queue_dir *d = NULL;
+	char id[QUEUE_ID_MAX];
+	struct fixture f;
+	unsigned pauses = 0;
+	uint64_t n;
+	struct err err;
+
+	fixture_init(&f);
+	put(f.in, "qf1", "x");
+	put(f.in, "df1", "x");
+	put(f.in, "qf2", "x");
+	make_dir(f.in, "q1", 0700);
+	put(fixture_path(f.in, "q1"), "qf3", "x");
+	d = open_queue(&f, "sendmail", f.in);
+	n = count(d, 1, &pauses);
+	T_OK(n == 3 && pauses >= 4, "three messages, %u pauses", pauses);
+	T_OK(queue_list_begin(d, &err) == 0 && queue_list_next(d, 1000, id, &err) == 1 &&
+		     count(d, 1000, &pauses) == 3 && pauses == 0 &&
+		     queue_list_next(d, 1000, id, &err) == 1 &&
+		     queue_list_next(d, 1000, id, &err) == 1 &&
+		     queue_list_next(d, 1000, id, &err) == 0,
+	     "a listing goes on where it was");
+	put(f.in, "qf4", "x");
+	T_OK(count(d, 1000, &pauses) == 4, "each count begins anew");
+	(void)unlink(fixture_path(f.in, "q1/qf3"));
+	(void)rmdir(fixture_path(f.in, "q1"));
+	T_OK(count(d, 1000, &pauses) == 3, "a directory that is gone is empty");
+	fixture_fini(&f);
+}
+
 static void test_find(void)
 {
 	T_OK(queue_find("Sendmail") != NULL &&
@@ -291,6 +334,7 @@ int main(void)
 {
 	umask(022);
 	test_find();
+	test_count();
 	test_sendmail_layouts();
 	test_exim_layouts();
 	test_refused();

@@ -154,6 +154,30 @@ static void clean(void)
 		show();
 }
 
+/* Every stage that a message went through has its time, and shows when it begins. */
+static void costs(void)
+{
+	_Atomic uint8_t shown = 99;
+	uint64_t cpu_ns = 0;
+	unsigned free_n = 0;
+
+	scanner_show_stage(scanner, &shown);
+	(void)scan("Subject: x\n\nhello\n");
+	T_OK(shown == STAGE_REST, "the last stage of a scan is what comes after the checks");
+	for (unsigned i = 0; i < CHECK_TEST; i++) {
+		cpu_ns += facts.stages[i].cpu_ns;
+		free_n += facts.stages[i].wall_ns == 0;
+	}
+	T_OK(facts.has_stages && free_n == 0, "each check has a cost");
+	T_OK(facts.stages[STAGE_READ].wall_ns == 0, "reading is not the scanner's");
+	T_OK(cpu_ns > 0 &&
+		     cpu_ns + facts.stages[STAGE_REST].cpu_ns + facts.stages[CHECK_TEST].cpu_ns >=
+			     facts.cpu_us * 1000,
+	     "together no less than the whole: %llu of %llu us", (unsigned long long)cpu_ns / 1000,
+	     (unsigned long long)facts.cpu_us);
+	scanner_show_stage(scanner, NULL);
+}
+
 static void viruses(void)
 {
 	struct made inner = make_zip1("evil.txt", make_eicar());
@@ -442,6 +466,7 @@ int main(void)
 	fresh();
 	if (start(&site)) {
 		clean();
+		costs();
 		viruses();
 		cached();
 		not_learnt();

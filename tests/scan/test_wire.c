@@ -84,6 +84,9 @@ static struct facts sample(void)
 	f.checks[CHECK_VIRUS] =
 		(struct check_result){ .state = CHECK_FAILED, .why = "no engine", .us = 7 };
 	f.checks[CHECK_MIME].state = CHECK_RAN;
+	f.has_stages = f.counted_events = true;
+	f.stages[CHECK_VIRUS] = (struct cost){ 11, 12, { 13, 14, 15, 16 } };
+	f.stages[STAGE_REST] = (struct cost){ 21, UINT64_MAX, { 23, 24, 25, UINT64_MAX } };
 	return f;
 }
 
@@ -146,6 +149,59 @@ static void facts_there_and_back(void)
 		     g.cpu_us == 5 && g.expanded_bytes == 1ull << 40 && g.mime_defects == 3 &&
 		     g.limit_hit == BUDGET_RATIO && strcmp(g.limit_why, "ratio") == 0,
 	     "the rest is the same");
+	T_OK(g.has_stages && g.counted_events &&
+		     memcmp(&g.stages[CHECK_VIRUS], &f.stages[CHECK_VIRUS], sizeof(struct cost)) ==
+			     0 &&
+		     g.stages[STAGE_REST].cpu_ns == 21 && g.stages[STAGE_REST].events[2] == 25,
+	     "costs are the same");
+	T_OK(g.stages[STAGE_REST].wall_ns == FACTS_STAGE_NS_MAX &&
+		     g.stages[STAGE_REST].events[3] == FACTS_STAGE_EVENTS_MAX,
+	     "but none that cannot be");
+}
+
+/* What a worker in the hands of somebody else could write. */
+static void hostile_costs(void)
+{
+	struct facts f = { .subject = "", .message_id = "", .limit_why = "", .has_stages = true },
+		     g;
+	AUTO(arena_free) struct arena *a = arena_new(MIB);
+	struct err err = { .text = "" };
+	ssize_t n;
+	unsigned refused = 0, places = 0;
+
+	f.stages[CHECK_MIME].cpu_ns = FACTS_STAGE_NS_MAX;
+	f.stages[CHECK_MIME].events[0] = 5;
+	n = wire_put_facts(&f, out, sizeof(out), NULL);
+	T_OK(n > 0 && wire_get_facts(bytes_of(out, (size_t)n), a, &g, &err) == 0 &&
+		     g.stages[CHECK_MIME].cpu_ns == FACTS_STAGE_NS_MAX &&
+		     g.stages[CHECK_MIME].events[0] == 0,
+	     "a day is the most; events that were not counted are not sent");
+	for (ssize_t i = 0; i + 8 <= n; i++) {
+		uint64_t v, more = FACTS_STAGE_NS_MAX + 1;
+
+		memcpy(&v, out + i, sizeof(v));
+		if (v != FACTS_STAGE_NS_MAX)
+			continue;
+		places++;
+		memcpy(out + i, &more, sizeof(more));
+		refused += wire_get_facts(bytes_of(out, (size_t)n), a, &g, &err) == -EBADMSG;
+		memcpy(out + i, &v, sizeof(v));
+	}
+	T_OK(places == 1 && refused == 1, "a nanosecond more is refused: %s", err.text);
+}
+
+static void stage_names(void)
+{
+	unsigned named = 0;
+
+	for (unsigned i = 0; i < STAGE_COUNT; i++)
+		named += strcmp(stage_name(i), "unknown") != 0 &&
+			 strchr("RPANVC", stage_letter(i)) != NULL;
+	T_OK(named == STAGE_COUNT, "every stage has a name and a letter");
+	T_OK(strcmp(stage_name(CHECK_VIRUS), "virus") == 0 && stage_letter(CHECK_VIRUS) == 'V' &&
+		     strcmp(stage_name(STAGE_READ), "read") == 0 &&
+		     stage_letter(STAGE_COUNT) == '?' && stage_letter(255) == '?',
+	     "the right ones");
 }
 
 static void request_there_and_back(void)
@@ -298,6 +354,8 @@ static void long_texts(void)
 int main(void)
 {
 	facts_there_and_back();
+	hostile_costs();
+	stage_names();
 	request_there_and_back();
 	damage();
 	tiny_arena();

@@ -56,6 +56,34 @@ static unsigned lines_of(const char *path, unsigned *ret_whole)
 	return n;
 }
 
+static void test_derived(void)
+{
+	static const char *const parents[] = { NULL, "1a", "1a", "1", NULL };
+	static const char *const ids[] = { "1a", "2b", "3c", "4d", "5e" };
+	const char *path = tmp_path("derived.log");
+	struct str found AUTO(str_fini);
+	struct msglog *l = NULL;
+	struct err err = { .kind = ERR_NONE };
+	bool ok = msglog_open(&l, path, &err) == 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		struct msglog_record r = record(ids[i]);
+
+		r.split_from = parents[i];
+		if (i == 4) /* whoever can choose a subject cannot say that it was split */
+			r.subject = "\"split_from\":\"1a\",";
+		ok &= msglog_write(l, &r, &err) == 0;
+	}
+	msglog_close(&l);
+	str_init(&found, MSGLOG_LINE_MAX);
+	T_OK(ok && msglog_find_derived(path, "1a", &found, &err) == 2 &&
+		     strcmp(str_view(&found), "2b, 3c") == 0,
+	     "those split from it: %s", str_view(&found));
+	str_reset(&found);
+	T_OK(msglog_find_derived(path, "2b", &found, &err) == 0 && found.n == 0, "none");
+	T_OK(msglog_find_derived("/nonexistent/x", "2b", &found, &err) == -ENOENT, "no file");
+}
+
 static void test_line(void)
 {
 	static const char want[] =
@@ -183,6 +211,7 @@ int main(void)
 	if (!tmp_make())
 		return t_skip_all("no temporary directory");
 	test_line();
+	test_derived();
 	test_large();
 	test_rotation();
 	test_torn();

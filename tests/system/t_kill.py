@@ -3,11 +3,13 @@
 """
 No loss (promise P1): processes are killed at every state change and at random moments, and system
 calls made to fail at every fault point, under load. Afterwards every accepted message must be
-delivered or quarantined, no body changed, and repeats at most what was in flight at a kill.
+delivered or quarantined, no body changed, and repeats at most what was in flight at a kill. A third of
+the messages have recipients who disagree, so that they are split: there each recipient counts.
 
 SALLYPORT_KILLS=N    random kills (300)        SALLYPORT_SEED=N    another order of them
 """
 
+import itertools
 import os
 import random
 import re
@@ -16,7 +18,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, load, queuefile, tap, wait  # noqa: E402
+from kit import account, dns, gateway, load, queuefile, samples, tap, wait  # noqa: E402
 
 KILLS = int(os.environ.get("SALLYPORT_KILLS", "300"))
 SEED = int(os.environ.get("SALLYPORT_SEED", "1"))
@@ -25,6 +27,21 @@ OPTIONS = {"Max Messages In Flight": IN_FLIGHT, "Maximum Processing Attempts": 0
            "Rescan Interval": 1}
 # A message must survive this without being left out for ever.
 SETTLE_SECONDS = 120
+RCPT, FREE = "rcpt@dest.test", ("one@noscan.test", "two@noscan.test")  # the latter's mail is not looked at
+# In the order a split comes by them; each queue format has its way with bodies.
+SPLIT_POINTS = ["msg.state.splitting", "queue.split.write", "split.sync.file", "queue.split.publish",
+                "queue.split.published", "split.sync.dir", "queue.split.reduce", "queue.split.reduced",
+                "split.sync.reduced", "msg.state.split"]
+BODY_POINTS = {"sendmail": ["queue.split.link"], "exim": ["queue.split.copy", "queue.split.name"]}
+WRITERS = {"sendmail": queuefile.SendmailWriter, "exim": queuefile.EximWriter}
+
+
+def disagreeing(messages):
+    """Every third message goes to more recipients, two of whom take anything."""
+    for n, (case, message, want) in enumerate(messages):
+        if n % 3 == 0:
+            want = {RCPT: want, **{r: samples.DELIVER for r in FREE}}
+        yield case, message, want
 
 
 def fault_points():
@@ -37,17 +54,27 @@ def fault_points():
                     text = f.read()
                 points |= set(re.findall(r'fault_at\(\s*"([a-z0-9._-]+)"', text))
                 points |= set(re.findall(r'"(msg\.state\.[a-z]+)"', text))
+                points |= set(re.findall(r'"((?:queue\.)?split\.[a-z.]+)"', text))
                 points |= set(re.findall(r'\?\s*"([a-z]+\.[a-z.]+)"\s*:\s*"[a-z.]+"\s*,', text))
                 points |= set(re.findall(r'\?\s*"[a-z]+\.[a-z.]+"\s*:\s*"([a-z]+\.[a-z.]+)"\s*,', text))
     states = sorted(p for p in points if p.startswith("msg.state."))
     return states, sorted(points - set(states))
 
 
+def clients():
+    """A new one for each message, so that its name must be asked for."""
+    for n in itertools.count():
+        yield f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
+
+
 class Sweep:
     """One daemon under load, and what happens to it."""
 
-    def __init__(self, folder, role="gateway"):
-        self.gate = gateway.Gateway(folder, options=OPTIONS)
+    def __init__(self, folder, role="gateway", mta="sendmail"):
+        self.mta = mta
+        self.gate = gateway.Gateway(folder, self._queues(folder), OPTIONS)
+        self.names = dns.Server()  # knows nobody
+        self._rules()
         self.fault_file = self.gate.path("fault")
         self.fault("")
         self.gate.environment = {"SALLYPORT_FAULT_FILE": self.fault_file}
@@ -57,8 +84,26 @@ class Sweep:
         self.kills = self.fruitless = 0
         self.gate.start()
         self.last_tree = self.gate.tree()
-        self.drain = account.Drain("sendmail", self.gate.out_queue)
-        self.load = account.Load(self.account, queuefile.SendmailWriter(self.gate.in_queue), load.mixed(SEED))
+        self.drain = account.Drain(mta, self.gate.out_queue)
+        self.load = account.Load(self.account, WRITERS[mta](self.gate.in_queue), disagreeing(load.mixed(SEED)),
+                                 clients=clients())
+
+    def _queues(self, folder):
+        """Of Exim's kind; None for sendmail's, which the gateway's kit makes."""
+        if self.mta == "sendmail":
+            return None
+        queues = [os.path.join(folder, n) for n in ("exim.in", "exim.out")]
+        for q in queues:
+            os.makedirs(q, 0o700)
+        return (self.mta, *queues, "root", "/bin/true")
+
+    def _rules(self):
+        path = self.gate.path("etc", "scan.rules")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("From: host:nowhere.test no\nTo: *@noscan.test no\nFromOrTo: default yes\n")
+        self.gate.options["Scan Messages"] = path
+        self.gate.options["DNS Servers"] = f"127.0.0.1:{self.names.port}"
+        self.gate.write_configuration()
 
     def fault(self, text):
         with open(self.fault_file + ".new", "w", encoding="ascii") as f:
@@ -73,6 +118,7 @@ class Sweep:
         self.load.stop()
         self.drain.stop(account.Account())
         self.gate.stop()
+        self.names.stop()
 
     def ensure_up(self):
         """Start it again if the supervisor itself is gone; its children must have gone with it."""
@@ -113,28 +159,39 @@ class Sweep:
         self.load.stop()
         self.ensure_up()
         self.gate.wait_empty(SETTLE_SECONDS)
+        wait.until(lambda: self.hidden(self.gate.in_queue) == [], 20, "sweep of what unfinished splits left")
         self.drain.stop(self.account)
         code = self.gate.stop()
         acc = self.account
         acc.read_quarantine(self.gate.quarantine)
-        acc.read_queue(acc.queued, "sendmail", self.gate.in_queue)
+        acc.read_queue(acc.queued, self.mta, self.gate.in_queue)
         tap.equal(acc.missing(), [], f"{what}: none of {len(acc.accepted)} is missing ({acc.summary()})")
         tap.equal(acc.unknown(), [], f"{what}: nothing came from nowhere")
         tap.equal(acc.changed(), [], f"{what}: no body changed")
         tap.equal(acc.let_through(), [], f"{what}: nothing bad was let through")
         tap.equal(acc.withheld(), [], f"{what}: nothing clean was withheld")
-        tap.ok(acc.repeats() <= max(self.kills, 1) * IN_FLIGHT, f"{what}: {acc.repeats()} repeats in {self.kills} kills, "
-               f"at most {IN_FLIGHT} each")
+        copies = IN_FLIGHT * (1 + len(FREE))
+        tap.ok(acc.repeats() <= max(self.kills, 1) * copies, f"{what}: {acc.repeats()} repeats in {self.kills} kills, "
+               f"at most {copies} each")
         tap.equal(code, 0, f"{what}: stops cleanly on TERM")
         # A header file whose body the drain took from under a repeat is no loss: it was counted before.
-        hidden = [n for n in os.listdir(self.gate.out_queue) if not n.startswith("qf")]
-        tap.equal(hidden, [], f"{what}: no left-over in the outgoing queue")
+        tap.equal(self.hidden(self.gate.out_queue, "df", "-D"), [], f"{what}: no left-over in the outgoing queue")
+        tap.equal(self.hidden(self.gate.in_queue), [], f"{what}: no hidden left-over in the incoming queue")
+        tap.ok(self.gate_splits() > 0, f"{what}: messages were split")
+
+    @staticmethod
+    def hidden(folder, *also):
+        """Files of ours that the server does not look at."""
+        return sorted(n for n in os.listdir(folder) if n.startswith(("sp.", *also)) or n.endswith(("-T", "-R", "-B", "-O", *also)))
+
+    def gate_splits(self):
+        return self.gate.log_text().count(" split into ")
 
 
-def at_states(folder, states):
-    with Sweep(folder) as sweep:
+def at_states(folder, states, mta="sendmail", times=(1, 7, 50)):
+    with Sweep(folder, mta=mta) as sweep:
         for state in states:
-            for nth in (1, 7, 50):
+            for nth in times:
                 sweep.kill(sweep.gate.pid("supervisor"))
                 before = sweep.gateway_deaths()
                 also = ",commit.sync.file=EIO" if state == "msg.state.released" else ""  # or nobody comes there
@@ -149,6 +206,12 @@ def at_states(folder, states):
                 sweep.fault("")
             tap.progress(f"{state}: {sweep.kills} kills, {sweep.load.written} messages")
         sweep.finish(f"{len(states)} states")
+
+
+def at_splits(folder):
+    """Each step of a split, with both queue formats."""
+    for mta in WRITERS:
+        at_states(os.path.join(folder, mta), SPLIT_POINTS + BODY_POINTS[mta], mta, (1, 2, 7))
 
 
 def at_random(folder):
@@ -204,7 +267,8 @@ def main():
         tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
     states, points = fault_points()
     tap.ok(len(states) >= 8, f"{len(states)} states have fault points")
-    parts = {"states": lambda f: at_states(f, states), "random": at_random, "errors": lambda f: with_errors(f, points)}
+    parts = {"states": lambda f: at_states(f, states), "splits": at_splits, "random": at_random, 
+             "errors": lambda f: with_errors(f, points)}
     wanted = sys.argv[1:] or list(parts)
     with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
         os.chmod(folder, 0o755)

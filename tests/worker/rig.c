@@ -40,7 +40,9 @@ static pid_t fork_zygote(const struct client_setup *setup, int sock)
 
 static void tell(struct rig *r, uint32_t type, uint32_t worker, const int *fds, size_t n)
 {
-	struct zygote_msg m = { .type = type, .worker = worker, .core = -1 };
+	struct zygote_msg m = {
+		.type = type, .worker = worker, .threads = r->threads, .node = r->node
+	};
 
 	(void)snprintf(m.text, sizeof(m.text), "rig.conf");
 	must(zygote_send(r->sock, &m, fds, n, NULL) == 0, "send to the zygote");
@@ -63,6 +65,13 @@ void rig_start(struct rig *r, const struct client_setup *setup)
 
 static void forget(struct rig_worker *w)
 {
+	for (unsigned t = 0; t < ZYGOTE_THREADS_MAX; t++) {
+		if (w->others[t].jobs == NULL)
+			continue;
+		jobs_free(&w->others[t].jobs);
+		fd_close(&w->others[t].sock);
+		fd_close(&w->others[t].event_fd);
+	}
 	w->pid = 0;
 	jobs_free(&w->jobs);
 	fd_close(&w->sock);
@@ -93,19 +102,38 @@ uint32_t rig_next(struct rig *r)
 	return r->last.type;
 }
 
+static void make_lane(struct rig_lane *l, int fds[3])
+{
+	int pair[2];
+
+	must(jobs_new(&l->jobs, &fds[0], NULL) == 0, "job table");
+	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, "socket");
+	l->sock = pair[0];
+	fds[1] = pair[1];
+	l->event_fd = fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
 void rig_spawn(struct rig *r, unsigned i, int cache_fd)
 {
+	unsigned threads = MAX_OF(r->threads, 1u);
 	struct rig_worker *w = &r->w[i];
-	int pair[2], jobs_fd;
+	int fds[ZYGOTE_FDS_MAX];
 
-	must(jobs_new(&w->jobs, &jobs_fd, NULL) == 0, "job table");
-	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0, "socket");
-	w->sock = pair[0];
-	w->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	tell(r, ZYGOTE_SPAWN, i, (int[]){ jobs_fd, pair[1], w->event_fd, cache_fd },
-	     cache_fd < 0 ? 3 : 4);
-	(void)close(jobs_fd);
-	(void)close(pair[1]);
+	for (unsigned t = 0; t < threads; t++) {
+		struct rig_lane lane;
+
+		make_lane(&lane, fds + (size_t)3 * t);
+		w->others[t] = lane;
+	}
+	w->jobs = TAKE(w->others[threads - 1].jobs);
+	w->sock = w->others[threads - 1].sock;
+	w->event_fd = w->others[threads - 1].event_fd;
+	fds[3 * threads] = cache_fd;
+	tell(r, ZYGOTE_SPAWN, i, fds, 3 * threads + (cache_fd >= 0));
+	for (unsigned t = 0; t < threads; t++) {
+		(void)close(fds[3 * t]);
+		(void)close(fds[3 * t + 1]);
+	}
 	must(rig_next(r) == ZYGOTE_SPAWNED && r->last.worker == i, "worker is spawned");
 	w->pid = r->last.pid;
 }
@@ -115,6 +143,11 @@ int rig_exited(struct rig *r, unsigned i)
 	must(rig_next(r) == ZYGOTE_EXITED && r->last.worker == i, "worker has ended");
 	forget(&r->w[i]);
 	return r->last.status;
+}
+
+void rig_forget(struct rig *r, unsigned i)
+{
+	forget(&r->w[i]);
 }
 
 void rig_kill(struct rig *r, unsigned i)

@@ -9,15 +9,23 @@
 
 #define RIG_WORKERS 3
 
-struct rig_worker {
+struct rig_lane {
 	struct jobs *jobs;
 	int sock, event_fd;
-	pid_t pid; /* 0: not running */
+};
+
+struct rig_worker {
+	struct jobs *jobs; /* of its last thread */
+	int sock, event_fd;
+	struct rig_lane others[ZYGOTE_THREADS_MAX]; /* of the threads before it */
+	pid_t pid;                                  /* 0: not running */
 };
 
 struct rig {
 	int sock;
 	pid_t zygote;
+	unsigned threads; /* of each worker that is started from now on; 0 is one */
+	unsigned node;    /* its memory node + 1; 0: no preference */
 	struct rig_worker w[RIG_WORKERS];
 	struct zygote_msg last; /* last message of the zygote */
 };
@@ -33,6 +41,8 @@ void rig_spawn(struct rig *r, unsigned i, int cache_fd);
 uint32_t rig_next(struct rig *r);
 /* Wait for the EXITED of worker @i. Returns its status. */
 int rig_exited(struct rig *r, unsigned i);
+/* The worker ended, and its EXITED was seen: its tables and descriptors go. */
+void rig_forget(struct rig *r, unsigned i);
 void rig_kill(struct rig *r, unsigned i);
 
 /* Post @text to worker @i and flush. Returns the slot. */

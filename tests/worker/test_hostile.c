@@ -5,6 +5,7 @@
  * is refused or killed as its row says, and the same attempts outside the sandbox succeed or at
  * least are not stopped by us - or the row would prove nothing.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -40,8 +41,8 @@
 static char secret[220], secret_dir[200];
 static pid_t zygote, sibling;
 
-/* What the worker has. */
-static struct reader *ring;
+/* What the worker has; a ring for each thread. */
+static _Thread_local struct reader *ring;
 static const void *cache;
 
 static int result(long r)
@@ -699,12 +700,8 @@ static void check_attempt(struct rig *r, size_t i, int cache_fd)
 		T_OK(!answered && WIFSIGNALED(r->last.status) && WTERMSIG(r->last.status) == SIGSYS,
 		     "%s: %s", attempts[i].what, answered ? out : "killed");
 	}
-	if (answered)
-		return;
-	jobs_free(&r->w[0].jobs);
-	fd_close(&r->w[0].sock);
-	fd_close(&r->w[0].event_fd);
-	r->w[0].pid = 0;
+	if (!answered)
+		rig_forget(r, 0);
 }
 
 static bool file_says(pid_t pid, const char *file, const char *part)
@@ -879,6 +876,55 @@ static bool wait_for_file(const struct rig *r, const char *name)
 	return false;
 }
 
+/* Landlock, seccomp and the rest hold for each thread by itself. */
+static void check_threads_from_outside(const struct rig *r)
+{
+	DIR *d;
+	struct dirent *e;
+	char path[64];
+	unsigned n = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)r->w[0].pid);
+	d = opendir(path);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		char file[300];
+		unsigned same = 0;
+
+		if (e->d_name[0] == '.')
+			continue;
+		(void)snprintf(file, sizeof(file), "task/%s/status", e->d_name);
+		for (size_t i = 0; i < ARRAY_LEN(status_lines); i++)
+			same += file_says(r->w[0].pid, file, status_lines[i]);
+		T_OK(same == ARRAY_LEN(status_lines) - 1 &&
+			     file_says(r->w[0].pid, file, "\nThreads:\t2\n"),
+		     "thread %s has the sandbox of a worker", e->d_name);
+		n++;
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	T_OK(n == 2, "%u threads", n);
+}
+
+/* Every attempt from the second of two threads. */
+static void check_second_thread(struct rig *r, int cache_fd, bool landlock)
+{
+	char out[400] = "";
+	unsigned slot;
+
+	rig_kill(r, 0);
+	if (r->w[0].pid != 0)
+		(void)rig_exited(r, 0);
+	r->threads = 2;
+	rig_spawn(r, 0, cache_fd);
+	(void)rig_post(r, 0, "hello");
+	T_OK(rig_result(r, 0, &slot, out, sizeof(out)) && strcmp(out, "hello") == 0,
+	     "the second of two threads works");
+	check_threads_from_outside(r);
+	for (size_t i = 0; i < ARRAY_LEN(attempts); i++)
+		if (landlock || !attempts[i].by_landlock)
+			check_attempt(r, i, cache_fd);
+}
+
 static void check_sandbox(int cache_fd)
 {
 	struct worker_ops ops = tiny_ops;
@@ -903,6 +949,7 @@ static void check_sandbox(int cache_fd)
 			check_attempt(&r, i, cache_fd);
 		else
 			printf("# skipped, no Landlock here: %s\n", attempts[i].what);
+	check_second_thread(&r, cache_fd, landlock);
 	T_OK(kill(r.w[1].pid, 0) == 0, "the sibling lives");
 	T_OK(rig_stop(&r) == 0, "the zygote ends as it should");
 }

@@ -33,6 +33,11 @@ static void damage_worker(struct zygote_msg *m)
 	m->worker = ZYGOTE_WORKERS_MAX;
 }
 
+static void damage_threads(struct zygote_msg *m)
+{
+	m->threads = ZYGOTE_THREADS_MAX + 1;
+}
+
 static void damage_text(struct zygote_msg *m)
 {
 	memset(m->text, 'x', sizeof(m->text));
@@ -46,6 +51,7 @@ static const struct {
 	{ "unknown type", damage_type, sizeof(struct zygote_msg) },
 	{ "type 0", damage_zero, sizeof(struct zygote_msg) },
 	{ "worker number", damage_worker, sizeof(struct zygote_msg) },
+	{ "number of threads", damage_threads, sizeof(struct zygote_msg) },
 	{ "text without end", damage_text, sizeof(struct zygote_msg) },
 	{ "too short", NULL, sizeof(struct zygote_msg) - 1 },
 	{ "too long", NULL, sizeof(struct zygote_msg) + 1 },
@@ -55,7 +61,7 @@ static void check_messages(void)
 {
 	struct zygote_msg m, got;
 	char raw[sizeof(m) + 1];
-	int pair[2], fds[ZYGOTE_FDS_MAX], five[5] = { 0 };
+	int pair[2], fds[ZYGOTE_FDS_MAX], many[ZYGOTE_FDS_MAX + 1] = { 0 };
 	struct err err;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -68,9 +74,9 @@ static void check_messages(void)
 	T_OK(fds[0] > 2 && fds[1] > 2 && fds[2] == -1 && fds[3] == -1, "with two descriptors");
 	fd_close(&fds[0]);
 	fd_close(&fds[1]);
-	T_OK(zygote_send(pair[0], &m, five, 5, NULL) < 0 ||
+	T_OK(zygote_send(pair[0], &m, many, ARRAY_LEN(many), NULL) < 0 ||
 		     zygote_recv(pair[1], &got, fds, NULL) == -EBADMSG,
-	     "five descriptors are refused");
+	     "%zu descriptors are refused", ARRAY_LEN(many));
 	for (size_t i = 0; i < ARRAY_LEN(malformed); i++) {
 		m = (struct zygote_msg){ .type = ZYGOTE_KILL };
 		if (malformed[i].damage != NULL)
@@ -125,7 +131,7 @@ static void check_protocol(struct rig *r)
 /* What SPAWN is answered with when it cannot be done: there is always an answer. */
 static void check_refused_spawn(struct rig *r)
 {
-	struct zygote_msg m = { .type = ZYGOTE_SPAWN, .worker = 1, .core = -1 };
+	struct zygote_msg m = { .type = ZYGOTE_SPAWN, .worker = 1 };
 
 	if (zygote_send(r->sock, &m, (int[]){ 0, 0, 0 }, 3, NULL) < 0)
 		abort();

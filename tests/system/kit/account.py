@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 The accounting equation: accepted = delivered + quarantined + queued, no body changed, and nothing
-twice that need not be.
+twice that need not be. A message accepted for several recipients is an entry for each of them.
 """
 
 import contextlib
 import fcntl
+import json
 import os
 import threading
 
 from kit import queuefile
 from kit.sink import body_hash, case_of, split_message
+
+FACTS = ".facts.json"  # beside a quarantined message
 
 
 class Account:
@@ -27,23 +30,40 @@ class Account:
             self.wanted[case] = want
 
     @staticmethod
-    def _add(where, message):
+    def entry(case, recipient):
+        return f"{case} {recipient}"
+
+    def accept_for(self, case, body, wanted):
+        """@wanted: recipient -> what must become of his copy."""
+        for recipient, want in wanted.items():
+            self.accept(self.entry(case, recipient), body, want)
+
+    def _add(self, where, message, recipients):
         case = case_of(message)
-        if case is not None:
-            where.setdefault(case, []).append(body_hash(split_message(message)[1]))
+        if case is None:
+            return
+        entries = [e for e in (self.entry(case, r) for r in recipients) if e in self.accepted]
+        for e in entries or [case]:
+            where.setdefault(e, []).append(body_hash(split_message(message)[1]))
 
     def add_delivered(self, case, body):
         self.delivered.setdefault(case, []).append(body_hash(body))
+
+    def add_taken(self, message, recipients):
+        if case_of(message) is None:
+            self.add_delivered(None, split_message(message)[1])
+        self._add(self.delivered, message, recipients)
 
     def read_quarantine(self, folder):
         for path, names in _files(folder):
             if "message" in names:
                 with open(os.path.join(path, "message"), "rb") as f:
-                    self._add(self.quarantined, f.read())
+                    self._add(self.quarantined, f.read(), _noted_recipients(path))
 
     def read_queue(self, where, mta, folder):
-        for message in read_queue(mta, folder):
-            self._add(where, message)
+        for name in names_in(mta, folder):
+            with contextlib.suppress(OSError, ValueError):
+                self._add(where, read_message(mta, folder, name), read_recipients(mta, folder, name))
 
     # --- the answers ---
 
@@ -127,6 +147,21 @@ def read_message(mta, folder, name):
     return _sendmail_message(_read(folder, "qf" + name), _read(folder, "df" + name))
 
 
+def _noted_recipients(folder):
+    with contextlib.suppress(OSError, ValueError):
+        with open(os.path.join(folder, FACTS), "rb") as f:
+            return [r.lower() for r in json.load(f).get("to", [])]
+    return []
+
+
+def read_recipients(mta, folder, name):
+    if mta == "exim":
+        lines = _read(folder, name + "-H").partition(b"\n\n")[0].split(b"\n")
+        return [x.split()[0].decode("latin-1").lower() for x in lines if b"@" in x and x[:1] not in b"-<"]
+    found = (x.rpartition(b"<")[2].rstrip(b">") for x in _read(folder, "qf" + name).split(b"\n") if x[:1] == b"R")
+    return [x.decode("latin-1").lower() for x in found]
+
+
 def names_in(mta, folder):
     names = os.listdir(folder)
     if mta == "exim":
@@ -152,6 +187,7 @@ class Drain:
     def __init__(self, mta, folder):
         self._mta, self._folder = mta, folder
         self.taken = []  # messages
+        self._recipients = []  # of each of them
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -165,8 +201,10 @@ class Drain:
         for name in names_in(self._mta, self._folder):
             try:
                 message = read_message(self._mta, self._folder, name)
+                recipients = read_recipients(self._mta, self._folder, name)
             except FileNotFoundError:
                 continue  # being written anew after a kill: the next sweep takes it
+            self._recipients.append(recipients)
             self.taken.append(message)
             for gone in ([name + "-H", name + "-D"] if self._mta == "exim" else
                          ["qf" + name, "df" + name]):
@@ -178,18 +216,20 @@ class Drain:
         """Everything taken so far goes into @account."""
         self._stop.set()
         self._thread.join(60)
-        for message in self.taken:
-            account.add_delivered(case_of(message), split_message(message)[1])
-        self.taken = []
+        for message, recipients in zip(self.taken, self._recipients):
+            account.add_taken(message, recipients)
+        self.taken, self._recipients = [], []
 
 
 class Load:
     """Writes messages into a queue, @backlog at most waiting, until stopped."""
 
-    def __init__(self, account, writer, messages, backlog=100):
+    def __init__(self, account, writer, messages, backlog=100, clients=None):
         self._account, self._writer = account, writer
-        self._messages = messages  # endless iterator of (case, message, want)
+        # Endless iterator of (case, message, want), where want can be {recipient: want}.
+        self._messages = messages
         self._backlog = backlog
+        self._clients = clients  # endless iterator of client addresses
         self._stop = threading.Event()
         self.written = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -201,9 +241,14 @@ class Load:
                 self._stop.wait(0.02)
                 continue
             case, message, want = next(self._messages)
+            client = {} if self._clients is None else {"client_ip": next(self._clients)}
             fields_body = queuefile.split_headers(message)[1]
-            self._account.accept(case, fields_body, want)
-            self._writer.write(message)
+            if isinstance(want, dict):
+                self._account.accept_for(case, fields_body, want)
+                self._writer.write(message, recipients=list(want), **client)
+            else:
+                self._account.accept(case, fields_body, want)
+                self._writer.write(message, **client)
             self.written += 1
             self._stop.wait(0.003)  # steady load, not as much as the disk takes
 

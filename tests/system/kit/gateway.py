@@ -62,6 +62,7 @@ class Gateway:
         self.options = self._default_options()
         self.options.update(options or {})
         self.environment = {}
+        self.wrapper = []  # what the daemon is started through
         self._process = None
         self.write_configuration()
 
@@ -165,7 +166,7 @@ class Gateway:
     # --- life ---
 
     def start(self, seconds=60, wait_ready=True):
-        argv = [os.path.join(self.build, "sallyportd"), "-c", self.conf, "--foreground"]
+        argv = [*self.wrapper, os.path.join(self.build, "sallyportd"), "-c", self.conf, "--foreground"]
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -83,10 +83,11 @@ class Mta:
 class Sendmail(Mta):
     name = "sendmail"
 
-    def __init__(self, folder, sink_port):
+    def __init__(self, folder, sink_port, everywhere=False):
+        """@everywhere: listen on all addresses, not only on 127.0.0.1 (in a namespace of its own)."""
         super().__init__(folder, sink_port)
-        self._root = packages.unpack(SENDMAIL_PACKAGES,
-                                     os.path.join(packages.cache_dir(), "sendmail"))
+        self._everywhere = everywhere
+        self._root = self.fetch()
         self.in_queue = self._dir("mqueue.in")
         self.out_queue = self._dir("mqueue")
         self.binary = os.path.join(folder, "sendmail")
@@ -98,6 +99,11 @@ exec env LD_LIBRARY_PATH={packages.library_path(self._root)} unshare -u \\
         self._cf = self._configuration()
         self.sendmail2 = f"{self.binary} -C{self._cf}"
 
+    @staticmethod
+    def fetch():
+        """Have the programs on this host: asked before the network is left."""
+        return packages.unpack(SENDMAIL_PACKAGES, os.path.join(packages.cache_dir(), "sendmail"))
+
     def _dir(self, name):
         path = os.path.join(self.folder, name)
         os.mkdir(path, 0o700)
@@ -107,6 +113,9 @@ exec env LD_LIBRARY_PATH={packages.library_path(self._root)} unshare -u \\
         mc = os.path.join(self.folder, "sendmail.mc")
         cf = os.path.join(self.folder, "sendmail.cf")
         tree = os.path.join(self._root, "usr/share/sendmail/cf")
+        listen = [("0.0.0.0", "inet"), ("::", "inet6")] if self._everywhere else [("127.0.0.1", "inet")]
+        daemons = "\n".join(f"DAEMON_OPTIONS(`Port={self.port}, Addr={a}, Family={family}, Name=MTA-{family}')dnl"
+                            for a, family in listen)
         _write(mc, f"""divert(0)dnl
 OSTYPE(`linux')dnl
 define(`QUEUE_DIR', `{self.out_queue}')dnl
@@ -127,7 +136,7 @@ FEATURE(`accept_unresolvable_domains')dnl
 FEATURE(`promiscuous_relay')dnl
 FEATURE(`no_default_msa')dnl
 FEATURE(`nocanonify')dnl
-DAEMON_OPTIONS(`Port={self.port}, Addr=127.0.0.1, Name=MTA')dnl
+{daemons}
 MAILER(`smtp')dnl
 """)
         m4 = os.path.join(self._root, "usr/bin/m4")

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bpf/conn_throttle.bpf.c - the programs that refuse. docs/throttle-kernel.md says which does what,
+ * and why.
+ *
+ * Nothing here reads kernel structures: it loads where the kernel has no type information. The
+ * clock is that of the last tick: a few milliseconds late, and a fifth of the cost.
+ */
+#include "kernel_types.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "judge.h"
+#include "packet.h"
+
+/* XDP in front of sk_lookup leaves the usual rates to it, so that one SYN is charged once. */
+const volatile bool xdp_alone;
+
+char _license[] SEC("license") = "GPL";
+
+/* Keeps clang 14 from reading the context through a pointer it has moved, which is refused. */
+#define KEEP(x) asm volatile("" : "+r"(x))
+
+SEC("sk_lookup")
+int on_lookup(struct bpf_sk_lookup *ctx)
+{
+	const struct throttle_settings *s = get_settings();
+	struct conn c = { .layer = THROTTLE_LAYER_LOOKUP };
+	uint32_t port = ctx->local_port, family = ctx->family, a, b, d, e;
+
+	KEEP(port);
+	KEEP(family);
+	if (s == NULL || ctx->protocol != IPPROTO_TCP || !is_our_port(s, port))
+		return SK_PASS;
+	c.port = (uint16_t)port;
+	c.now_ns = bpf_ktime_get_coarse_ns();
+	c.v4 = family == AF_INET;
+	if (c.v4) {
+		a = ctx->remote_ip4;
+		KEEP(a);
+		map_v4(c.word, a);
+	} else {
+		a = ctx->remote_ip6[0];
+		KEEP(a);
+		b = ctx->remote_ip6[1];
+		KEEP(b);
+		d = ctx->remote_ip6[2];
+		KEEP(d);
+		e = ctx->remote_ip6[3];
+		KEEP(e);
+		c.word[0] = a;
+		c.word[1] = b;
+		c.word[2] = d;
+		c.word[3] = e;
+	}
+	return settle(&c, s, judge(&c, s)) ? SK_PASS : SK_DROP;
+}
+
+SEC("xdp")
+int on_packet(struct xdp_md *ctx)
+{
+	struct frame f = { (void *)(long)ctx->data, (void *)(long)ctx->data_end };
+	struct conn c = { .layer = THROTTLE_LAYER_XDP };
+	const struct throttle_settings *s;
+	enum seen seen = take_syn(&f, &c);
+
+	if (seen == SEEN_OTHER)
+		return XDP_PASS;
+	s = get_settings();
+	if (s == NULL)
+		return XDP_PASS;
+	if (seen == SEEN_ODD)
+		return settle(&c, s, THROTTLE_PASS_ODD) ? XDP_PASS : XDP_DROP;
+	if (!is_our_port(s, c.port))
+		return XDP_PASS;
+	c.flood_only = !xdp_alone;
+	c.now_ns = bpf_ktime_get_coarse_ns();
+	return settle(&c, s, judge(&c, s)) ? XDP_PASS : XDP_DROP;
+}

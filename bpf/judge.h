@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bpf/judge.h - may this source open a connection? The same for sk_lookup and XDP.
+ *
+ * Order: loopback, allow list, deny list, penalty, open connections, rates. Rates are charged from
+ * the narrowest tier to the widest, and given back when a wider one refuses: a host that is refused
+ * takes nothing from its network, and is not charged for its neighbours.
+ *
+ * Functions that are not static are verified once, by themselves, not once for each way that leads
+ * to a call of them: without them loading takes seconds. The price is a check of each pointer.
+ */
+#ifndef BPF_JUDGE_H
+#define BPF_JUDGE_H
+
+#include "common.h"
+
+#define SECOND_NS (1000ull * 1000 * 1000)
+
+/* At most three tiers for one address, at most four penalties looked at. */
+#define TIERS_OF_ONE  3
+#define PENALTY_LOOKS 4
+#define CHARGE_TRIES  8
+
+struct conn {
+	union {
+		uint8_t addr[16];
+		uint32_t word[4];
+	};
+	uint64_t now_ns;
+	uint16_t port;
+	bool v4;
+	uint8_t layer;
+	bool flood_only; /* rates are somebody else's: only what is far above them */
+};
+
+struct limit {
+	struct throttle_entry *entry;   /* NULL: no rate */
+	uint64_t interval_ns, depth_ns; /* depth: of the bucket */
+	uint32_t concurrent, bits;
+	bool penal; /* a penalty made it what it is */
+};
+
+static __always_inline struct throttle_entry *get_entry(const struct throttle_lpm_key *key)
+{
+	static const struct throttle_entry fresh;
+	struct throttle_entry *e = bpf_map_lookup_elem(&rates, key);
+
+	if (e != NULL)
+		return e;
+	bpf_map_update_elem(&rates, key, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&rates, key);
+}
+
+static __always_inline void send_event(const struct conn *c, uint32_t verdict, uint32_t bits)
+{
+	struct throttle_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	struct throttle_stats *st;
+
+	if (e == NULL) {
+		st = get_stats();
+		if (st != NULL)
+			st->events_lost++;
+		return;
+	}
+	e->at_ns = c->now_ns;
+	__builtin_memcpy(e->addr, c->addr, sizeof(e->addr));
+	e->port = c->port;
+	e->verdict = (uint8_t)verdict;
+	e->layer = c->layer;
+	e->prefix_bits = bits;
+	bpf_ringbuf_submit(e, 0);
+}
+
+/* Book a refusal at @e, the entry of the first @bits of the address. Returns @verdict. */
+__noinline uint32_t book(struct throttle_entry *e, const struct conn *c, uint32_t verdict,
+			 uint32_t bits)
+{
+	uint64_t last;
+
+	if (e == NULL || c == NULL)
+		return verdict;
+	e->seen++;
+	e->refused++;
+	last = e->event_ns;
+	if (last != 0 && c->now_ns - last < THROTTLE_EVENT_GAP_NS)
+		return verdict;
+	if (__sync_val_compare_and_swap(&e->event_ns, last, c->now_ns) == last)
+		send_event(c, verdict, bits);
+	return verdict;
+}
+
+/* The same where the entry is not known yet. */
+__noinline uint32_t refuse(const struct conn *c, uint32_t verdict, uint32_t bits)
+{
+	struct throttle_lpm_key key;
+	struct throttle_entry *e;
+
+	if (c == NULL)
+		return verdict;
+	key_of(&key, c->word, bits);
+	e = get_entry(&key);
+	return e != NULL ? book(e, c, verdict, bits) : verdict;
+}
+
+/* The worst penalty in force; its level, THROTTLE_NORMAL: none. */
+__noinline uint32_t find_penalty(const struct conn *c, uint32_t *ret_bits)
+{
+	struct throttle_lpm_key key;
+	uint32_t worst = THROTTLE_NORMAL;
+
+	if (c == NULL || ret_bits == NULL)
+		return worst;
+	key_of(&key, c->word, 128);
+	for (int i = 0; i < PENALTY_LOOKS; i++) {
+		const struct throttle_penalty *p = bpf_map_lookup_elem(&penalty, &key);
+
+		if (p == NULL)
+			break;
+		if (p->until_ns > c->now_ns && p->level > worst) {
+			worst = p->level;
+			*ret_bits = p->prefix_bits;
+		}
+		if (p->prefix_bits == 0 || p->prefix_bits > key.prefix_bits)
+			break;
+		key.prefix_bits = p->prefix_bits - 1;
+	}
+	return worst;
+}
+
+/* What @tier may do, a penalty of the first @penal_bits bits considered. */
+static __always_inline void limit_of(struct limit *l, const struct throttle_settings *s,
+				     uint32_t tier, uint32_t level, uint32_t penal_bits)
+{
+	const struct throttle_rate *r = &s->tiers[tier];
+	uint64_t burst = r->burst;
+
+	l->bits = tier_bits(tier);
+	l->interval_ns = r->interval_ns;
+	l->concurrent = r->concurrent;
+	l->penal = level != THROTTLE_NORMAL && l->bits >= penal_bits;
+	if (l->penal && level == THROTTLE_SLOWER) {
+		l->interval_ns *= s->slower_div > 1 ? s->slower_div : 1;
+	} else if (l->penal) {
+		l->interval_ns = 60 * SECOND_NS / (s->few_per_minute > 0 ? s->few_per_minute : 1);
+		l->concurrent = 1;
+		burst = 1;
+	}
+	l->depth_ns = l->interval_ns * (burst > 0 ? burst : 1);
+}
+
+static __always_inline bool too_many_open(const struct conn *c, const struct limit *l)
+{
+	struct throttle_lpm_key key;
+	const struct throttle_open *o;
+
+	if (l->concurrent == 0)
+		return false;
+	key_of(&key, c->word, l->bits);
+	o = bpf_map_lookup_elem(&open, &key);
+	return o != NULL && (o->n & ~THROTTLE_OPEN_GONE) >= l->concurrent;
+}
+
+/*
+ * When the bucket would be full again if one more connection were taken, 0 when there is none to
+ * take. A time further away than the bucket is deep is of an earlier, stricter limit: there is one
+ * to take, so that a lifted penalty is over. (One interval more, because the clock of another
+ * processor's look-up may be a little ahead of ours.)
+ */
+static __always_inline uint64_t next_full(uint64_t full_ns, const struct limit *l, uint64_t now_ns)
+{
+	if (full_ns < now_ns)
+		return now_ns + l->interval_ns;
+	if (full_ns - now_ns > l->depth_ns + l->interval_ns)
+		return now_ns + l->depth_ns;
+	full_ns += l->interval_ns;
+	return full_ns - now_ns <= l->depth_ns ? full_ns : 0;
+}
+
+static __always_inline uint64_t *bucket_of(struct throttle_entry *e, bool flood)
+{
+	uint64_t second = flood;
+
+	/* The verifier does not know that a bool read back from the stack is 0 or 1. */
+	asm volatile("%0 &= 1" : "+r"(second));
+	return &e->full_ns + second;
+}
+
+/* Take one connection; false: none there, or too many at it at once. */
+__noinline uint32_t charge(struct throttle_entry *e, const struct limit *l, const struct conn *c)
+{
+	uint64_t *bucket;
+
+	if (e == NULL || l == NULL || c == NULL)
+		return false;
+	bucket = bucket_of(e, c->flood_only);
+	for (int i = 0; i < CHARGE_TRIES; i++) {
+		uint64_t full = *(volatile uint64_t *)bucket;
+		uint64_t next = next_full(full, l, c->now_ns);
+
+		if (next == 0)
+			return false;
+		if (__sync_val_compare_and_swap(bucket, full, next) != full)
+			continue;
+		if (!c->flood_only)
+			e->seen++;
+		return true;
+	}
+	return false;
+}
+
+static __always_inline uint32_t over_rate(const struct conn *c, const struct limit *l,
+					  struct throttle_entry *e)
+{
+	return book(e, c, l->penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_RATE, l->bits);
+}
+
+/* Give one connection back. */
+static __always_inline void refund(struct throttle_entry *e, const struct limit *l,
+				   const struct conn *c)
+{
+	__sync_fetch_and_add(bucket_of(e, c->flood_only), -l->interval_ns);
+	if (!c->flood_only)
+		e->seen--;
+}
+
+/* All of @n tiers are charged, or none and the verdict is that of the one that refuses. */
+static __always_inline uint32_t judge_rates(const struct conn *c, const struct limit *l, int n)
+{
+	struct throttle_entry *e[TIERS_OF_ONE] = {};
+	uint32_t verdict = THROTTLE_PASS;
+	struct throttle_lpm_key key;
+
+#pragma unroll
+	for (int i = 0; i < n; i++) {
+		if (l[i].interval_ns == 0)
+			continue;
+		key_of(&key, c->word, l[i].bits);
+		e[i] = get_entry(&key);
+		if (e[i] == NULL) {
+			verdict = THROTTLE_PASS_FULL;
+			continue;
+		}
+		if (charge(e[i], &l[i], c))
+			continue;
+#pragma unroll
+		for (int before = 0; before < i; before++)
+			if (e[before] != NULL)
+				refund(e[before], &l[before], c);
+		return over_rate(c, &l[i], e[i]);
+	}
+	return verdict;
+}
+
+/* @first and @n are constants where it is called, so that keys are made without a branch. */
+static __always_inline uint32_t judge_limits(const struct conn *c,
+					     const struct throttle_settings *s, uint32_t first,
+					     int n, uint32_t level, uint32_t penal_bits)
+{
+	struct limit l[TIERS_OF_ONE] = {};
+
+#pragma unroll
+	for (int i = 0; i < n; i++) {
+		limit_of(&l[i], s, first + (uint32_t)i, level, penal_bits);
+		if (c->flood_only) {
+			l[i].interval_ns /= s->flood_factor;
+			continue; /* the depth stays: so many more at once */
+		}
+		if (too_many_open(c, &l[i]))
+			return refuse(c,
+				      l[i].penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_CONCURRENT,
+				      l[i].bits);
+	}
+	return judge_rates(c, l, n);
+}
+
+__noinline uint32_t judge(const struct conn *c, const struct throttle_settings *s)
+{
+	const struct throttle_listed *listed;
+	struct throttle_lpm_key key;
+	uint32_t level = THROTTLE_NORMAL, bits = 0;
+
+	if (c == NULL || s == NULL)
+		return THROTTLE_PASS;
+	if (is_loopback(c->word, c->v4) && (s->flags & THROTTLE_F_LOOPBACK) == 0)
+		return THROTTLE_PASS_ALLOWED;
+	key_of(&key, c->word, 128);
+	if (bpf_map_lookup_elem(&allow, &key) != NULL)
+		return THROTTLE_PASS_ALLOWED;
+	listed = bpf_map_lookup_elem(&deny, &key);
+	if (listed != NULL)
+		return refuse(c, THROTTLE_DROP_DENIED, listed->prefix_bits);
+	if (bpf_map_lookup_elem(&penalty, &key) != NULL)
+		level = find_penalty(c, &bits);
+	if (level >= THROTTLE_NOTHING)
+		return refuse(c, THROTTLE_DROP_PENALTY, bits);
+	if (c->flood_only && s->flood_factor == 0)
+		return THROTTLE_PASS;
+	if (c->v4)
+		return judge_limits(c, s, THROTTLE_V4_HOST, 2, level, bits);
+	return judge_limits(c, s, THROTTLE_V6_HOST, 3, level, bits);
+}
+
+/* Count @verdict. True: let it in. */
+static __always_inline bool settle(const struct conn *c, const struct throttle_settings *s,
+				   uint32_t verdict)
+{
+	struct throttle_stats *st = get_stats();
+
+	if (st != NULL && c->layer < THROTTLE_LAYERS && verdict < THROTTLE_VERDICTS)
+		st->n[c->layer][verdict]++;
+	return verdict < THROTTLE_DROP_DENIED || s->enforce == 0;
+}
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* throttle/lists.c - who is allowed, denied, or penalised by hand. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "conf/networks.h"
+#include "core/log.h"
+#include "throttle/internal.h"
+
+const char *throttle_list_name(enum throttle_list l)
+{
+	static const char *const names[] = { [THROTTLE_LIST_ALLOW] = "allow",
+					     [THROTTLE_LIST_DENY] = "deny",
+					     [THROTTLE_LIST_PENALTY] = "penalty" };
+
+	return names[l];
+}
+
+bool lists_allow(const struct throttle *t, const struct throttle_prefix *p, uint64_t now_ns)
+{
+	return prefix_set_match(&t->lists[THROTTLE_LIST_ALLOW], p, now_ns) != NULL;
+}
+
+/* --- of options --- */
+
+struct filling {
+	struct prefix_set set;
+	size_t left_out;
+};
+
+static void take_network(void *arg, const struct conf_network *n)
+{
+	struct prefix_entry e = { .origin = PREFIX_CONF };
+	struct filling *f = arg;
+	struct err err;
+
+	memcpy(e.p.addr, n->addr, sizeof(e.p.addr));
+	e.p.bits = n->bits;
+	f->left_out += prefix_set_append(&f->set, &e, &err) < 0;
+}
+
+static void list_from_conf(struct throttle *t, const struct conf *c, enum throttle_list l,
+			   enum opt_id id)
+{
+	struct prefix_set *old = &t->lists[l];
+	struct filling f = { .left_out = 0 };
+	struct err err;
+
+	prefix_set_init(&f.set, old->max);
+	conf_each_network(c, id, take_network, &f);
+	prefix_set_sort(&f.set);
+	for (size_t i = 0; i < old->n; i++) {
+		const struct prefix_entry *e = &old->v[i];
+
+		if (e->origin != PREFIX_CONF && prefix_set_find(&f.set, &e->p) == NULL)
+			f.left_out += prefix_set_put(&f.set, e, &err) < 0;
+	}
+	if (f.left_out > 0)
+		log_warning("Throttle: %zu entries of the %s list are left out: Throttle List "
+			    "Entries = %zu",
+			    f.left_out, throttle_list_name(l), old->max);
+	prefix_set_fini(old);
+	*old = f.set;
+}
+
+/* Those that are allowed now owe nothing. */
+static void forgive_allowed(struct throttle *t)
+{
+	const struct prefix_set *allow = &t->lists[THROTTLE_LIST_ALLOW];
+
+	for (size_t i = 0; i < allow->n && account_n(t->account) > 0; i++)
+		(void)account_forgive(t->account, &allow->v[i].p);
+}
+
+void lists_from_conf(struct throttle *t, const struct conf *c)
+{
+	list_from_conf(t, c, THROTTLE_LIST_ALLOW, OPT_THROTTLE_ALLOW);
+	list_from_conf(t, c, THROTTLE_LIST_DENY, OPT_THROTTLE_DENY);
+	forgive_allowed(t);
+}
+
+/* --- of commands --- */
+
+static void apply(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p)
+{
+	enum throttle_level level = THROTTLE_NORMAL;
+	uint64_t until_ns = 0;
+	struct account_source s;
+
+	if (l != THROTTLE_LIST_PENALTY) {
+		enforce_entry(t, l, p);
+		return;
+	}
+	if (account_get(t->account, p, loop_now_ns(t->loop), &s)) {
+		level = s.level;
+		until_ns = s.until_ns;
+	}
+	enforce_penalty(t, p, level, until_ns);
+}
+
+static bool is_loopback(const struct throttle_prefix *p)
+{
+	return p->bits >= 104 && account_is_nobody(p->addr);
+}
+
+int throttle_add(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p,
+		 enum throttle_level level, uint32_t seconds, struct err *err)
+{
+	struct prefix_entry e = { .p = *p, .level = (uint8_t)level, .origin = PREFIX_COMMAND };
+	const struct prefix_entry *old;
+	char text[THROTTLE_PREFIX_TEXT];
+	int r;
+
+	if (t == NULL)
+		return err_set(err, ERR_CONFIG, -EINVAL, "Throttle = no: there are no lists");
+	if (l != THROTTLE_LIST_ALLOW && is_loopback(p))
+		return err_set(err, ERR_INPUT, -EINVAL,
+			       "%s: loopback and unknown addresses are never refused",
+			       throttle_prefix_text(p, text));
+	if (l == THROTTLE_LIST_PENALTY && level == THROTTLE_NORMAL)
+		return err_set(err, ERR_INPUT, -EINVAL,
+			       "a penalty needs a level: slower, few or nothing");
+	old = prefix_set_find(&t->lists[l], p);
+	if (old != NULL && old->origin == PREFIX_CONF)
+		return err_set(err, ERR_INPUT, -EEXIST, "option Throttle %s has %s already",
+			       l == THROTTLE_LIST_ALLOW ? "Allow" : "Deny",
+			       throttle_prefix_text(p, text));
+	if (seconds > 0)
+		e.until_ns = loop_now_ns(t->loop) + seconds * THROTTLE_SECOND_NS;
+	r = prefix_set_put(&t->lists[l], &e, err);
+	if (r < 0)
+		return r;
+	if (l == THROTTLE_LIST_ALLOW)
+		(void)account_forgive(t->account, p);
+	apply(t, l, p);
+	log_notice("Throttle: %s was put on the %s list by command", throttle_prefix_text(p, text),
+		   throttle_list_name(l));
+	keep_write(t);
+	return 0;
+}
+
+int throttle_del(struct throttle *t, enum throttle_list l, const struct throttle_prefix *p,
+		 struct err *err)
+{
+	const struct prefix_entry *e = t == NULL ? NULL : prefix_set_find(&t->lists[l], p);
+	char text[THROTTLE_PREFIX_TEXT];
+	size_t forgiven = 0;
+	bool there;
+
+	(void)throttle_prefix_text(p, text);
+	if (t == NULL)
+		return err_set(err, ERR_CONFIG, -EINVAL, "Throttle = no: there are no lists");
+	if (e != NULL && e->origin == PREFIX_CONF)
+		return err_set(err, ERR_INPUT, -EPERM,
+			       "option Throttle %s says so: change it there and reload",
+			       l == THROTTLE_LIST_ALLOW ? "Allow" : "Deny");
+	there = prefix_set_remove(&t->lists[l], p);
+	if (l == THROTTLE_LIST_PENALTY)
+		forgiven = account_forgive(t->account, p);
+	apply(t, l, p); /* also when it is not here: what the kernel has must go */
+	if (!there && forgiven == 0)
+		return err_set(err, ERR_INPUT, -ENOENT, "%s is not on the %s list", text,
+			       throttle_list_name(l));
+	log_notice("Throttle: %s was taken off the %s list by command", text,
+		   throttle_list_name(l));
+	keep_write(t);
+	return 0;
+}
+
+void lists_expire(struct throttle *t, uint64_t now_ns)
+{
+	for (int l = 0; l < THROTTLE_LISTS; l++) {
+		struct prefix_set *set = &t->lists[l];
+
+		for (size_t i = set->n; i > 0; i--) {
+			struct throttle_prefix p = set->v[i - 1].p;
+
+			if (set->v[i - 1].until_ns == 0 || set->v[i - 1].until_ns > now_ns)
+				continue;
+			(void)prefix_set_remove(set, &p);
+			apply(t, (enum throttle_list)l, &p);
+			t->dirty = true;
+		}
+	}
+}

@@ -1,0 +1,393 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The throttle as the gateway uses it: zip bombs are charged to the address that sent them, honest
+senders to nobody; levels, lists, `why`, forgiveness, reload, restart, crash. Then without bpf(2): one
+warning, mail flows. Then with it, in network namespaces: connections of a charged sender are refused
+by the kernel, others are not.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import gateway, queuefile, samples, tap, wait  # noqa: E402
+
+NO_BPF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kit", "no_bpf.py")
+ATTACKER, HONEST = "192.0.2.66", [f"192.0.2.{n}" for n in range(10, 20)]
+ALLOWED, DENIED = "198.51.100.9", "203.0.113.5"
+BOMB = {s.name: s.message for s in samples.everything() if s.name in ("bomb", "clean", "virus")}
+OPTIONS = {
+    "Throttle": "enforce",
+    "Throttle Method": "user",
+    "Throttle Allow": "198.51.100.0/24",
+    "Throttle Deny": "203.0.113.0/24",
+    "Throttle Cost Half Life": 600,
+    "Throttle Penalty Time": 600,
+    "Throttle Cost Free": 60000,  # a loaded test machine must not make honest mail costly
+}
+
+
+class Site:
+    def __init__(self, folder, options, wrapper=()):
+        self.gate = gateway.Gateway(folder, options={**OPTIONS, **options})
+        self.gate.wrapper = list(wrapper)
+        self.writer = queuefile.SendmailWriter(self.gate.in_queue)
+
+    def send(self, kind, client):
+        self.writer.write(BOMB[kind], client_ip=client)
+
+    def settle(self):
+        self.gate.wait_empty(60)
+
+    def throttle(self, *words):
+        return self.gate.control("throttle", *words) or {}
+
+    def exit_code(self, *words):
+        argv = [os.path.join(self.gate.build, "sallyport"), "throttle", *words, "-c", self.gate.conf]
+        return subprocess.run(argv, capture_output=True, timeout=20, check=False)
+
+    def level(self, client):
+        return self.throttle("decide", client).get("level")
+
+    def rows(self, name):
+        return {r["prefix"]: r for r in self.throttle("list").get(name, [])}
+
+    def reasons(self, client):
+        host = self.throttle("why", client).get("host", {})
+        return {r["reason"]: r["count"] for r in host.get("reasons", [])}
+
+
+def charging(site):
+    for client in HONEST:
+        site.send("clean", client)
+    for client in (ATTACKER, ATTACKER, ATTACKER, ALLOWED, "127.0.0.1", "0.0.0.0"):
+        site.send("bomb", client)
+    site.send("virus", HONEST[0])
+    site.settle()
+    tap.equal(site.throttle("decide", ATTACKER).get("decision"), "slow", "three bombs: the sender is slowed down")
+    tap.equal(site.level(ATTACKER), "slower", "  at level slower")
+    tap.equal(site.reasons(ATTACKER), {"zip bombs and limits": 3}, "  why says what for")
+    why = site.throttle("why", ATTACKER)
+    tap.ok(60 < why["host"]["cost_s"] <= 90, f"  it owes 90 s, less what was forgiven: {why['host']['cost_s']:.1f}")
+    tap.ok(599 <= why["host"]["since_s"] + why["host"]["left_s"] <= 601, "  for ten minutes")
+    tap.equal(why["network"]["level"], "normal", "  its network is not to blame")
+    tap.equal(why["enforced"], False, "  nothing refuses it: Throttle Method = user")
+    for client in HONEST[1:]:
+        tap.equal((site.level(client), site.reasons(client)), ("normal", {}), f"honest {client} owes nothing")
+    tap.equal((site.level(HONEST[0]), site.reasons(HONEST[0])), ("normal", {"viruses": 1}), "one virus is no penalty")
+    for client in (ALLOWED, "127.0.0.1", "0.0.0.0"):
+        tap.equal((site.level(client), site.reasons(client)), ("normal", {}), f"{client} is never charged")
+    tap.equal(site.throttle("decide", DENIED).get("decision"), "refuse", "Throttle Deny: refused")
+    top = site.throttle("top", "2")["sources"]
+    tap.equal([s["prefix"] for s in top], ["192.0.2.0/24", ATTACKER], "top: the costliest first")
+    live = site.gate.ask("top")["throttle"]
+    tap.equal((live["mode"], live["method"], live["penalised"], live["sources"][0]["prefix"]),
+              ("enforce", "user", 1, "192.0.2.0/24"), "the live view knows it, too")
+    counters = site.gate.counters()
+    tap.equal(counters.get("throttle_charged_messages_total"), 4, "four messages were charged")
+    tap.equal(counters.get("throttle_penalties_slower_total"), 1, "one penalty")
+    tap.equal(counters.get("throttle_penalised"), 1, "one source has one")
+    text = site.gate.log_text()
+    tap.equal(text.count(f"Throttle: {ATTACKER} "), 1, "one line about it in the log")
+    tap.equal(text.count("nothing refuses connections"), 1, "one warning that nothing is enforced")
+    for _ in range(5):
+        site.send("bomb", ATTACKER)
+    site.settle()
+    tap.equal(site.throttle("decide", ATTACKER).get("decision"), "refuse", "eight bombs: nothing more from it")
+
+
+def read_text(path):
+    with open(path, encoding="ascii") as f:
+        return f.read()
+
+
+def has_faults(site):
+    with open(os.path.join(site.gate.build, "sallyportd"), "rb") as f:
+        return b"X-Sallyport-Test:" in f.read()
+
+
+def worker_deaths(site):
+    """Poison: each of its three attempts costs a worker, and the sender what that is worth."""
+    if not has_faults(site):
+        tap.skip("a message that kills its worker is charged", "a build without fault points")
+        return
+    site.writer.write(b"X-Sallyport-Test: crash\n" + BOMB["clean"], client_ip="192.0.6.6")
+    site.settle()
+    tap.equal(site.reasons("192.0.6.6"), {"lost scan workers": 3}, "a message that kills its worker is charged")
+    tap.equal(site.level("192.0.6.6"), "few", "  for each attempt")
+
+
+def lists(site):
+    for name, prefix, more in (("allow", "192.0.2.128/25", []), ("deny", "2001:db8:bad::/48", ["--for", "1h"]),
+                               ("penalty", "192.0.3.0/24", ["--level", "few", "--for", "2h"])):
+        tap.equal(site.throttle("add", name, prefix, *more).get("ok"), True, f"add {name} {prefix}")
+        row = site.rows(name).get(prefix, {})
+        tap.equal(row.get("origin"), "command", "  is listed")
+        if more:
+            tap.ok(3590 <= row.get("left_s", 0) <= 7200, "  with its end")
+    tap.equal(site.level("192.0.3.77"), "few", "a penalty by hand counts")
+    tap.equal(site.throttle("decide", "2001:db8:bad:1::1").get("decision"), "refuse", "a denied IPv6 network")
+    tap.equal(site.rows("deny")["203.0.113.0/24"]["origin"], "option", "what an option says is listed as such")
+    for words, says in ((["add", "deny", "192.0.2.0/99"], "not an address or a network"),
+                        (["add", "deny", "127.0.0.1"], "loopback"),
+                        (["add", "penalty", "192.0.2.1"], "needs a level"),
+                        (["add", "deny", "203.0.113.0/24"], "option Throttle Deny has"),
+                        (["del", "deny", "203.0.113.0/24"], "option Throttle Deny says so"),
+                        (["del", "allow", "10.0.0.0/8"], "is not on the allow list")):
+        done = site.exit_code(*words)
+        tap.ok(done.returncode == 65 and says.encode() in done.stderr, f"{' '.join(words)}: {done.stderr.decode().strip()}")
+    for words in ([], ["add"], ["add", "deny"], ["stats", "x"], ["list", "--for", "5x"], ["frob"]):
+        tap.equal(site.exit_code(*words).returncode, 64, f"usage: throttle {' '.join(words)}")
+    tap.equal([site.exit_code("decide", c).returncode for c in (HONEST[1], "192.0.3.1", DENIED)], [0, 1, 2],
+              "decide tells the outcome by its exit code")
+    for words in (["list"], ["why", ATTACKER], ["top"], ["stats"]):
+        done = site.exit_code(*words)
+        tap.ok(done.returncode == 0 and len(done.stdout) > 40 and not done.stderr, f"text: throttle {' '.join(words)}")
+        tap.note(done.stdout.decode())
+
+
+def after_restart(site, how):
+    tap.equal(site.level(ATTACKER), "nothing", f"{how}: the attacker's penalty is kept")
+    tap.equal(site.reasons(ATTACKER), {"zip bombs and limits": 8}, "  and why")
+    tap.equal(site.rows("penalty").get("192.0.3.0/24", {}).get("level"), "few", "  and penalties by hand")
+    tap.equal(site.rows("allow").get("192.0.2.128/25", {}).get("origin"), "command", "  and lists by hand")
+    tap.equal(site.rows("allow").get("198.51.100.0/24", {}).get("origin"), "option", "  and those of options")
+
+
+def restarts(site):
+    tap.equal(site.gate.stop(), 0, "stops")
+    site.gate.start()
+    after_restart(site, "restart")
+    pid = site.gate.pid("gateway")
+    os.kill(pid, signal.SIGKILL)
+    wait.until(lambda: site.gate.pid("gateway") not in (pid, None) and site.gate.ready(), 60, "another gateway")
+    after_restart(site, "crash of the gateway")
+    for name, prefix in (("allow", "192.0.2.128/25"), ("deny", "2001:db8:bad::/48"), ("penalty", "192.0.3.0/24"),
+                         ("penalty", ATTACKER)):
+        tap.equal(site.throttle("del", name, prefix).get("ok"), True, f"del {name} {prefix}")
+        tap.ok(prefix not in site.rows(name), "  is gone")
+    tap.equal((site.level(ATTACKER), site.reasons(ATTACKER)), ("normal", {}), "a penalty taken away is forgiven")
+
+
+def reloading(site):
+    """Short times, and a ruleset: one network has other limits."""
+    rules = site.gate.path("etc", "slower.rules")
+    with open(rules, "w", encoding="ascii") as f:
+        f.write("From: 192.0.4. 1000\nFromOrTo: default 20\n")
+    site.gate.options.update({"Throttle Cost Half Life": 1, "Throttle Penalty Time": 3,
+                              "Throttle Slower Cost": rules, "Throttle Few Cost": 0, "Throttle Nothing Cost": 0,
+                              "Throttle Deny": ""})
+    site.gate.write_configuration()
+    site.gate.control("reload")
+    wait.until(lambda: "203.0.113.0/24" not in site.rows("deny"), 60, "the configuration in force")
+    tap.equal(site.level(DENIED), "normal", "a reload takes networks off")
+    site.send("bomb", "192.0.2.99")
+    site.send("bomb", "192.0.4.1")
+    wait.until(lambda: "192.0.2.99" in site.rows("penalty"), 30, "a penalty")
+    tap.ok(True, "a lower limit: one bomb is enough")
+    site.settle()
+    tap.ok("192.0.4.1" not in site.rows("penalty"), "a ruleset spares a network")
+    wait.until(lambda: site.level("192.0.2.99") == "normal", 30, "the penalty's end")
+    wait.until(lambda: "192.0.2.99 is at level normal again" in site.gate.log_text(), 10, "the log line of its end")
+    tap.ok(True, "a penalty ends, and the log says so")
+    tap.equal(site.throttle("add", "deny", "192.0.9.0/24", "--for", "1s").get("ok"), True, "an entry for a second")
+    wait.until(lambda: "192.0.9.0/24" not in site.rows("deny"), 30, "the end of an entry")
+    tap.ok(True, "  ends")
+
+
+def in_user_space(folder):
+    site = Site(os.path.join(folder, "user"), {})
+    try:
+        site.gate.start()
+        charging(site)
+        worker_deaths(site)
+        lists(site)
+        restarts(site)
+        reloading(site)
+        tap.equal(site.gate.stop(), 0, "stops cleanly")
+    finally:
+        site.gate.stop()
+
+
+def no_account(folder):
+    site = Site(os.path.join(folder, "off"), {"Throttle": "no"})
+    try:
+        site.gate.start()
+        site.send("bomb", ATTACKER)
+        site.settle()
+        done = site.exit_code("list")
+        tap.ok(done.returncode == 65 and b"option Throttle is no" in done.stderr, "Throttle = no: there is nothing to ask")
+    finally:
+        site.gate.stop()
+
+
+def without_bpf(folder):
+    """A host that forbids bpf(2): what was asked for cannot be had."""
+    site = Site(os.path.join(folder, "nobpf"), {"Throttle Method": "sk_lookup"}, [sys.executable, NO_BPF])
+    try:
+        site.gate.start()
+        site.send("bomb", ATTACKER)
+        site.send("bomb", ATTACKER)
+        site.send("clean", HONEST[0])
+        site.settle()
+        warnings = [line for line in site.gate.log_text().splitlines() if "Throttle" in line and "warning" in line]
+        tap.equal(len(warnings), 1, "without bpf(2): one warning")
+        tap.note("\n".join(warnings))
+        tap.ok(len(os.listdir(site.gate.out_queue)) >= 2, "mail flows")
+        tap.equal(site.level(ATTACKER), "slower", "decisions are made all the same")
+        stats = site.throttle("stats")
+        tap.equal(stats["method"], "user", "stats: nothing refuses connections")
+        tap.ok(any(p["why"] for p in stats["parts"]), "  and says why")
+    finally:
+        site.gate.stop()
+
+
+# --- with the kernel ---
+
+class Net:
+    """Two network namespaces with a wire between them: the host at 192.0.2.1, senders at its other end."""
+
+    def __init__(self, addresses):
+        self.host, self.far = f"sp{os.getpid()}h", f"sp{os.getpid()}f"
+        self.listener = None
+        for name in (self.host, self.far):
+            self.run("ip", "netns", "add", name)
+        self.run("ip", "link", "add", "spv0", "netns", self.host, "type", "veth", "peer", "name", "spv1",
+                 "netns", self.far)
+        self.run("ip", "-n", self.host, "addr", "add", "192.0.2.1/24", "dev", "spv0")
+        for address in addresses:
+            self.run("ip", "-n", self.far, "addr", "add", f"{address}/24", "dev", "spv1")
+        for name, link in ((self.host, "spv0"), (self.far, "spv1"), (self.host, "lo"), (self.far, "lo")):
+            self.run("ip", "-n", name, "link", "set", link, "up")
+        self.listener = subprocess.Popen(
+            self.inside(self.host) + [sys.executable, "-c", "import socket\ns = socket.create_server(('0.0.0.0', 25), backlog=64)\n"
+                                      "print('up', flush=True)\nwhile True: s.accept()[0].close()"],
+            stdout=subprocess.PIPE)
+        self.listener.stdout.readline()
+
+    @staticmethod
+    def run(*argv):
+        subprocess.run(argv, check=True, capture_output=True, timeout=20)
+
+    @staticmethod
+    def inside(name):
+        """Not `ip netns exec`: that would hide the BPF file system."""
+        return ["nsenter", f"--net=/run/netns/{name}", "--"]
+
+    def connect(self, source):
+        """"open", "refused" or what else happened."""
+        code = ("import socket, sys\ns = socket.socket()\ns.settimeout(5)\ns.bind((sys.argv[1], 0))\n"
+                "try:\n s.connect(('192.0.2.1', 25))\n print('open')\n"
+                "except ConnectionRefusedError: print('refused')\nexcept OSError as e: print(e)")
+        done = subprocess.run(self.inside(self.far) + [sys.executable, "-c", code, source], capture_output=True,
+                              timeout=30, check=False)
+        return done.stdout.decode().strip()
+
+    def close(self):
+        if self.listener is not None:
+            self.listener.kill()
+            self.listener.wait()
+        for name in (self.host, self.far):
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=20, check=False)
+
+
+def refused(site, net, counts):
+    tap.equal([net.connect(a) for a in (ATTACKER, HONEST[0])], ["open", "open"], "both may connect")
+    for _ in range(8):
+        site.send("bomb", ATTACKER)
+    site.send("clean", HONEST[0])
+    site.settle()
+    tap.equal(site.level(ATTACKER), "nothing", "eight bombs: nothing more from it")
+    wait.until(lambda: net.connect(ATTACKER) == "refused", 10, "the kernel refuses it")
+    tap.equal(net.connect(HONEST[0]), "open", "the kernel refuses it, not others")
+    why = site.throttle("why", ATTACKER)
+    tap.equal(why["enforced"], True, "why: it is enforced")
+    tap.note(site.exit_code("why", ATTACKER).stdout.decode())
+    if not counts:
+        return
+    wait.until(lambda: f"connections of {ATTACKER} to port 25 are refused" in site.gate.log_text(), 20,
+               "the log line of the first refusal")
+    tap.ok(True, "the first refusal is a line in the log")
+    tap.ok(site.gate.counters().get("throttle_refused_penalty_total", 0) >= 1, "refusals are counted")
+
+
+def kept_in_kernel(site, net):
+    kept = site.gate.path("state", "throttle.state")
+    wait.until(lambda: re.search(rf"^account {re.escape(ATTACKER)} \d+ 3 ", read_text(kept), re.M), 10,
+               "the last level in the state file")
+    pid = site.gate.pid("gateway")
+    os.kill(pid, signal.SIGKILL)
+    tap.equal(net.connect(ATTACKER), "refused", "while the gateway is down it is refused, too")
+    wait.until(lambda: site.gate.pid("gateway") not in (pid, None) and site.gate.ready(), 60, "another gateway")
+    tap.equal(net.connect(ATTACKER), "refused", "and by the next gateway, which got the same maps")
+    tap.equal(site.level(ATTACKER), "nothing", "  which knows why")
+    tap.equal(site.throttle("del", "penalty", ATTACKER).get("ok"), True, "taken away by command")
+    tap.equal(net.connect(ATTACKER), "open", "  it may connect again")
+    tap.equal(site.throttle("add", "deny", ATTACKER).get("ok"), True, "denied by command")
+    tap.equal(net.connect(ATTACKER), "refused", "  it is refused")
+    tap.equal(site.throttle("add", "allow", ATTACKER).get("ok"), True, "allowed by command")
+    tap.equal(net.connect(ATTACKER), "open", "  the allow list wins")
+    tap.equal(site.throttle("del", "allow", ATTACKER).get("ok"), True, "no more")
+    tap.equal(net.connect(ATTACKER), "refused", "  it is refused again")
+    site.gate.options["Throttle"] = "account"
+    site.gate.write_configuration()
+    site.gate.control("reload")
+    wait.until(lambda: net.connect(ATTACKER) == "open", 60, "a reload that refuses nobody")
+    tap.ok(True, "a reload with Throttle = account refuses nobody")
+    site.gate.options["Throttle"] = "enforce"
+    site.gate.write_configuration()
+    site.gate.control("reload")
+    wait.until(lambda: net.connect(ATTACKER) == "refused", 60, "a reload that refuses again")
+    tap.ok(True, "and another one refuses again")
+    tap.note(site.exit_code("stats").stdout.decode())
+    tap.equal(site.gate.stop(), 0, "stops")
+    tap.equal(net.connect(ATTACKER), "open", "with the daemon its programs go")
+
+
+def with_kernel(folder, method):
+    if not shutil.which("ip") or not shutil.which("nsenter"):
+        tap.skip(f"refusing connections by {method}", "needs ip and nsenter")
+        return
+    net = Net([ATTACKER, *HONEST])
+    pins = f"/sys/fs/bpf/sallyport-test-{os.getpid()}"
+    site = Site(os.path.join(folder, method), {"Throttle Method": method, "Throttle Pin Directory": pins},
+                net.inside(net.host))
+    try:
+        site.gate.start()
+        got = site.throttle("stats")
+        if got.get("method") != method:
+            tap.skip(f"refusing connections by {method}", "; ".join(p["why"] for p in got.get("parts", []) if p["why"]))
+            return
+        refused(site, net, counts=method != "nftables")  # whose rules tell nothing
+        kept_in_kernel(site, net)
+    finally:
+        site.gate.stop()
+        net.close()
+        subprocess.run(["rm", "-rf", pins], check=False)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root: processes change users")
+    if not gateway.have_programs():
+        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+        os.chmod(folder, 0o755)
+        for part in (in_user_space, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
+                     lambda f: with_kernel(f, "nftables")):
+            try:
+                part(folder)
+            except wait.Late as late:
+                tap.ok(False, str(late).splitlines()[0])
+                tap.note(late)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""sallyport top in a terminal under load: rows, keys, a smaller window, a gateway that goes; and as JSON."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import gateway, load as mail, queuefile, tap, wait  # noqa: E402
+
+MESSAGES = 150
+
+
+class Terminal:
+    """A tmux server of its own with one window."""
+
+    def __init__(self, command, columns, rows):
+        self._socket = f"sallyport-top-{os.getpid()}"
+        self._run("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), command)
+
+    def _run(self, *words):
+        return subprocess.run(["tmux", "-L", self._socket, *words], capture_output=True, text=True, check=False)
+
+    def text(self):
+        return self._run("capture-pane", "-p").stdout
+
+    def press(self, key):
+        self._run("send-keys", key)
+
+    def resize(self, columns, rows):
+        self._run("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def shows(self, *parts, seconds=20):
+        try:
+            wait.until(lambda: all(p in self.text() for p in parts), seconds, f"{parts} on the screen")
+            return True
+        except wait.Late:
+            tap.note(self.text())
+            return False
+
+    def alive(self):
+        return self._run("has-session").returncode == 0
+
+    def close(self):
+        self._run("kill-server")
+
+
+def once(gate, *more):
+    return subprocess.run([os.path.join(gate.build, "sallyport"), "top", "-c", gate.conf, "--once", *more],
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+def load(gate):
+    """Mail of many kinds, so that every stage has something to do."""
+    writer = queuefile.SendmailWriter(gate.in_queue)
+    for _case, message, _want in itertools.islice(mail.mixed(), MESSAGES):
+        writer.write(message)
+
+
+def screen_part(gate):
+    command = f"{gate.build}/sallyport top -c {gate.conf} --delay 0.2"
+    screen = Terminal(command, 120, 40)
+    try:
+        tap.ok(screen.shows("Sallyport", "scan threads", "THREAD", "STAGE", "SOURCE", "THROTTLE", gate.in_queue),
+               "every section is there")
+        tap.ok(screen.shows("I idle"), "threads without work are idle")
+        screen.resize(60, 14)
+        tap.ok(screen.shows("THROTTLE", "q quit") and len(screen.text().splitlines()) <= 14,
+               "a smaller window has less, but its last line")
+        screen.resize(120, 40)
+        tap.ok(screen.shows("filetypes"), "and a larger one more again")
+        screen.press("p")
+        tap.ok(screen.shows("PAUSED"), "p pauses")
+        screen.press("p")
+        screen.press("+")
+        tap.ok(screen.shows("every 0.1 s"), "+ looks more often")
+        gate.stop()
+        tap.ok(screen.shows("no gateway answers"), "it says that the gateway has gone, and stays")
+        gate.start()
+        tap.ok(wait.until(lambda: "no gateway answers" not in screen.text(), 20, "the gateway again"),
+               "and goes on when it is back")
+        screen.press("q")
+        tap.ok(wait.until(lambda: not screen.alive(), 20, "the end"), "q ends it")
+    finally:
+        screen.close()
+
+
+def json_part(gate):
+    load(gate)
+    gate.wait_empty(120)
+    done = once(gate, "--json")
+    look = json.loads(done.stdout)
+    tap.equal(done.returncode, 0, "--once --json")
+    tap.equal({q["path"] for q in look["queues"]}, {gate.in_queue}, "its queue")
+    tap.equal(len(look["threads"]), 2, "a row for each scan thread")
+    tap.ok(all(t["state"] in "SEIRPANVC" and t["pid"] in gate.tree() for t in look["threads"]),
+           "with states and real process ids")
+    tap.ok({"mime", "archives", "virus"} <= {s["name"] for s in look["stages"]}, "stages by name")
+    tap.ok(look["throttle"]["state"] == "account", "what the throttle does")
+    text = once(gate)
+    tap.ok(text.returncode == 0 and "STAGE" in text.stdout and "\33" not in text.stdout, "--once as plain text")
+
+
+def refusals(gate, folder):
+    gate.stop()
+    done = once(gate)
+    tap.ok(done.returncode == 75 and "no gateway answers" in done.stderr, "without a gateway: 75 and why")
+    for words, what in ((["--delay", "0"], "a delay of nothing"), (["--delay", "1.5s"], "a delay with a unit"),
+                        (["now"], "an argument")):
+        done = once(gate, *words)
+        tap.ok(done.returncode == 64 and "Usage: sallyport top" in done.stderr, f"{what}: 64 and the usage")
+    done = subprocess.run([os.path.join(gate.build, "sallyport"), "top", "-c", os.path.join(folder, "none.conf")],
+                          capture_output=True, text=True, check=False)
+    tap.ok(done.returncode == 78 and "none.conf" in done.stderr, "a configuration that is not there: 78")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root: the sandbox of the workers")
+    if not gateway.have_programs():
+        tap.skip_all("sallyport is not built")
+    with tempfile.TemporaryDirectory(prefix="sallyport-top-") as folder:
+        os.chmod(folder, 0o755)
+        gate = gateway.Gateway(os.path.join(folder, "gate"))
+        gate.start()
+        try:
+            json_part(gate)
+            if shutil.which("tmux"):
+                screen_part(gate)
+            else:
+                tap.skip("the screen", "tmux is not installed")
+            refusals(gate, folder)
+        finally:
+            gate.stop()
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
