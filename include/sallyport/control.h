@@ -30,10 +30,7 @@
  *            "times" {"wait", "scan", "commit", "message": {"count", "p50_us", "p99_us"}};
  *            "stages" [{"name", "count", "cpu_us", "wall_us", "p50_us", "p99_us", "max_us"}]: each
  *            check, "read", "rest"; with "counted" scans also "cycles", "instructions",
- *            "cache_misses", "branch_misses" of those;
- *            "throttle" {"mode", "method", "accounts", "penalised", "entries" {list: n}, "refused"
- *            {"denied", "penalty", "rate", "concurrent"} (connections; missing: nobody counts),
- *            "sources" [account] (the ten costliest)}; missing: Throttle = no
+ *            "cache_misses", "branch_misses" of those
  *   rescan   look at all queues now
  *   reload   read the configuration again; the answer says that it was asked for
  *

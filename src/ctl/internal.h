@@ -33,8 +33,6 @@ typedef int ctl_command(struct ctl *c, const json_t *request, struct jout *j, st
 /* throttle_commands.c */
 ctl_command ctl_throttle_list, ctl_throttle_add, ctl_throttle_del, ctl_throttle_stats,
 	ctl_throttle_why, ctl_throttle_decide, ctl_throttle_sources;
-/* Member "throttle" of the live view; none with Throttle = no. */
-void ctl_put_throttle(struct ctl *c, struct jout *j);
 /* top.c */
 ctl_command ctl_top;
 /* The metrics page, Prometheus text format. */

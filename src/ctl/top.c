@@ -121,6 +121,5 @@ int ctl_top(struct ctl *c, const json_t *request UNUSED, struct jout *j, struct 
 	put_gate(c, j);
 	put_totals(c, j);
 	metrics_stages_json(c->metrics, j, "stages");
-	ctl_put_throttle(c, j);
 	return 0;
 }

@@ -37,7 +37,8 @@ struct gateway {
 	struct conf *conf; /* the newest, perhaps not yet in force */
 	uint64_t serial;   /* of conf */
 	int exit_code;
-	bool draining, done;
+	bool draining, done, once;
+	const char *only_id; /* once: NULL for all */
 };
 
 static void say(enum channel_type type, uint64_t serial, int status, const char *text)
@@ -157,6 +158,8 @@ static int new_zygote(struct gateway *g, const struct channel_msg *m, int bundle
 	if (r == 0 && g->gate == NULL) {
 		r = gate_new(&g->gate, g->loop, g->metrics, g->conf, (int64_t)clock_unix_s(), err);
 		if (r == 0) {
+			if (g->once)
+				gate_once(g->gate, g->only_id);
 			gate_on_event(g->gate, on_gate, g);
 			ctl_set_gate(g->ctl, g->gate);
 			start_throttle(g);
@@ -281,6 +284,8 @@ static int run(struct gateway *g)
 			log_err("gateway: %s", err.text);
 			return EX_OSERR;
 		}
+		if (!g->draining && g->gate != NULL && gate_once_done(g->gate))
+			drain(g);
 		if (g->draining && (g->gate == NULL || gate_idle(g->gate))) {
 			say(CHANNEL_DRAINED, g->serial, 0, "");
 			g->done = true;
@@ -289,9 +294,12 @@ static int run(struct gateway *g)
 	return g->exit_code;
 }
 
-int gateway_main(const struct daemon_options *o UNUSED)
+int gateway_main(const struct daemon_options *o)
 {
-	struct gateway g = { .channel_op.done = channel_event, .alive.fire = alive };
+	struct gateway g = { .channel_op.done = channel_event,
+			     .alive.fire = alive,
+			     .once = o->once,
+			     .only_id = o->only_id };
 	struct err err;
 	int code;
 

@@ -24,16 +24,32 @@ static void charge(struct msg *m, const struct charge_facts *f)
 }
 
 /* Each reason once a message, however many parts have it. */
+static void add_reasons(struct charge_facts *f, const struct facts *scanned)
+{
+	for (size_t i = 0; i < scanned->findings_n; i++)
+		f->n[reasons[scanned->findings[i].kind]] = 1;
+	if (scanned->limit_hit != BUDGET_NONE)
+		f->n[CHARGE_BOMB] = 1;
+}
+
+/* A message with recipients who may disagree is scanned several times for one verdict: what was
+ * found counts when it is known whose facts these are, charge_found(). */
 void charge_scanned(struct msg *m, const struct facts *scanned)
 {
 	/* A worker that was taken over may tell any time; it did not use more than went by. */
 	struct charge_facts f = { .cpu_us = MIN_OF(scanned->cpu_us, m->scan_ns / 1000),
 				  .expanded_bytes = scanned->expanded_bytes };
 
-	for (size_t i = 0; i < scanned->findings_n; i++)
-		f.n[reasons[scanned->findings[i].kind]] = 1;
-	if (scanned->limit_hit != BUDGET_NONE)
-		f.n[CHARGE_BOMB] = 1;
+	if (m->recipients == NULL)
+		add_reasons(&f, scanned);
+	charge(m, &f);
+}
+
+void charge_found(struct msg *m, const struct facts *scanned)
+{
+	struct charge_facts f = { 0 };
+
+	add_reasons(&f, scanned);
 	charge(m, &f);
 }
 

@@ -156,6 +156,19 @@ void gate_switch_site(struct gate *g, struct site *s)
 	log_info("Configuration reloaded");
 }
 
+void gate_once(struct gate *g, const char *only_id)
+{
+	intake_stop(&g->intake);
+	g->intake.once = true;
+	g->intake.only_id = only_id;
+	intake_start(&g->intake);
+}
+
+bool gate_once_done(const struct gate *g)
+{
+	return g->intake.once && gate_ready(g) && intake_is_over(&g->intake) && gate_idle(g);
+}
+
 void gate_set_throttle(struct gate *g, struct throttle *t)
 {
 	g->throttle = t;

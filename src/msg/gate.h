@@ -36,6 +36,12 @@ struct throttle;
 /* Whom to charge senders with; NULL: nobody. It must live as long as the gate. */
 void gate_set_throttle(struct gate *g, struct throttle *t);
 
+/* Look at the queues once, without a watch: for a person who looks on. @only_id (kept; NULL: all):
+ * no other message. Right after gate_new(). */
+void gate_once(struct gate *g, const char *only_id);
+/* The one look of gate_once() is over, and what it found has left our hands. */
+bool gate_once_done(const struct gate *g);
+
 /* Take no more messages; release those that no worker has begun. */
 void gate_drain(struct gate *g);
 /* Nothing in flight. */

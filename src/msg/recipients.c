@@ -229,8 +229,10 @@ static void judged(struct msg *m)
 	if (!x->disagree) {
 		m->who = who_of(x, 0);
 		m->decision = x->v[0].decision;
-		if (m->facts != NULL)
+		if (m->facts != NULL) {
+			charge_found(m, m->facts);
 			life_log_facts(m);
+		}
 	}
 	life_enter(m, MSG_JUDGED);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "conf/ip.h"
+#include "throttle/prefixes.h"
 
 #define COST_MAX_MS    1e9f /* eleven days: nobody is forgiven later for having cost more */
 #define FORGOTTEN_MS   0.5f
@@ -129,16 +130,6 @@ bool account_is_nobody(const uint8_t addr[16])
 	if (is_v4(addr))
 		return addr[12] == 127 || memcmp(addr + 12, zeros, 4) == 0;
 	return memcmp(addr, zeros, 16) == 0 || memcmp(addr, one, 16) == 0;
-}
-
-static bool is_inside(const struct throttle_prefix *p, const struct throttle_prefix *in)
-{
-	struct throttle_prefix wide;
-
-	if (p->bits < in->bits)
-		return false;
-	prefix_of(p->addr, in->bits, &wide);
-	return memcmp(wide.addr, in->addr, 16) == 0;
 }
 
 /* --- the table --- */
@@ -452,14 +443,16 @@ bool account_get(struct account *a, const struct throttle_prefix *p, uint64_t no
 	return true;
 }
 
-size_t account_forgive(struct account *a, const struct throttle_prefix *p)
+size_t account_forgive_all(struct account *a,
+			   bool (*is_one)(const void *arg, const struct throttle_prefix *p),
+			   const void *arg)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 1; i <= a->max; i++) {
+	for (uint32_t i = 1; i <= a->max && a->lru.n > 0; i++) {
 		struct entry *e = at(a, i);
 
-		if (e->s.prefix.bits == 0 || !is_inside(&e->s.prefix, p))
+		if (e->s.prefix.bits == 0 || !is_one(arg, &e->s.prefix))
 			continue;
 		if (e->s.level > THROTTLE_NORMAL)
 			set_level(a, e, THROTTLE_NORMAL, e->s.updated_ns, 0);
@@ -467,6 +460,16 @@ size_t account_forgive(struct account *a, const struct throttle_prefix *p)
 		n++;
 	}
 	return n;
+}
+
+static bool is_inside_arg(const void *arg, const struct throttle_prefix *p)
+{
+	return prefix_covers(arg, p);
+}
+
+size_t account_forgive(struct account *a, const struct throttle_prefix *p)
+{
+	return account_forgive_all(a, is_inside_arg, p);
 }
 
 static bool is_cost(float ms)

@@ -108,6 +108,10 @@ bool account_get(struct account *a, const struct throttle_prefix *p, uint64_t no
 		 struct account_source *ret_s);
 /* Close the accounts inside @p; returns how many. Those with a penalty are told to @change. */
 size_t account_forgive(struct account *a, const struct throttle_prefix *p);
+/* The same for all that @is_one says yes to: one pass over the table. */
+size_t account_forgive_all(struct account *a,
+			   bool (*is_one)(const void *arg, const struct throttle_prefix *p),
+			   const void *arg);
 /* Put back what an earlier run had @age_ns ago. Levels are told to @change. */
 void account_restore(struct account *a, const struct account_source *s, uint64_t age_ns,
 		     uint64_t now_ns);

@@ -64,20 +64,18 @@ static void list_from_conf(struct throttle *t, const struct conf *c, enum thrott
 	*old = f.set;
 }
 
-/* Those that are allowed now owe nothing. */
-static void forgive_allowed(struct throttle *t)
+static bool is_allowed(const void *arg, const struct throttle_prefix *p)
 {
-	const struct prefix_set *allow = &t->lists[THROTTLE_LIST_ALLOW];
+	const struct throttle *t = arg;
 
-	for (size_t i = 0; i < allow->n && account_n(t->account) > 0; i++)
-		(void)account_forgive(t->account, &allow->v[i].p);
+	return lists_allow(t, p, loop_now_ns(t->loop));
 }
 
 void lists_from_conf(struct throttle *t, const struct conf *c)
 {
 	list_from_conf(t, c, THROTTLE_LIST_ALLOW, OPT_THROTTLE_ALLOW);
 	list_from_conf(t, c, THROTTLE_LIST_DENY, OPT_THROTTLE_DENY);
-	forgive_allowed(t);
+	(void)account_forgive_all(t->account, is_allowed, t); /* they owe nothing now */
 }
 
 /* --- of commands --- */

@@ -57,6 +57,8 @@ class Scene:
         self._pins = f"/sys/fs/bpf/sallyport-test-{os.getpid()}"
         mta.Sendmail.fetch()
         self.folder = folder
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o755)
         self.cable = netns.Cable([_with_bits(host) for _, host in everyone],
                                  [_with_bits(source) for source, _ in everyone])
         self.sink = self.server = self.gate = None
