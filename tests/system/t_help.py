@@ -79,7 +79,8 @@ def daemon():
     tap.equal(run("sallyportd", "--no-such-option").returncode, 64, "sallyportd with a wrong option")
     page = manual("sallyportd.8")
     tap.equal([o for o in sorted(long_options(done.stdout)) if o not in page], [], "sallyportd(8) has its options")
-    tap.equal(run("sallyportd", "--version").stdout, run("sallyport", "--version").stdout, "one version")
+    version = run("sallyport", "--version").stdout.split()[-1]
+    tap.ok(f"Sallyport version {version}\n" in run("sallyportd", "--version").stdout, f"one version, {version}")
 
 
 def pages():
