@@ -59,9 +59,6 @@ bool budget_charge(struct budget *b, enum budget_limit what, uint64_t n, struct 
 /* Ask whether a single value (depth, one member's bytes, one header block) is within its limit. */
 bool budget_allows(struct budget *b, enum budget_limit what, uint64_t value, struct bytes where);
 
-/* What may still be expanded into one more member: the smallest of the three byte limits. */
-uint64_t budget_room(const struct budget *b);
-
 /* Between steps: false when the thread has used up CPU_MS. Costs half a microsecond. */
 bool budget_check_cpu(struct budget *b, uint64_t cpu_now_ns, struct bytes where);
 

@@ -441,14 +441,6 @@ int scan_jobs_init(struct scan_jobs *w, struct err *err)
 	return 0;
 }
 
-void scan_jobs_fini(struct scan_jobs *w)
-{
-	free(w->hot);
-	w->hot = NULL;
-	arena_free(&w->requests);
-	arena_free(&w->arena);
-}
-
 int scan_jobs_run(struct scan_jobs *w)
 {
 	struct job jobs[JOBS_SLOTS];

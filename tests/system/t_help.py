@@ -62,6 +62,17 @@ def one_command(name, page, source):
               f"{name}: sallyport(1) has its exit codes")
 
 
+def helpers():
+    """MailScanner's helper commands: those that do something tell what with --help."""
+    page = manual("ms-helpers.8")
+    for name in ("ms-peek", "ms-check", "ms-clean-quarantine", "ms-cron", "ms-msg-alert", "ms-d2mbox", "ms-df2mbox"):
+        done = run("sallyport", name, "--help")
+        tap.equal((done.returncode, done.stderr), (0, ""), f"{name} --help")
+        tap.ok(done.stdout.startswith(f"Usage: {name}"), f"{name}: begins with its usage")
+        tap.equal((run("sallyport", name, "--no-such-option").returncode), 64, f"{name} with a wrong option")
+        tap.ok(name in page, f"{name} stands in ms-helpers(8)")
+
+
 def no_configuration(names):
     """A file that is not there is a mistake of the configuration, for whatever command."""
     words = {"scan": ["-"], "config": ["--dump"], "explain": ["x"], "throttle": ["list"], "quarantine": ["list"]}
@@ -100,6 +111,7 @@ def main():
         source = f.read()
     for name in names:
         one_command(name, page, source)
+    helpers()
     no_configuration(names)
     for words in ((), ("no-such-command",), ("--no-such-option",)):
         done = run("sallyport", *words)
