@@ -13,7 +13,7 @@ fi
 # What the build needs; docs/dependencies.md says why.
 # shellcheck disable=SC2034
 build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 bpftool clang libarchive-dev libbpf-dev libc-ares-dev
-	libcap-ng-dev libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libldap-dev libmagic-dev
+	libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libldap-dev libmagic-dev
 	libmicrohttpd-dev libncurses-dev libnftables-dev libpcre2-dev libpq-dev libseccomp-dev libsqlite3-dev libssl-dev
 	libsystemd-dev liburing-dev systemtap-sdt-dev)
 # What the tests need on top of it.

@@ -72,7 +72,7 @@ bool ms_is_name(const char *argv0)
 	return find(base_name(argv0)) < ARRAY_LEN(helpers);
 }
 
-/* The helpers know no switches: each answers one with its usage, as a mistake. Asked for it is none. */
+/* The helpers know no switches: each answers one with its usage, as a mistake. --help is none. */
 static int run(size_t i, int argc, char **argv)
 {
 	bool asked = argc == 2 && strcmp(argv[1], "--help") == 0;
