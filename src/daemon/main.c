@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 	struct mailscanner_run run;
 	int code;
 
-	/* MailScanner's umask: queue and quarantine files are nobody else's (spec a8). */
+	/* MailScanner's umask: queue and quarantine files are nobody else's. */
 	(void)umask(077);
 	if (zygote_role_is(argc, argv)) {
 		log_init(LOG_TO_STDERR, "sallyportd", "mail");
