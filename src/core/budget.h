@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * core/budget.h - what one message may cost. Every parser of message bytes gets the budget and
- * asks it *before* it expands, descends or allocates (DESIGN.md, promise P4). Reaching a limit is
+ * asks it *before* it expands, descends or allocates (promise P4). Reaching a limit is
  * a verdict with a name, never a silent skip. One message, one thread: no locks.
  */
 #ifndef CORE_BUDGET_H

@@ -111,7 +111,7 @@ bool rule_wanted(struct rule_scratch *s, const struct scan_rules *rules, enum ru
 /*
  * First match of allow list, deny list, rule files (in this order) on any of @subjects.
  * Compiles a set nobody has asked for yet (only lists, not files, can be new) and keeps it.
- * 0 with *@ret_m (RULE_NONE: nothing matched), or negative: the check failed (probes T4).
+ * 0 with *@ret_m (RULE_NONE: nothing matched), or negative: the check failed.
  */
 int rule_first_match(struct rule_scratch *s, const struct scan_rules *rules, enum rule_field field,
 		     const struct bytes *subjects, size_t subjects_n, struct rule_match *ret_m,
