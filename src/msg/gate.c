@@ -140,6 +140,16 @@ int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_p
 	return pool_add_zygote(&g->pool, sock, s, conf_path, bundle_fd, err);
 }
 
+int gate_start_thread(struct gate *g, pthread_t *ret_t, void *(*fn)(void *arg), void *arg)
+{
+	int r;
+
+	cores_leave_loop(&g->pool.cores); /* both are inherited */
+	r = pthread_create(ret_t, NULL, fn, arg);
+	cores_back_to_loop(&g->pool.cores);
+	return -r;
+}
+
 void gate_switch_site(struct gate *g, struct site *s)
 {
 	struct err err;

@@ -6,6 +6,7 @@
 #ifndef MSG_GATE_H
 #define MSG_GATE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +42,10 @@ void gate_set_throttle(struct gate *g, struct throttle *t);
 void gate_once(struct gate *g, const char *only_id);
 /* The one look of gate_once() is over, and what it found has left our hands. */
 bool gate_once_done(const struct gate *g);
+
+/* A thread beside the loop, for what would hold it up; not on its core, not in its class. */
+int gate_start_thread(struct gate *g, pthread_t *ret_t, void *(*fn)(void *arg),
+		      void *arg) MUST_CHECK;
 
 /* Take no more messages; release those that no worker has begun. */
 void gate_drain(struct gate *g);
