@@ -90,7 +90,7 @@ def users_and_folders(folder, prefix):
     if need("systemd-tmpfiles"):
         accepted("systemd-tmpfiles", "systemd-tmpfiles", f"--root={root}", "--create",
                  os.path.join(prefix, "lib/tmpfiles.d/sallyport.conf"))
-        for name in ("run/sallyport", "var/spool/MailScanner/quarantine", "var/spool/MailScanner/incoming/Locks"):
+        for name in ("run/sallyport", "var/spool/MailScanner/quarantine", "var/spool/MailScanner/incoming"):
             tap.ok(os.path.isdir(os.path.join(root, name)), f"/{name}")
 
 
