@@ -18,8 +18,8 @@ build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 bpftool clang li
 	libsystemd-dev liburing-dev systemtap-sdt-dev)
 # What the tests need on top of it.
 # shellcheck disable=SC2034
-test_packages=(bpftrace clang clang-format git groff-base hwloc-nox iproute2 libclang-rt-dev nftables postgresql-15
-	prometheus tmux universal-ctags zstd)
+test_packages=(bpftrace clang clang-format git groff-base hwloc-nox iproute2 libclang-rt-dev nftables
+	tmux universal-ctags zstd)
 
 die() {
 	printf '%s%s%s\n' "$red" "$*" "$plain" >&2
