@@ -43,7 +43,7 @@ static void take_network(void *arg, const struct conf_network *n)
 static void list_from_conf(struct throttle *t, const struct conf *c, enum throttle_list l,
 			   enum opt_id id)
 {
-	struct prefix_set *old = &t->lists[l];
+	struct prefix_set *old = &t->lists[l], gone;
 	struct filling f = { .left_out = 0 };
 	struct err err;
 
@@ -60,8 +60,13 @@ static void list_from_conf(struct throttle *t, const struct conf *c, enum thrott
 		log_warning("Throttle: %zu entries of the %s list are left out: Throttle List "
 			    "Entries = %zu",
 			    f.left_out, throttle_list_name(l), old->max);
-	prefix_set_fini(old);
+	gone = *old;
 	*old = f.set;
+	/* The maps are compared as a whole later; the sets of nftables cannot be read. */
+	for (size_t i = 0; i < gone.n && t->link.method == THROTTLE_NFTABLES; i++)
+		if (prefix_set_find(old, &gone.v[i].p) == NULL)
+			enforce_entry(t, l, &gone.v[i].p);
+	prefix_set_fini(&gone);
 }
 
 static bool is_allowed(const void *arg, const struct throttle_prefix *p)

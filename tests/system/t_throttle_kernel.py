@@ -460,6 +460,40 @@ def test_nftables(pair):
     tap.ok("table inet sallyport" not in tables(pair), "an orderly end removes it")
 
 
+def test_nftables_reload(pair):
+    """Limits are in rules there, so a reload has to write them anew; so do those of the lists."""
+    free, few, denied = HOSTS[36], HOSTS[38], HOSTS[34]
+    rig = Rig(pair)
+    if rig.ask("open", method=NFTABLES, port0=PORT, rate0=f"{HOUR_MS}/5/0", few=1, keep=1)["method"] != NFTABLES:
+        tap.skip("a reload with nftables", "they cannot be had")
+        rig.end()
+        return
+    rig.ask(f"nft {few} {FEW} 600")
+    rig.ask(f"nftlist deny {denied} 1")
+    tap.equal(pair.burst(few, PORT, 4), words((1, "ok"), (3, "refused")), "before a reload: few is one")
+    tap.equal(rig.ask("reload", rate0=f"{HOUR_MS}/3/0", few=1000)["r"], 0, "a reload")
+    tap.equal(pair.burst(free, PORT, 6), words((3, "ok"), (3, "refused")), "  another burst")
+    tap.ok("ok" in pair.burst(few, PORT, 1), "  another number of few")
+    tap.equal(pair.burst(denied, PORT, 1), ["refused"], "  lists stay")
+    tap.equal(rig.ask("reload", enforce=0)["r"], 0, "a reload that only counts")
+    tap.equal(pair.burst(denied, PORT, 1) + pair.burst(free, PORT, 1), ["ok", "ok"], "  refuses nobody")
+    tap.equal(rig.ask("reload", enforce=1)["r"], 0, "and back")
+    tap.equal(pair.burst(denied, PORT, 1), ["refused"], "  the list is in force again")
+    tap.equal(rig.ask("off")["r"], 0, "switched off")
+    tap.equal(pair.burst(denied, PORT, 1) + pair.burst(free, PORT, 5), words((6, "ok")), "  nobody is refused")
+    rig.ask("reload", rate0=f"{HOUR_MS}/2/0")
+    tap.equal(pair.burst(free, PORT, 5), words((5, "ok")), "  not after a reload, either")
+    tap.equal(rig.ask("on")["r"], 0, "switched on")
+    tap.equal(pair.burst(denied, PORT, 1), ["ok"], "  lists are empty: the gateway fills them")
+    tap.equal(pair.burst(free, PORT, 5), words((2, "ok"), (3, "refused")), "  the reload's rate is in force")
+    rig.end()
+    tap.ok("table inet sallyport" in tables(pair), "keep: the table stays")
+    rig = Rig(pair)
+    rig.ask("open", method=USER, keep=1)
+    tap.ok("table inet sallyport" not in tables(pair), "the next start without nftables removes it")
+    rig.end()
+
+
 def test_mount(pair, folder):
     fresh = os.path.join(folder, "fresh")
     rig = Rig(pair)
@@ -511,6 +545,7 @@ def run_all(pair, folder):
     else:
         tap.skip("refused programs, XDP alone", "needs a build with fault points")
     test_nftables(pair)
+    test_nftables_reload(pair)
     test_mount(pair, folder)
 
 
