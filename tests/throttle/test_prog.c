@@ -576,6 +576,54 @@ static const struct {
 	  THROTTLE_NOTHING, THROTTLE_SLOWER, false, 0, THROTTLE_DROP_PENALTY },
 };
 
+static uint32_t empty_flags(struct bench *b)
+{
+	struct throttle_settings s = { 0 };
+	uint32_t zero = 0;
+
+	(void)bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.settings), &zero, &s);
+	return s.flags;
+}
+
+/* Lists that are empty are not looked at: never so while there is something in them. */
+static void check_empty(struct bench *b)
+{
+	static const struct {
+		enum throttle_list l;
+		uint32_t flag;
+		int verdict;
+	} lists[] = { { THROTTLE_LIST_ALLOW, THROTTLE_F_NO_ALLOW, THROTTLE_PASS_ALLOWED },
+		      { THROTTLE_LIST_DENY, THROTTLE_F_NO_DENY, THROTTLE_DROP_DENIED },
+		      { THROTTLE_LIST_PENALTY, THROTTLE_F_NO_PENALTY, THROTTLE_DROP_PENALTY } };
+	const uint32_t all = THROTTLE_F_NO_ALLOW | THROTTLE_F_NO_DENY | THROTTLE_F_NO_PENALTY;
+	struct throttle_settings raw = b->settings;
+	uint32_t zero = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		forget(b);
+		T_OK(empty_flags(b) == all, "list %zu: all are empty", i);
+		put(b, lists[i].l, "192.0.2.1", THROTTLE_NOTHING, UINT64_MAX);
+		put(b, lists[i].l, "2001:db8::/32", THROTTLE_NOTHING, UINT64_MAX);
+		T_OK(empty_flags(b) == (all & ~lists[i].flag) &&
+			     lookup(b, "192.0.2.1") == lists[i].verdict,
+		     "  two entries: it is looked at");
+		apply(b);
+		T_OK(empty_flags(b) == (all & ~lists[i].flag) &&
+			     lookup(b, "2001:db8::1") == lists[i].verdict,
+		     "  after a reload, too");
+		take(b, lists[i].l, "192.0.2.1");
+		T_OK(lookup(b, "2001:db8::1") == lists[i].verdict, "  and with one entry left");
+		/* What the supervisor writes at a start over maps that were pinned. */
+		raw.version = THROTTLE_ABI_VERSION;
+		(void)bpf_map_update_elem(bpf_map__fd(b->skel->maps.settings), &zero, &raw, 0);
+		T_OK(empty_flags(b) == 0 && lookup(b, "2001:db8::1") == lists[i].verdict,
+		     "  settings of one who does not know are safe");
+		take(b, lists[i].l, "2001:db8::/32");
+		T_OK(lookup(b, "2001:db8::1") == THROTTLE_PASS, "  and none");
+		apply(b);
+	}
+}
+
 static void check_penalties(struct bench *b, int (*ask)(struct bench *, const char *),
 			    const char *layer)
 {
@@ -863,6 +911,7 @@ int main(void)
 	check_source(&b);
 	check_lists(&b, lookup, "sk_lookup");
 	check_lists(&b, syn, "XDP");
+	check_empty(&b);
 	check_penalties(&b, lookup, "sk_lookup");
 	check_penalties(&b, syn, "XDP");
 	check_slower(&b);
