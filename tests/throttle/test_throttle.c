@@ -208,7 +208,7 @@ static void check_restart(struct world *w)
 
 static void check_lists(struct world *w)
 {
-	start(w, "Throttle Allow = 198.51.100.0/24\n");
+	start(w, "Throttle Allow = 198.51.100.0/24\nThrottle Deny = ::/0\n");
 	T_OK(add(w, THROTTLE_LIST_PENALTY, "192.0.2.0/24", THROTTLE_NOTHING, 0) == 0 &&
 		     add(w, THROTTLE_LIST_PENALTY, "192.0.2.1", THROTTLE_SLOWER, 0) == 0,
 	     "a host's milder penalty");
@@ -217,6 +217,15 @@ static void check_lists(struct world *w)
 		     decide(w, "192.0.2.1").action == THROTTLE_DO_PASS,
 	     "the allow list does");
 	T_OK(add(w, THROTTLE_LIST_DENY, "127.0.0.0/8", THROTTLE_NORMAL, 0) == -EINVAL, "loopback");
+	T_OK(add(w, THROTTLE_LIST_DENY, "::/0", THROTTLE_NORMAL, 0) == -EINVAL &&
+		     add(w, THROTTLE_LIST_ALLOW, "::/64", THROTTLE_NORMAL, 0) == -EINVAL,
+	     "all of IPv6 would be all of IPv4, too");
+	T_OK(decide(w, "203.0.113.99").action == THROTTLE_DO_PASS, "  nor by an option");
+	T_OK(add(w, THROTTLE_LIST_DENY, "2000::/3", THROTTLE_NORMAL, 0) == 0 &&
+		     decide(w, "2001:db8::9").action == THROTTLE_DO_REFUSE &&
+		     decide(w, "203.0.113.99").action == THROTTLE_DO_PASS &&
+		     del(w, THROTTLE_LIST_DENY, "2000::/3") == 0,
+	     "  what is in use of it can be named");
 	T_OK(add(w, THROTTLE_LIST_DENY, "::1", THROTTLE_NORMAL, 0) == -EINVAL, "  of IPv6");
 	T_OK(add(w, THROTTLE_LIST_PENALTY, "192.0.2.9", THROTTLE_NORMAL, 0) == -EINVAL, "no level");
 	T_OK(add(w, THROTTLE_LIST_ALLOW, "198.51.100.0/24", THROTTLE_NORMAL, 0) == -EEXIST,
