@@ -105,7 +105,8 @@ void kernel_side_reload(struct throttle_kernel *k, const struct conf *c)
 	struct throttle_settings settings;
 	struct err err;
 
-	if (k == NULL)
+	/* Maps are the gateway's to write, who knows whether a command switched it off. */
+	if (k == NULL || throttle_kernel_method(k) != THROTTLE_NFTABLES)
 		return;
 	throttle_conf_settings(c, &settings);
 	if (throttle_kernel_settings(k, &settings, &err) < 0)

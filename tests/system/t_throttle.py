@@ -379,6 +379,86 @@ def with_kernel(folder, method):
         subprocess.run(["rm", "-rf", pins], check=False)
 
 
+def reload_with(site, options):
+    site.gate.options.update(options)
+    site.gate.write_configuration()
+    site.gate.control("reload")
+
+
+def becomes(net, source, what, name):
+    wait.until(lambda: net.connect(source) == what, 40, name)
+    tap.ok(True, name)
+
+
+def changed_by_reload(site, net, method):
+    """Lists and limits that only a reload changes; everybody in at once by command."""
+    becomes(net, ATTACKER, "refused", f"{method}: an option denies it")
+    reload_with(site, {"Throttle Deny": HONEST[5]})
+    becomes(net, ATTACKER, "open", "  a reload takes it off")
+    becomes(net, HONEST[5], "refused", "  and puts another one on")
+    reload_with(site, {"Throttle Host Rate": 1, "Throttle Host Burst": 2})
+    wait.until(lambda: "refused" in [net.connect(HONEST[6]) for _ in range(4)], 40, "another rate")
+    tap.ok(True, "  a lower rate")
+    tap.equal(site.throttle("off", "--for", "1h").get("ok"), True, "throttle off")
+    becomes(net, HONEST[5], "open", "  lets everybody in")
+    tap.equal([net.connect(HONEST[6]) for _ in range(3)], ["open"] * 3, "  at any rate")
+    stats = site.throttle("stats")
+    tap.ok(stats.get("off") and 3500 < stats.get("off_left_s", 0) <= 3600, "  stats says so, and for how long")
+    tap.ok(b"switched off by command" in site.exit_code("stats").stdout, "  to people, too")
+    reload_with(site, {"Throttle Deny": f"{HONEST[5]} {ATTACKER}", "Throttle Host Rate": 300, "Throttle Host Burst": 100})
+    wait.until(lambda: ATTACKER in site.rows("deny"), 40, "the configuration in force")
+    tap.equal(net.connect(ATTACKER), "open", "  a reload does not switch it on")
+    tap.equal(site.throttle("on").get("ok"), True, "throttle on")
+    becomes(net, ATTACKER, "refused", "  refuses again")
+    site.throttle("off", "--for", "2s")
+    becomes(net, ATTACKER, "open", "throttle off for two seconds")
+    becomes(net, ATTACKER, "refused", "  ends by itself")
+
+
+def kept(folder, method, after):
+    """Throttle Keep: in force while nothing runs, until a start with another Throttle."""
+    net = Net([ATTACKER, *HONEST])
+    pins = f"/sys/fs/bpf/sallyport-test-{os.getpid()}k"
+    site = Site(os.path.join(folder, f"keep-{method}"),
+                {"Throttle Method": method, "Throttle Pin Directory": pins, "Throttle Keep": "yes",
+                 "Throttle Deny": ATTACKER}, net.inside(net.host))
+    try:
+        site.gate.start()
+        if site.throttle("stats").get("method") != method:
+            tap.skip(f"what is kept of {method}", "it cannot be had")
+            return
+        changed_by_reload(site, net, method)
+        tree = site.gate.tree()
+        site.gate.kill()
+        wait.until(lambda: not gateway.alive(tree), 60, "the end of the others")
+        tap.equal(net.connect(ATTACKER), "refused", f"{method}, keep: the daemon is killed, it is refused all the same")
+        site.gate.start()
+        becomes(net, ATTACKER, "refused", "  and by the next daemon")
+        tap.equal(net.connect(HONEST[0]), "open", "  others are not")
+        reload_with(site, {"Throttle Deny": HONEST[5]})
+        becomes(net, ATTACKER, "open", "  which can take it off")
+        tap.equal(site.gate.stop(), 0, "stops")
+        tap.equal(net.connect(HONEST[5]), "refused", "  the list stays in force")
+        site.gate.options["Throttle"] = after
+        site.gate.write_configuration()
+        site.gate.start()
+        tap.equal(net.connect(HONEST[5]), "open", f"a start with Throttle = {after}: nobody is refused")
+        tap.equal(site.gate.stop(), 0, "stops")
+        tap.equal(net.connect(HONEST[5]), "open", "  nor after its end")
+    finally:
+        site.gate.stop()
+        net.close()
+        subprocess.run(["rm", "-rf", pins], check=False)
+
+
+def keeping(folder):
+    if not shutil.which("ip") or not shutil.which("nsenter"):
+        tap.skip("what is kept", "needs ip and nsenter")
+        return
+    kept(folder, "sk_lookup", "account")
+    kept(folder, "nftables", "no")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root: processes change users")
@@ -387,7 +467,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
         os.chmod(folder, 0o755)
         for part in (in_user_space, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
-                     lambda f: with_kernel(f, "nftables")):
+                     lambda f: with_kernel(f, "nftables"), keeping):
             try:
                 part(folder)
             except wait.Late as late:
