@@ -445,6 +445,14 @@ def kept(folder, method, after):
         tap.equal(net.connect(HONEST[5]), "open", f"a start with Throttle = {after}: nobody is refused")
         tap.equal(site.gate.stop(), 0, "stops")
         tap.equal(net.connect(HONEST[5]), "open", "  nor after its end")
+        site.gate.options["Throttle"] = "enforce"
+        site.gate.write_configuration()
+        site.gate.start()
+        becomes(net, HONEST[5], "refused", "enforced and kept once more")
+        tap.equal(site.gate.stop(), 0, "stops")
+        subprocess.run(net.inside(net.host) + ["sh", "-c", f"rm -r {pins}; nft delete table inet sallyport"],
+                       capture_output=True, timeout=20, check=False)
+        becomes(net, HONEST[5], "open", "the command of docs/throttle.md removes what was kept")
     finally:
         site.gate.stop()
         net.close()
