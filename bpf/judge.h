@@ -148,16 +148,41 @@ static __always_inline void limit_of(struct limit *l, const struct throttle_sett
 	l->depth_ns = l->interval_ns * (burst > 0 ? burst : 1);
 }
 
-static __always_inline bool too_many_open(const struct conn *c, const struct limit *l)
+static __always_inline const struct throttle_open *open_of(const struct conn *c, uint32_t bits)
 {
 	struct throttle_lpm_key key;
-	const struct throttle_open *o;
 
-	if (l->concurrent == 0)
-		return false;
-	key_of(&key, c->word, l->bits);
-	o = bpf_map_lookup_elem(&open, &key);
+	key_of(&key, c->word, bits);
+	return bpf_map_lookup_elem(&open, &key);
+}
+
+static __always_inline bool is_over(const struct throttle_open *o, const struct limit *l)
+{
 	return o != NULL && (o->n & ~THROTTLE_OPEN_GONE) >= l->concurrent;
+}
+
+/*
+ * The first of @n tiers that has as many connections open as it may; @n: none. Where the widest has
+ * none, the others have none (opened.h): one look is enough for who is not connected.
+ */
+static __always_inline int too_many_open(const struct conn *c, const struct limit *l, int n)
+{
+	const struct throttle_open *wide;
+	uint32_t any = 0;
+
+#pragma unroll
+	for (int i = 0; i < n; i++)
+		any |= l[i].concurrent;
+	if (any == 0)
+		return n;
+	wide = open_of(c, l[n - 1].bits);
+	if (wide == NULL)
+		return n;
+#pragma unroll
+	for (int i = 0; i < n - 1; i++)
+		if (l[i].concurrent != 0 && is_over(open_of(c, l[i].bits), &l[i]))
+			return i;
+	return l[n - 1].concurrent != 0 && is_over(wide, &l[n - 1]) ? n - 1 : n;
 }
 
 /*
@@ -278,14 +303,19 @@ static __always_inline uint32_t judge_limits(const struct conn *c,
 #pragma unroll
 	for (int i = 0; i < n; i++) {
 		limit_of(&l[i], s, first + (uint32_t)i, level, penal_bits);
-		if (c->flood_only) {
-			l[i].interval_ns /= s->flood_factor;
-			continue; /* the depth stays: so many more at once */
-		}
-		if (too_many_open(c, &l[i]))
-			return refuse(c,
-				      l[i].penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_CONCURRENT,
-				      l[i].bits);
+		if (c->flood_only)
+			l[i].interval_ns /= s->flood_factor; /* so many more at once, too */
+	}
+	if (!c->flood_only) {
+		int over = too_many_open(c, l, n);
+
+#pragma unroll
+		for (int i = 0; i < n; i++)
+			if (i == over)
+				return refuse(c,
+					      l[i].penal ? THROTTLE_DROP_PENALTY
+							 : THROTTLE_DROP_CONCURRENT,
+					      l[i].bits);
 	}
 	return judge_rates(c, l, n);
 }

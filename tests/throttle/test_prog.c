@@ -680,6 +680,7 @@ static void check_concurrency(struct bench *b)
 	b->settings.tiers[THROTTLE_V4_NET].concurrent = 4;
 	b->settings.tiers[THROTTLE_V6_SITE].concurrent = 3;
 	apply(b);
+	set_open(b, "192.0.2.0/24", 1);
 	set_open(b, "192.0.2.1", 1);
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_PASS, "one of two open");
 	set_open(b, "192.0.2.1", 2);
@@ -858,6 +859,7 @@ static void check_flood(struct bench *b)
 	T_OK(passes == 12, "flood factor 4, burst 3: 12 pass (%d)", passes);
 	T_OK(get_entry(b, "192.0.2.1", &e) && e.full_ns == 0, "the usual bucket is untouched");
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_PASS, "sk_lookup still has all of it");
+	set_open(b, "192.0.2.0/24", 100);
 	set_open(b, "192.0.2.7", 100);
 	b->settings.tiers[THROTTLE_V4_HOST].concurrent = 1;
 	apply(b);
