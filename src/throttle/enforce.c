@@ -348,15 +348,22 @@ static void one_event(void *arg, const struct throttle_event *e)
 		 throttle_prefix_text(&wide, because));
 }
 
+static void read_events(struct throttle *t)
+{
+	struct err err;
+
+	if (by_maps(t) && throttle_maps_event_fd(t->maps) >= 0 &&
+	    throttle_maps_events(t->maps, one_event, t, &err) < 0)
+		trouble(t, NULL, &err);
+}
+
 static void on_events(struct op *op, int result, bool more)
 {
 	struct throttle *t = CONTAINER_OF(op, struct throttle, event_op);
-	struct err err;
 
 	if (result < 0 && result != -EBUSY)
 		return;
-	if (throttle_maps_events(t->maps, one_event, t, &err) < 0)
-		trouble(t, NULL, &err);
+	read_events(t);
 	if (!more)
 		loop_poll(t->loop, op, throttle_maps_event_fd(t->maps));
 }
@@ -397,6 +404,8 @@ void enforce_tick(struct throttle *t)
 		log_notice("Throttle: connections are refused again: the time of \"throttle off\" "
 			   "is over");
 	t->events_logged = 0;
+	/* The kernel wakes us for an event only when we had read all before it. */
+	read_events(t);
 	if (t->events_left_out > 0 && t->ticks % 10 == 0) {
 		log_info("Throttle: and first connections of %u more sources are refused",
 			 t->events_left_out);

@@ -459,6 +459,64 @@ def kept(folder, method, after):
         subprocess.run(["rm", "-rf", pins], check=False)
 
 
+FORGE = """
+import socket, struct, sys
+def total(data):
+    s = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    s = (s >> 16) + (s & 0xffff)
+    return ~(s + (s >> 16)) & 0xffff
+def syn(source, target):
+    pair = socket.inet_aton(source) + socket.inet_aton(target)
+    tcp = struct.pack('!HHIIBBHHH', 1025, 25, 1, 0, 0x50, 2, 1024, 0, 0)
+    tcp = tcp[:16] + struct.pack('!H', total(pair + struct.pack('!HH', 6, len(tcp)) + tcp)) + tcp[18:]
+    return struct.pack('!BBHHHBBH', 0x45, 0, 40, 1, 0, 64, 6, 0) + pair + tcp
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for i in range(int(sys.argv[1]), int(sys.argv[2])):
+    source = f'10.9.{i >> 8}.{i & 255}'
+    s.sendto(syn(source, '192.0.2.1'), ('192.0.2.1', 0))
+"""
+
+
+def many_events(folder):
+    """More first refusals at once than are read at once: those that come later are told all the same."""
+    if not shutil.which("ip") or not shutil.which("nsenter"):
+        tap.skip("many first refusals", "needs ip and nsenter")
+        return
+    net = Net([ATTACKER])
+    net.run("ip", "-n", net.host, "route", "add", "default", "via", f"{ATTACKER}")
+    site = Site(os.path.join(folder, "events"), {"Throttle Method": "sk_lookup", "Throttle Pin Directory": ""},
+                net.inside(net.host))
+    networks = site.gate.path("etc", "denied")
+    with open(networks, "w", encoding="ascii") as f:
+        f.writelines(f"10.9.{i >> 8}.{i & 255}\n" for i in range(3000))
+    site.gate.options["Throttle Deny"] = networks
+    site.gate.write_configuration()
+
+    def send(first, end):
+        subprocess.run(net.inside(net.far) + [sys.executable, "-c", FORGE, str(first), str(end)], check=True, timeout=60)
+
+    try:
+        site.gate.start()
+        if site.throttle("stats").get("method") != "sk_lookup":
+            tap.skip("many first refusals", "the kernel takes no programs")
+            return
+        pid = site.gate.pid("gateway")
+        os.kill(pid, signal.SIGSTOP)
+        send(0, 2500)
+        os.kill(pid, signal.SIGCONT)
+        wait.until(lambda: "more sources are refused" in site.gate.log_text(), 40, "the number of the rest in the log")
+        send(2990, 2991)
+        wait.until(lambda: "connections of 10.9.11.174 to port 25 are refused" in site.gate.log_text(), 20,
+                   "a later first refusal in the log")
+        tap.ok(True, "2,500 first refusals at once, and a later one is told")
+        tap.ok(site.gate.log_text().count("to port 25 are refused") <= 20 * 12, "  in few lines")
+        counts = site.throttle("stats")["counts"]["lookup"]
+        tap.equal(counts["denied"], 2501, "  each is counted")
+    finally:
+        site.gate.stop()
+        net.close()
+
+
 def keeping(folder):
     if not shutil.which("ip") or not shutil.which("nsenter"):
         tap.skip("what is kept", "needs ip and nsenter")
@@ -475,7 +533,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
         os.chmod(folder, 0o755)
         for part in (in_user_space, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
-                     lambda f: with_kernel(f, "nftables"), keeping):
+                     lambda f: with_kernel(f, "nftables"), keeping, many_events):
             try:
                 part(folder)
             except wait.Late as late:

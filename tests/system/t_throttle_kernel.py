@@ -267,6 +267,37 @@ def test_restart(pair, pins):
     rig.end()
 
 
+def test_other_version(pair, pins):
+    """What a program of another version left, still attached."""
+    options = {"pins": pins, "port0": PORT, "rate0": "1/1000/0", "keep": 1}
+    denied, source = HOSTS[14], HOSTS[15]
+    rig = Rig(pair)
+    rig.ask("open", **options)
+    rig.ask(f"put deny {denied}")
+    rig.kill()
+    settings = os.path.join(pins, os.listdir(pins)[0], "settings")
+    dump = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", settings], capture_output=True, check=False)
+    if dump.returncode != 0:
+        tap.skip("pins of another version", dump.stderr.decode().strip() or "no bpftool")
+        return
+    value = [int(b, 16) for b in json.loads(dump.stdout)[0]["value"]]
+    value[0] = 99
+    subprocess.run(["bpftool", "map", "update", "pinned", settings, "key", "0", "0", "0", "0", "value",
+                    *map(str, value)], check=True, capture_output=True)
+    tap.equal(pair.burst(denied, PORT, 1), ["refused"], "another version's programs are in force")
+    rig = Rig(pair)
+    tap.equal(rig.ask("open", **options)["method"], SK_LOOKUP, "the next start takes over")
+    tap.equal(rig.ask("each deny")["entries"], [], "  with maps of its own: the gateway fills them")
+    tap.equal(pair.burst(denied, PORT, 1), ["ok"], "  and nothing of the old ones is in force")
+    rig.ask(f"put deny {source}")
+    tap.equal(pair.burst(source, PORT, 1), ["refused"], "  but the new ones are")
+    rig.end()
+    rig = Rig(pair)
+    rig.ask("open", **{**options, "keep": 0})
+    rig.end()
+    tap.equal(pair.burst(source, PORT, 1), ["ok"], "  and go without keep")
+
+
 def test_seed(pair, pins):
     held = [pair.connect(s, PORT)[0] for s in (HOSTS[16], HOSTS[16], HOSTS[16], HOSTS6[16])]
     rig = Rig(pair)
@@ -532,6 +563,7 @@ def run_all(pair, folder):
     with_rig(pair, test_lists)
     with_rig(pair, test_unprivileged, rate0="1/1000/0")
     test_restart(pair, pins)
+    test_other_version(pair, pins)
     test_seed(pair, pins)
     test_full(pair)
     test_less_rights(pair)
