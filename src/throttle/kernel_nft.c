@@ -374,6 +374,9 @@ int throttle_nft_settings(struct throttle_nft *n, const struct throttle_settings
 
 	if (r < 0)
 		return r;
+	/* Most reloads change nothing here, and are not to fill everybody's bucket. */
+	if (memcmp(s, &before, sizeof(before)) == 0)
+		return 0;
 	n->settings = *s;
 	str_init(&script, SCRIPT_MAX);
 	str_add(&script, "flush chain " TABLE " input\nflush chain " TABLE " tiers\n");

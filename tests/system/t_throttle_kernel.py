@@ -504,6 +504,8 @@ def test_nftables_reload(pair):
     tap.equal(pair.burst(few, PORT, 4), words((1, "ok"), (3, "refused")), "before a reload: few is one")
     tap.equal(rig.ask("reload", rate0=f"{HOUR_MS}/3/0", few=1000)["r"], 0, "a reload")
     tap.equal(pair.burst(free, PORT, 6), words((3, "ok"), (3, "refused")), "  another burst")
+    tap.equal(rig.ask("reload")["r"], 0, "a reload that changes nothing")
+    tap.equal(pair.burst(free, PORT, 2), words((2, "refused")), "  fills no bucket")
     tap.ok("ok" in pair.burst(few, PORT, 1), "  another number of few")
     tap.equal(pair.burst(denied, PORT, 1), ["refused"], "  lists stay")
     tap.equal(rig.ask("reload", enforce=0)["r"], 0, "a reload that only counts")
