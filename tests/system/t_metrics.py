@@ -71,6 +71,17 @@ def promtool(page):
     return done.returncode, done.stdout + done.stderr
 
 
+def check_alerts(page):
+    """An alert on a name or label that is not on the page never fires, and nobody sees why."""
+    with open(os.path.join(gateway.TOP, "config", "prometheus", "sallyport.rules.yml"), encoding="utf-8") as f:
+        rules = f.read()
+    names = set(re.findall(r"\b(sallyport_\w+)", rules))
+    tap.equal([n for n in sorted(names) if not re.search(rf"^{n}[ {{]", page, re.M)], [],
+              f"the {len(names)} names of the alerts are on the page")
+    labels = set(re.findall(r'(sallyport_\w+)\{(\w+)!?="(\w+)"', rules))
+    tap.ok(labels and all(f'{n}{{{label}="{value}"' in page for n, label, value in labels), f"so are their labels {labels}")
+
+
 class Site:
     def __init__(self, folder):
         self.v4 = ("127.0.0.1", free_port(socket.AF_INET, "127.0.0.1"))
@@ -117,6 +128,7 @@ def check_page(site):
         tap.note(said)
     else:
         tap.skip("promtool", "package prometheus is not installed")
+    check_alerts(page)
     tap.ok(all(sample(page, "stage_cpu_seconds_total", stage=s) is not None for s in CHECKS), "each stage has its line")
     tap.ok(not re.search(r'"[^"]*(@|\b\d+\.\d+\.\d+\.\d+)[^"]*"', page), "no addresses in labels")
     tap.equal(http(site.v4, "/healthz")[::2], (200, "ok\n"), "/healthz")
