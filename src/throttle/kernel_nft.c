@@ -372,13 +372,13 @@ int throttle_nft_settings(struct throttle_nft *n, const struct throttle_settings
 	struct throttle_settings before = n->settings;
 	int r = throttle_settings_check(s, err);
 
+	str_init(&script, SCRIPT_MAX);
 	if (r < 0)
 		return r;
 	/* Most reloads change nothing here, and are not to fill everybody's bucket. */
 	if (memcmp(s, &before, sizeof(before)) == 0)
 		return 0;
 	n->settings = *s;
-	str_init(&script, SCRIPT_MAX);
 	str_add(&script, "flush chain " TABLE " input\nflush chain " TABLE " tiers\n");
 	for (int tier = 0; tier < THROTTLE_TIERS; tier++) {
 		struct throttle_prefix p = tier_prefix(tier);

@@ -453,6 +453,9 @@ def kept(folder, method, after):
         subprocess.run(net.inside(net.host) + ["sh", "-c", f"rm -r {pins}; nft delete table inet sallyport"],
                        capture_output=True, timeout=20, check=False)
         becomes(net, HONEST[5], "open", "the command of docs/throttle.md removes what was kept")
+    except wait.Late:
+        tap.note(site.gate.log_tail(20))
+        raise
     finally:
         site.gate.stop()
         net.close()
