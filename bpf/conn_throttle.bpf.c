@@ -27,7 +27,7 @@ int on_lookup(struct bpf_sk_lookup *ctx)
 {
 	const struct throttle_settings *s = get_settings();
 	struct conn c = { .layer = THROTTLE_LAYER_LOOKUP };
-	uint32_t port = ctx->local_port, family = ctx->family, a, b, d, e;
+	uint32_t port = ctx->local_port, family = ctx->family, verdict, a, b, d, e;
 
 	KEEP(port);
 	KEEP(family);
@@ -40,6 +40,7 @@ int on_lookup(struct bpf_sk_lookup *ctx)
 		a = ctx->remote_ip4;
 		KEEP(a);
 		map_v4(c.word, a);
+		verdict = judge_as(&c, s, true);
 	} else {
 		a = ctx->remote_ip6[0];
 		KEEP(a);
@@ -53,8 +54,9 @@ int on_lookup(struct bpf_sk_lookup *ctx)
 		c.word[1] = b;
 		c.word[2] = d;
 		c.word[3] = e;
+		verdict = judge_as(&c, s, false);
 	}
-	return settle(&c, s, judge(&c, s)) ? SK_PASS : SK_DROP;
+	return settle(&c, s, verdict) ? SK_PASS : SK_DROP;
 }
 
 SEC("xdp")

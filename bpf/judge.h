@@ -148,16 +148,41 @@ static __always_inline void limit_of(struct limit *l, const struct throttle_sett
 	l->depth_ns = l->interval_ns * (burst > 0 ? burst : 1);
 }
 
-static __always_inline bool too_many_open(const struct conn *c, const struct limit *l)
+static __always_inline const struct throttle_open *open_of(const struct conn *c, uint32_t bits)
 {
 	struct throttle_lpm_key key;
-	const struct throttle_open *o;
 
-	if (l->concurrent == 0)
-		return false;
-	key_of(&key, c->word, l->bits);
-	o = bpf_map_lookup_elem(&open, &key);
+	key_of(&key, c->word, bits);
+	return bpf_map_lookup_elem(&open, &key);
+}
+
+static __always_inline bool is_over(const struct throttle_open *o, const struct limit *l)
+{
 	return o != NULL && (o->n & ~THROTTLE_OPEN_GONE) >= l->concurrent;
+}
+
+/*
+ * The first of @n tiers that has as many connections open as it may; @n: none. Where the widest has
+ * none, the others have none (opened.h): one look is enough for who is not connected.
+ */
+static __always_inline int too_many_open(const struct conn *c, const struct limit *l, int n)
+{
+	const struct throttle_open *wide;
+	uint32_t any = 0;
+
+#pragma unroll
+	for (int i = 0; i < n; i++)
+		any |= l[i].concurrent;
+	if (any == 0)
+		return n;
+	wide = open_of(c, l[n - 1].bits);
+	if (wide == NULL)
+		return n;
+#pragma unroll
+	for (int i = 0; i < n - 1; i++)
+		if (l[i].concurrent != 0 && is_over(open_of(c, l[i].bits), &l[i]))
+			return i;
+	return l[n - 1].concurrent != 0 && is_over(wide, &l[n - 1]) ? n - 1 : n;
 }
 
 /*
@@ -186,26 +211,43 @@ static __always_inline uint64_t *bucket_of(struct throttle_entry *e, bool flood)
 }
 
 /* Take one connection; false: none there, or too many at it at once. */
-__noinline uint32_t charge(struct throttle_entry *e, const struct limit *l, const struct conn *c)
+__noinline uint32_t charge_again(struct throttle_entry *e, uint64_t interval_ns, uint64_t depth_ns,
+				 const struct conn *c)
 {
+	struct limit l = { .interval_ns = interval_ns, .depth_ns = depth_ns };
 	uint64_t *bucket;
 
-	if (e == NULL || l == NULL || c == NULL)
+	if (e == NULL || c == NULL)
 		return false;
 	bucket = bucket_of(e, c->flood_only);
-	for (int i = 0; i < CHARGE_TRIES; i++) {
+	for (int i = 1; i < CHARGE_TRIES; i++) {
 		uint64_t full = *(volatile uint64_t *)bucket;
-		uint64_t next = next_full(full, l, c->now_ns);
+		uint64_t next = next_full(full, &l, c->now_ns);
 
 		if (next == 0)
 			return false;
-		if (__sync_val_compare_and_swap(bucket, full, next) != full)
-			continue;
-		if (!c->flood_only)
-			e->seen++;
-		return true;
+		if (__sync_val_compare_and_swap(bucket, full, next) == full)
+			return true;
 	}
 	return false;
+}
+
+/* The usual case inline, and numbers instead of a pointer to @l, which thus stays in registers. */
+static __always_inline bool charge(struct throttle_entry *e, const struct limit *l,
+				   const struct conn *c)
+{
+	uint64_t *bucket = bucket_of(e, c->flood_only);
+	uint64_t full = *(volatile uint64_t *)bucket;
+	uint64_t next = next_full(full, l, c->now_ns);
+
+	if (next == 0)
+		return false;
+	if (__sync_val_compare_and_swap(bucket, full, next) != full &&
+	    !charge_again(e, l->interval_ns, l->depth_ns, c))
+		return false;
+	if (!c->flood_only)
+		e->seen++;
+	return true;
 }
 
 static __always_inline uint32_t over_rate(const struct conn *c, const struct limit *l,
@@ -261,43 +303,58 @@ static __always_inline uint32_t judge_limits(const struct conn *c,
 #pragma unroll
 	for (int i = 0; i < n; i++) {
 		limit_of(&l[i], s, first + (uint32_t)i, level, penal_bits);
-		if (c->flood_only) {
-			l[i].interval_ns /= s->flood_factor;
-			continue; /* the depth stays: so many more at once */
-		}
-		if (too_many_open(c, &l[i]))
-			return refuse(c,
-				      l[i].penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_CONCURRENT,
-				      l[i].bits);
+		if (c->flood_only)
+			l[i].interval_ns /= s->flood_factor; /* so many more at once, too */
+	}
+	if (!c->flood_only) {
+		int over = too_many_open(c, l, n);
+
+#pragma unroll
+		for (int i = 0; i < n; i++)
+			if (i == over)
+				return refuse(c,
+					      l[i].penal ? THROTTLE_DROP_PENALTY
+							 : THROTTLE_DROP_CONCURRENT,
+					      l[i].bits);
 	}
 	return judge_rates(c, l, n);
 }
 
-__noinline uint32_t judge(const struct conn *c, const struct throttle_settings *s)
+/* @v4 is a constant where it is called. */
+static __always_inline uint32_t judge_as(const struct conn *c, const struct throttle_settings *s,
+					 bool v4)
 {
 	const struct throttle_listed *listed;
 	struct throttle_lpm_key key;
-	uint32_t level = THROTTLE_NORMAL, bits = 0;
+	uint32_t level = THROTTLE_NORMAL, bits = 0, flags = s->flags;
 
-	if (c == NULL || s == NULL)
-		return THROTTLE_PASS;
-	if (is_loopback(c->word, c->v4) && (s->flags & THROTTLE_F_LOOPBACK) == 0)
+	if (is_loopback(c->word, v4) && (flags & THROTTLE_F_LOOPBACK) == 0)
 		return THROTTLE_PASS_ALLOWED;
 	key_of(&key, c->word, 128);
-	if (bpf_map_lookup_elem(&allow, &key) != NULL)
+	if ((flags & THROTTLE_F_NO_ALLOW) == 0 && bpf_map_lookup_elem(&allow, &key) != NULL)
 		return THROTTLE_PASS_ALLOWED;
-	listed = bpf_map_lookup_elem(&deny, &key);
-	if (listed != NULL)
-		return refuse(c, THROTTLE_DROP_DENIED, listed->prefix_bits);
-	if (bpf_map_lookup_elem(&penalty, &key) != NULL)
+	if ((flags & THROTTLE_F_NO_DENY) == 0) {
+		listed = bpf_map_lookup_elem(&deny, &key);
+		if (listed != NULL)
+			return refuse(c, THROTTLE_DROP_DENIED, listed->prefix_bits);
+	}
+	if ((flags & THROTTLE_F_NO_PENALTY) == 0 && bpf_map_lookup_elem(&penalty, &key) != NULL)
 		level = find_penalty(c, &bits);
 	if (level >= THROTTLE_NOTHING)
 		return refuse(c, THROTTLE_DROP_PENALTY, bits);
 	if (c->flood_only && s->flood_factor == 0)
 		return THROTTLE_PASS;
-	if (c->v4)
+	if (v4)
 		return judge_limits(c, s, THROTTLE_V4_HOST, 2, level, bits);
 	return judge_limits(c, s, THROTTLE_V6_HOST, 3, level, bits);
+}
+
+/* For XDP, where many ways lead to it. */
+__noinline uint32_t judge(const struct conn *c, const struct throttle_settings *s)
+{
+	if (c == NULL || s == NULL)
+		return THROTTLE_PASS;
+	return c->v4 ? judge_as(c, s, true) : judge_as(c, s, false);
 }
 
 /* Count @verdict. True: let it in. */

@@ -84,7 +84,10 @@ static __always_inline bool is_ours(const struct sock *sk)
 	       sk->__sk_common.skc_net.net->ns.inum == own_netns;
 }
 
-/* Add to the counts of all tiers; the bits of those that had room. */
+/*
+ * Add to the counts of all tiers; the bits of those that had room. The widest first, which goes
+ * last when a connection ends, and none without it: so that where it has none the others have none.
+ */
 static __always_inline uint32_t add_tiers(const uint32_t word[4])
 {
 	uint32_t first = THROTTLE_V6_HOST, end = THROTTLE_TIERS, done = 0;
@@ -95,8 +98,10 @@ static __always_inline uint32_t add_tiers(const uint32_t word[4])
 		end = THROTTLE_V4_NET + 1;
 	}
 #pragma unroll
-	for (uint32_t tier = 0; tier < THROTTLE_TIERS; tier++) {
-		if (tier < first || tier >= end)
+	for (uint32_t i = 0; i < THROTTLE_TIERS; i++) {
+		uint32_t tier = THROTTLE_TIERS - 1 - i;
+
+		if (tier < first || tier >= end || (tier < end - 1 && done == 0))
 			continue;
 		key_of(&key, word, tier_bits(tier));
 		if (add_one(&key))

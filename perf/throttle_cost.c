@@ -188,8 +188,37 @@ static void measure_unrelated(void)
 	lookup("sk_lookup: another port", "192.0.2.1", 443);
 }
 
+/* As if connections of the source were open. */
+static void opened(const char *host, const char *net, const char *site)
+{
+	const char *const tiers[] = { host, net, site };
+	const struct throttle_open some = { .n = 3 };
+	struct throttle_prefix p;
+
+	for (size_t i = 0; i < ARRAY_LEN(tiers) && tiers[i] != NULL; i++) {
+		struct throttle_lpm_key key;
+
+		if (!throttle_prefix_parse(tiers[i], &p))
+			die("parse", -EINVAL);
+		key.prefix_bits = p.bits;
+		memcpy(key.addr, p.addr, sizeof(key.addr));
+		if (bpf_map_update_elem(bpf_map__fd(skel->maps.open), &key, &some, BPF_ANY) < 0)
+			die("fill the map of open connections", -errno);
+	}
+}
+
+static void none_opened(void)
+{
+	int fd = bpf_map__fd(skel->maps.open);
+	struct throttle_lpm_key key;
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
+		(void)bpf_map_delete_elem(fd, &key);
+}
+
 static void measure_syn(void)
 {
+	none_opened();
 	limits(1, 1000000, 0, 0);
 	packet("XDP alone: SYN, 2 tiers, passes", "ip4=192.0.2.1 tcp=25 syn");
 	packet("XDP alone: SYN, IPv6, 3 tiers, passes", "ip6=2001:db8::1 tcp=25 syn");
@@ -198,6 +227,10 @@ static void measure_syn(void)
 	limits(1, 1000000, 100, 0);
 	lookup("sk_lookup: the same with limits of open connections", "192.0.2.1", 25);
 	lookup("sk_lookup: the same, IPv6", "2001:db8::1", 25);
+	opened("192.0.2.1", "192.0.2.0/24", NULL);
+	opened("2001:db8::1", "2001:db8::/64", "2001:db8::/48");
+	lookup("sk_lookup: the same, and some of the source are open", "192.0.2.1", 25);
+	lookup("sk_lookup: the same, IPv6, some open", "2001:db8::1", 25);
 	limits(HOUR_NS, 1, 0, 0);
 	packet("XDP alone: SYN, over the rate", "ip4=192.0.2.1 tcp=25 syn");
 	lookup("sk_lookup: over the rate", "192.0.2.1", 25);

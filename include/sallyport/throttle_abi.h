@@ -56,7 +56,13 @@ struct throttle_rate {        /* a token bucket; all 0: no limit */
 };
 
 /* struct throttle_settings.flags */
-#define THROTTLE_F_LOOPBACK 1u /* judge 127.0.0.0/8 and ::1 like any other address: tests only */
+#define THROTTLE_F_LOOPBACK   1u /* judge 127.0.0.0/8 and ::1 like any other address: tests only */
+/* Nothing is in that list, so that a look into it can be saved. Only who fills the lists sets it
+ * (throttle_maps_*), and takes it back before an entry goes in; without it the list is looked at.
+ */
+#define THROTTLE_F_NO_ALLOW   2u
+#define THROTTLE_F_NO_DENY    4u
+#define THROTTLE_F_NO_PENALTY 8u
 
 struct throttle_settings {       /* the one element of the settings map: changed by a reload */
 	uint32_t version;        /* THROTTLE_ABI_VERSION */

@@ -133,6 +133,8 @@ static const struct {
 	{ "throttle-why", ctl_throttle_why },
 	{ "throttle-decide", ctl_throttle_decide },
 	{ "throttle-sources", ctl_throttle_sources },
+	{ "throttle-off", ctl_throttle_off },
+	{ "throttle-on", ctl_throttle_on },
 };
 
 static void refuse(struct jout *j, const char *why)

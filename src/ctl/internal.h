@@ -32,7 +32,8 @@ typedef int ctl_command(struct ctl *c, const json_t *request, struct jout *j, st
 
 /* throttle_commands.c */
 ctl_command ctl_throttle_list, ctl_throttle_add, ctl_throttle_del, ctl_throttle_stats,
-	ctl_throttle_why, ctl_throttle_decide, ctl_throttle_sources;
+	ctl_throttle_why, ctl_throttle_decide, ctl_throttle_sources, ctl_throttle_off,
+	ctl_throttle_on;
 /* top.c */
 ctl_command ctl_top;
 /* The metrics page, Prometheus text format. */

@@ -43,6 +43,16 @@ static int list_of(const json_t *request, enum throttle_list *ret_l, struct err 
 	return err_set(err, ERR_INPUT, -EINVAL, "'%.60s' is no list: allow, deny or penalty", text);
 }
 
+static int seconds_of(const json_t *request, uint32_t *ret_s, struct err *err)
+{
+	json_int_t seconds = json_integer_value(json_object_get(request, "seconds"));
+
+	if (seconds < 0 || seconds >= UINT32_MAX)
+		return err_set(err, ERR_INPUT, -ERANGE, "seconds: expected 0 to 4294967294");
+	*ret_s = (uint32_t)seconds;
+	return 0;
+}
+
 static int has_throttle(const struct ctl *c, struct err *err)
 {
 	if (c->throttle != NULL)
@@ -111,8 +121,8 @@ int ctl_throttle_list(struct ctl *c, const json_t *request UNUSED, struct jout *
 int ctl_throttle_add(struct ctl *c, const json_t *request, struct jout *j, struct err *err)
 {
 	const char *level = text_of(request, "level");
-	json_int_t seconds = json_integer_value(json_object_get(request, "seconds"));
 	struct throttle_prefix p;
+	uint32_t seconds = 0;
 	enum throttle_list l;
 	int r = has_throttle(c, err);
 
@@ -120,11 +130,10 @@ int ctl_throttle_add(struct ctl *c, const json_t *request, struct jout *j, struc
 		r = list_of(request, &l, err);
 	if (r == 0)
 		r = prefix_of(request, "prefix", &p, err);
-	if (r == 0 && (seconds < 0 || seconds >= UINT32_MAX))
-		r = err_set(err, ERR_INPUT, -ERANGE, "seconds: expected 0 to 4294967294");
 	if (r == 0)
-		r = throttle_add(c->throttle, l, &p, throttle_level_find(level), (uint32_t)seconds,
-				 err);
+		r = seconds_of(request, &seconds, err);
+	if (r == 0)
+		r = throttle_add(c->throttle, l, &p, throttle_level_find(level), seconds, err);
 	if (r == 0)
 		member_prefix(j, "prefix", &p);
 	return r;
@@ -145,6 +154,26 @@ int ctl_throttle_del(struct ctl *c, const json_t *request, struct jout *j, struc
 	if (r == 0)
 		member_prefix(j, "prefix", &p);
 	return r;
+}
+
+/* --- all of it --- */
+
+int ctl_throttle_off(struct ctl *c, const json_t *request, struct jout *j UNUSED, struct err *err)
+{
+	uint32_t seconds = 0;
+	int r = has_throttle(c, err);
+
+	if (r == 0)
+		r = seconds_of(request, &seconds, err);
+	return r < 0 ? r : throttle_switch(c->throttle, true, seconds, err);
+}
+
+int ctl_throttle_on(struct ctl *c, const json_t *request UNUSED, struct jout *j UNUSED,
+		    struct err *err)
+{
+	int r = has_throttle(c, err);
+
+	return r < 0 ? r : throttle_switch(c->throttle, false, 0, err);
 }
 
 /* --- one source --- */
@@ -223,7 +252,8 @@ int ctl_throttle_why(struct ctl *c, const json_t *request, struct jout *j, struc
 	throttle_explain(c->throttle, &p, &e);
 	member_prefix(j, "address", &p);
 	add_decision(j, &e.decision);
-	jout_member_bool(j, "enforced", s.mode == THROTTLE_ENFORCE && s.method != THROTTLE_USER);
+	jout_member_bool(j, "enforced",
+			 s.mode == THROTTLE_ENFORCE && !s.off && s.method != THROTTLE_USER);
 	if (e.has_host)
 		add_account(c, j, "host", &e.host);
 	if (e.has_network)
@@ -312,6 +342,8 @@ int ctl_throttle_stats(struct ctl *c, const json_t *request UNUSED, struct jout 
 	throttle_status(c->throttle, &s);
 	member_text(j, "mode", modes[s.mode]);
 	member_text(j, "method", throttle_method_name(s.method));
+	jout_member_bool(j, "off", s.off);
+	jout_member_num(j, "off_left_s", s.off_left_s);
 	jout_array(j, "parts");
 	for (int p = 0; p < THROTTLE_PARTS; p++) {
 		jout_object(j, NULL);

@@ -27,7 +27,8 @@ enum channel_type {
 	CHANNEL_RELOAD, /* somebody asked the control socket for it */
 	CHANNEL_DRAINED,
 	CHANNEL_REFUSE, /* for nftables: text is a prefix, status a level, serial seconds (low half;
-			 * 0: take it out) and the enum throttle_list (high half) */
+			 * 0: take it out) and the enum throttle_list (high half);
+			 * THROTTLE_LIST_ALL: empty them, status 0: refuse nobody */
 	/* supervisor -> gateway */
 	CHANNEL_PAGES, /* fd[0] where the exporter asks for the metrics page (ctl/pages.h) */
 	CHANNEL_TYPES

@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "core/arena.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/str.h"
 #include "throttle/options.h"
+
+#define TROUBLE_GAP_NS UINT64_C(60000000000)
 
 static void say_what_works(const struct throttle_kernel *k)
 {
@@ -97,6 +100,31 @@ int kernel_side_tell(const struct throttle_kernel *k, int channel, struct err *e
 	return r < 0 ? r : channel_send(channel, &m, sent, n, err);
 }
 
+void kernel_side_reload(struct throttle_kernel *k, const struct conf *c)
+{
+	struct throttle_settings settings;
+	struct err err;
+
+	/* Maps are the gateway's to write, who knows whether a command switched it off. */
+	if (k == NULL || throttle_kernel_method(k) != THROTTLE_NFTABLES)
+		return;
+	throttle_conf_settings(c, &settings);
+	if (throttle_kernel_settings(k, &settings, &err) < 0)
+		log_warning("Throttle: %s; the limits from before the reload stay", err.text);
+}
+
+/* The same trouble comes with every entry: one line a minute. */
+static void trouble(const struct err *err)
+{
+	static uint64_t said_ns; /* one supervisor in a process */
+	uint64_t now = clock_now_ns();
+
+	if (said_ns != 0 && now - said_ns < TROUBLE_GAP_NS)
+		return;
+	said_ns = now;
+	log_warning("Throttle: nftables: %s", err->text);
+}
+
 void kernel_side_refuse(struct throttle_kernel *k, const struct channel_msg *m)
 {
 	uint64_t list = m->serial >> 32;
@@ -105,13 +133,15 @@ void kernel_side_refuse(struct throttle_kernel *k, const struct channel_msg *m)
 	struct err err;
 	int r;
 
-	if (k == NULL || list > THROTTLE_LIST_PENALTY || m->status < 0 ||
+	if (k == NULL || list > THROTTLE_LIST_ALL || m->status < 0 ||
 	    m->status > THROTTLE_NOTHING || !throttle_prefix_parse(m->text, &p))
 		return;
-	if (list == THROTTLE_LIST_PENALTY)
+	if (list == THROTTLE_LIST_ALL)
+		r = throttle_kernel_nft_anew(k, m->status != THROTTLE_NORMAL, &err);
+	else if (list == THROTTLE_LIST_PENALTY)
 		r = throttle_kernel_nft(k, &p, (enum throttle_level)m->status, seconds, &err);
 	else
 		r = throttle_kernel_nft_list(k, (enum throttle_list)list, &p, seconds > 0, &err);
 	if (r < 0)
-		log_warning("Throttle: nftables: %s", err.text);
+		trouble(&err);
 }

@@ -17,6 +17,8 @@ struct throttle_kernel;
 struct throttle_kernel *kernel_side_open(const struct conf *c);
 /* Tell a new gateway. @k may be NULL. */
 int kernel_side_tell(const struct throttle_kernel *k, int channel, struct err *err) MUST_CHECK;
+/* @c is in force now. */
+void kernel_side_reload(struct throttle_kernel *k, const struct conf *c);
 /* A gateway's CHANNEL_REFUSE. */
 void kernel_side_refuse(struct throttle_kernel *k, const struct channel_msg *m);
 

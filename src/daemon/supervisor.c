@@ -325,6 +325,7 @@ static void in_force(struct supervisor *s, const struct channel_msg *m)
 		s->next_bundle_fd = -1;
 		s->serial = s->next_serial;
 		renew_web(s);
+		kernel_side_reload(s->kernel, s->conf);
 		look_later(s);
 	}
 	if (!s->ever_ready)

@@ -377,20 +377,58 @@ static void charge_one(struct account *a, const struct throttle_prefix *p, const
 	judge(a, e, now_ns);
 }
 
+/*
+ * The part of @c that counts against the network of @host (NULL: a new one): no more than brings
+ * that one address to its highest level. So a network owes at most as much for one sender, who may
+ * have taken over a scan worker and tell any cost, and his neighbours are not refused for him.
+ */
+static float networks_part(const struct entry *host, const struct charge *c,
+			   const struct account_limits *limits)
+{
+	int highest = THROTTLE_NOTHING;
+	float room;
+
+	while (highest > THROTTLE_NORMAL && !(limits->ms[highest] > 0))
+		highest--;
+	if (highest == THROTTLE_NORMAL)
+		return 1;
+	if (host == NULL)
+		return MIN_OF(limits->ms[highest] / c->total_ms, 1.0f);
+	room = limits->ms[highest] - host->s.total_ms;
+	if (host->s.level >= highest || room <= 0)
+		return 0;
+	return MIN_OF(room / c->total_ms, 1.0f);
+}
+
+static void charge_network(struct account *a, const struct throttle_prefix *p,
+			   const struct charge *c, const struct account_limits *limits, float part,
+			   uint64_t now_ns)
+{
+	struct charge own = *c;
+
+	for (int i = 0; i < CHARGE_REASONS; i++)
+		own.ms[i] *= part;
+	own.total_ms *= part;
+	charge_one(a, p, &own, limits, (float)a->set.network_factor, now_ns);
+}
+
 void account_charge(struct account *a, const uint8_t addr[16], const struct charge *c,
 		    const struct account_limits *limits, uint64_t now_ns)
 {
 	struct throttle_prefix host, network;
-	const struct entry *e;
+	struct entry *e;
+	float part;
 
 	if (!(c->total_ms > 0))
 		return;
 	account_host(addr, &host);
 	account_network(addr, &network);
-	/* One that is refused everything already says nothing more about its neighbours. */
 	e = find(a, &host);
-	if (a->set.network_factor > 0 && (e == NULL || e->s.level < THROTTLE_NOTHING))
-		charge_one(a, &network, c, limits, (float)a->set.network_factor, now_ns);
+	if (e != NULL)
+		decay(a, &e->s, now_ns);
+	part = networks_part(e, c, limits);
+	if (a->set.network_factor > 0 && part > 0)
+		charge_network(a, &network, c, limits, part, now_ns);
 	charge_one(a, &host, c, limits, 1, now_ns);
 }
 
@@ -480,6 +518,8 @@ static bool is_cost(float ms)
 void account_restore(struct account *a, const struct account_source *s, uint64_t age_ns,
 		     uint64_t now_ns)
 {
+	/* However wrong the clock was: no longer than a penalty of this run can be. */
+	uint64_t longest_ns = now_ns + (a->set.penalty_ns << (STRIKES_MAX - 1));
 	float factor = part_left(a, age_ns);
 	struct charge c = { 0 };
 	struct entry *e;
@@ -497,28 +537,65 @@ void account_restore(struct account *a, const struct account_source *s, uint64_t
 	e->s.charges = s->charges;
 	if (s->level == THROTTLE_NORMAL || s->until_ns <= now_ns)
 		return;
-	set_level(a, e, s->level, now_ns, s->until_ns - now_ns);
+	set_level(a, e, s->level, now_ns, MIN_OF(s->until_ns, longest_ns) - now_ns);
 	e->s.since_ns = s->since_ns;
 }
 
-/* Insertion into a short sorted list: one pass, no copy of the table. */
+/*
+ * The costliest so far as a heap, the least of them on top. A sorted list would be moved for each
+ * of a flood of accounts, which come in rising order: the later, the less was forgiven.
+ */
+struct rank {
+	float ms;
+	uint32_t i;
+};
+
+/* Put @r where it belongs from the top of @heap on. */
+static void sink(struct rank *heap, size_t n, struct rank r)
+{
+	size_t at = 0, child;
+
+	while ((child = 2 * at + 1) < n) {
+		if (child + 1 < n && heap[child + 1].ms < heap[child].ms)
+			child++;
+		if (heap[child].ms >= r.ms)
+			break;
+		heap[at] = heap[child];
+		at = child;
+	}
+	heap[at] = r;
+}
+
+static void rise(struct rank *heap, size_t at, struct rank r)
+{
+	while (at > 0 && heap[(at - 1) / 2].ms > r.ms) {
+		heap[at] = heap[(at - 1) / 2];
+		at = (at - 1) / 2;
+	}
+	heap[at] = r;
+}
+
 size_t account_costliest(struct account *a, uint64_t now_ns, struct account_source *ret_s,
 			 size_t max)
 {
-	size_t n = 0, k;
+	struct rank heap[ACCOUNT_COSTLIEST_MAX];
+	size_t n = 0;
 
+	max = MIN_OF(max, (size_t)ACCOUNT_COSTLIEST_MAX);
 	for (uint32_t i = 1; i <= a->max && max > 0; i++) {
 		struct account_source *s = &at(a, i)->s;
 
 		if (s->prefix.bits == 0)
 			continue;
 		decay(a, s, now_ns);
-		if (n == max && s->total_ms <= ret_s[n - 1].total_ms)
-			continue;
-		n += n < max;
-		for (k = n - 1; k > 0 && ret_s[k - 1].total_ms < s->total_ms; k--)
-			ret_s[k] = ret_s[k - 1];
-		ret_s[k] = *s;
+		if (n < max)
+			rise(heap, n++, (struct rank){ s->total_ms, i });
+		else if (s->total_ms > heap[0].ms)
+			sink(heap, n, (struct rank){ s->total_ms, i });
+	}
+	for (size_t left = n; left > 0; left--) {
+		ret_s[left - 1] = at(a, heap[0].i)->s;
+		sink(heap, left - 1, heap[left - 1]);
 	}
 	return n;
 }

@@ -117,6 +117,7 @@ void account_restore(struct account *a, const struct account_source *s, uint64_t
 		     uint64_t now_ns);
 
 /* The costliest ones, costliest first. Returns how many. */
+#define ACCOUNT_COSTLIEST_MAX 256 /* more are not to be had */
 size_t account_costliest(struct account *a, uint64_t now_ns, struct account_source *ret_s,
 			 size_t max);
 /* Those with a penalty. @each must not change the account. */

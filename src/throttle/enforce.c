@@ -14,7 +14,7 @@
 
 bool enforce_is_on(const struct throttle *t)
 {
-	return t->mode == THROTTLE_ENFORCE && t->link.method != THROTTLE_USER;
+	return t->mode == THROTTLE_ENFORCE && !t->off && t->link.method != THROTTLE_USER;
 }
 
 static bool by_maps(const struct throttle *t)
@@ -73,10 +73,20 @@ static uint32_t seconds_left(const struct throttle *t, uint64_t until_ns)
 	return (uint32_t)MIN_OF(s, (uint64_t)THROTTLE_NO_END_S);
 }
 
-/* nftables has no settings that could take its teeth out: then its sets are empty. */
+/* Where nobody is to be refused, the sets of nftables are empty, too. */
 static bool is_refusing(const struct throttle *t)
 {
-	return t->mode == THROTTLE_ENFORCE;
+	return t->mode == THROTTLE_ENFORCE && !t->off;
+}
+
+static int empty_nft(struct throttle *t)
+{
+	static const struct throttle_prefix all = { .bits = 0 };
+
+	if (!by_nft(t))
+		return 0;
+	return t->link.nft(t->link.nft_arg, THROTTLE_LIST_ALL, &all,
+			   t->off ? THROTTLE_NORMAL : THROTTLE_NOTHING, 0);
 }
 
 /* False: the supervisor does not take it now. */
@@ -273,10 +283,31 @@ void enforce_all(struct throttle *t)
 
 void enforce_settings(struct throttle *t)
 {
+	struct throttle_settings s = t->settings;
 	struct err err;
 
-	if (by_maps(t) && throttle_maps_settings(t->maps, &t->settings, &err) < 0)
+	if (t->off)
+		s.enforce = 0;
+	if (by_maps(t) && throttle_maps_settings(t->maps, &s, &err) < 0)
 		trouble(t, NULL, &err);
+}
+
+int enforce_switch(struct throttle *t, bool off, uint64_t until_ns, struct err *err)
+{
+	bool before = t->off;
+
+	t->off = off;
+	t->off_until_ns = off ? until_ns : 0;
+	if (off == before)
+		return 0;
+	if (empty_nft(t) < 0) {
+		t->off = before;
+		return err_set(err, ERR_TEMP, -EAGAIN,
+			       "the supervisor is busy with nftables; try again");
+	}
+	enforce_settings(t);
+	enforce_all(t);
+	return 0;
 }
 
 /* --- events --- */
@@ -317,15 +348,22 @@ static void one_event(void *arg, const struct throttle_event *e)
 		 throttle_prefix_text(&wide, because));
 }
 
+static void read_events(struct throttle *t)
+{
+	struct err err;
+
+	if (by_maps(t) && throttle_maps_event_fd(t->maps) >= 0 &&
+	    throttle_maps_events(t->maps, one_event, t, &err) < 0)
+		trouble(t, NULL, &err);
+}
+
 static void on_events(struct op *op, int result, bool more)
 {
 	struct throttle *t = CONTAINER_OF(op, struct throttle, event_op);
-	struct err err;
 
 	if (result < 0 && result != -EBUSY)
 		return;
-	if (throttle_maps_events(t->maps, one_event, t, &err) < 0)
-		trouble(t, NULL, &err);
+	read_events(t);
 	if (!more)
 		loop_poll(t->loop, op, throttle_maps_event_fd(t->maps));
 }
@@ -359,7 +397,15 @@ bool enforce_send(struct throttle *t)
 
 void enforce_tick(struct throttle *t)
 {
+	struct err err;
+
+	if (t->off && t->off_until_ns != 0 && t->off_until_ns <= loop_now_ns(t->loop) &&
+	    enforce_switch(t, false, 0, &err) == 0)
+		log_notice("Throttle: connections are refused again: the time of \"throttle off\" "
+			   "is over");
 	t->events_logged = 0;
+	/* The kernel wakes us for an event only when we had read all before it. */
+	read_events(t);
 	if (t->events_left_out > 0 && t->ticks % 10 == 0) {
 		log_info("Throttle: and first connections of %u more sources are refused",
 			 t->events_left_out);
@@ -392,7 +438,13 @@ void throttle_attach(struct throttle *t, const struct throttle_kernel_link *k,
 			loop_poll(t->loop, &t->event_op, throttle_maps_event_fd(t->maps));
 		adopt_penalties(t);
 		enforce_settings(t);
+		/* What was counted for an earlier gateway is not news. */
+		(void)!throttle_maps_counts(t->maps, &t->counted, &err);
 	}
+	/* Sets may hold what was for an earlier gateway, and has ended. */
+	if (empty_nft(t) < 0)
+		log_warning(
+			"Throttle: the supervisor does not listen; nftables may hold old entries");
 	enforce_all(t);
 }
 

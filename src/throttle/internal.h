@@ -41,6 +41,8 @@ struct throttle {
 	unsigned nft_sent; /* since the last look at what waits */
 	struct op event_op;
 	unsigned events_logged, events_left_out;
+	bool off;                       /* by command: refuse nobody */
+	uint64_t off_until_ns;          /* 0: without end */
 	uint64_t trouble_ns;            /* when the kernel's last refusal was logged */
 	struct throttle_counts counted; /* what the metrics have already */
 	uint64_t evicted;
@@ -65,6 +67,8 @@ void enforce_entry(struct throttle *t, enum throttle_list l, const struct thrott
 /* Everything: the kernel's lists become ours. */
 void enforce_all(struct throttle *t);
 void enforce_settings(struct throttle *t);
+/* Refuse nobody, until @until_ns (0: without end), or again as the options say. */
+int enforce_switch(struct throttle *t, bool off, uint64_t until_ns, struct err *err) MUST_CHECK;
 /* Once a second. */
 void enforce_tick(struct throttle *t);
 /* Give the supervisor some of what waits for it; true: more is left. */

@@ -16,7 +16,7 @@
 #include "throttle/internal.h"
 
 #define STATE_BYTES_MAX (16 * MIB)
-#define COSTLIEST_KEPT  256
+#define COSTLIEST_KEPT  ACCOUNT_COSTLIEST_MAX
 
 static struct state_clock clock_of(const struct throttle *t)
 {

@@ -12,6 +12,8 @@ struct throttle_kernel {
 	struct throttle_bpf *bpf;
 	struct throttle_nft *nft;
 	enum throttle_method method;
+	struct throttle_settings settings;
+	bool off; /* by command: nobody is refused, whatever the settings say */
 	struct throttle_part_state parts[THROTTLE_PARTS];
 };
 
@@ -50,6 +52,7 @@ int throttle_kernel_open(struct throttle_kernel **ret_k, const struct throttle_s
 	if (k == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "throttle: out of memory");
 	k->method = THROTTLE_USER;
+	k->settings = s->settings;
 	if (s->method == THROTTLE_AUTO || s->method == THROTTLE_SK_LOOKUP)
 		r = open_bpf(k, s, err);
 	else if (s->pin_dir != NULL)
@@ -59,6 +62,8 @@ int throttle_kernel_open(struct throttle_kernel **ret_k, const struct throttle_s
 	if (s->method == THROTTLE_NFTABLES ||
 	    (s->method == THROTTLE_AUTO && k->method == THROTTLE_USER))
 		open_nft(k, s);
+	else
+		throttle_nft_forget();
 	*ret_k = TAKE(k);
 	return 0;
 }
@@ -86,11 +91,35 @@ const struct throttle_part_state *throttle_kernel_parts(const struct throttle_ke
 int throttle_kernel_settings(struct throttle_kernel *k, const struct throttle_settings *s,
 			     struct err *err)
 {
+	struct throttle_settings mine = *s;
+	int r = 0;
+
+	if (k->off)
+		mine.enforce = 0;
 	if (k->nft != NULL)
-		return throttle_nft_settings(k->nft, s, err);
-	if (k->bpf != NULL)
-		return throttle_bpf_settings(k->bpf, s, err);
-	return 0;
+		r = throttle_nft_settings(k->nft, &mine, err);
+	else if (k->bpf != NULL)
+		r = throttle_bpf_settings(k->bpf, &mine, err);
+	if (r == 0)
+		k->settings = *s;
+	return r;
+}
+
+int throttle_kernel_nft_anew(struct throttle_kernel *k, bool refuse, struct err *err)
+{
+	bool before = k->off;
+	int r;
+
+	if (k->nft == NULL)
+		return err_set(err, ERR_CONFIG, -EOPNOTSUPP, "nftables are not in use");
+	r = throttle_nft_clear(k->nft, err);
+	if (r < 0 || refuse != before)
+		return r;
+	k->off = !refuse;
+	r = throttle_kernel_settings(k, &k->settings, err);
+	if (r < 0)
+		k->off = before;
+	return r;
 }
 
 void throttle_kernel_fds(const struct throttle_kernel *k, int ret_fds[THROTTLE_FDS])

@@ -68,7 +68,12 @@ struct throttle_part_state {
 };
 const char *throttle_part_name(enum throttle_part p);
 
-enum throttle_list { THROTTLE_LIST_ALLOW, THROTTLE_LIST_DENY, THROTTLE_LIST_PENALTY };
+enum throttle_list {
+	THROTTLE_LIST_ALLOW,
+	THROTTLE_LIST_DENY,
+	THROTTLE_LIST_PENALTY,
+	THROTTLE_LIST_ALL /* for throttle_kernel_link.nft only */
+};
 
 /* --- supervisor --- */
 
@@ -87,8 +92,7 @@ void throttle_kernel_close(struct throttle_kernel **k);
 enum throttle_method throttle_kernel_method(const struct throttle_kernel *k);
 const struct throttle_part_state *throttle_kernel_parts(const struct throttle_kernel *k);
 
-/* Other settings from now on, by whatever is in force: a reload. Needed for nftables only, since
- * the gateway writes the map itself. */
+/* Other settings from now on, by whatever is in force: a reload. */
 int throttle_kernel_settings(struct throttle_kernel *k, const struct throttle_settings *s,
 			     struct err *err) MUST_CHECK;
 
@@ -111,6 +115,9 @@ int throttle_kernel_nft(struct throttle_kernel *k, const struct throttle_prefix 
 /* nftables only: put @p into the allow or deny list (@in), or take it out. */
 int throttle_kernel_nft_list(struct throttle_kernel *k, enum throttle_list l,
 			     const struct throttle_prefix *p, bool in, struct err *err) MUST_CHECK;
+
+/* nftables only: empty all lists; with @refuse false nobody is refused until it is called again. */
+int throttle_kernel_nft_anew(struct throttle_kernel *k, bool refuse, struct err *err) MUST_CHECK;
 
 /* --- gateway --- */
 

@@ -86,6 +86,10 @@ int throttle_nft_open(struct throttle_nft **ret_n, const struct throttle_setup *
 void throttle_nft_close(struct throttle_nft **n);
 int throttle_nft_settings(struct throttle_nft *n, const struct throttle_settings *s,
 			  struct err *err) MUST_CHECK;
+/* Take everybody out of all lists. */
+int throttle_nft_clear(struct throttle_nft *n, struct err *err) MUST_CHECK;
+/* Remove the table that an earlier run left; not that of a daemon that lives. */
+void throttle_nft_forget(void);
 int throttle_nft_penalty(struct throttle_nft *n, const struct throttle_prefix *p,
 			 enum throttle_level level, uint32_t seconds, struct err *err) MUST_CHECK;
 int throttle_nft_list(struct throttle_nft *n, enum throttle_list l, const struct throttle_prefix *p,

@@ -293,34 +293,6 @@ void throttle_nft_close(struct throttle_nft **n)
 	*n = NULL;
 }
 
-int throttle_nft_settings(struct throttle_nft *n, const struct throttle_settings *s,
-			  struct err *err)
-{
-	AUTO(str_fini) struct str script;
-	struct throttle_settings before = n->settings;
-	int r = throttle_settings_check(s, err);
-
-	if (r < 0)
-		return r;
-	n->settings = *s;
-	str_init(&script, SCRIPT_MAX);
-	str_add(&script, "flush chain " TABLE " input\nflush chain " TABLE " tiers\n");
-	for (int tier = 0; tier < THROTTLE_TIERS; tier++) {
-		struct throttle_prefix p = tier_prefix(tier);
-		struct place pl;
-
-		/* Elements keep the limit they were made with. */
-		place_of(&pl, &p);
-		str_addf(&script, "flush set " TABLE " rate%d_%u\nflush set " TABLE " count%d_%u\n",
-			 pl.v6 ? 6 : 4, pl.bits, pl.v6 ? 6 : 4, pl.bits);
-	}
-	add_rules(&script, n);
-	r = run(n, &script, err);
-	if (r < 0)
-		n->settings = before;
-	return r;
-}
-
 /* What happens to addresses in the set of this kind and prefix length. */
 static void add_kind_rules(struct str *s, const struct throttle_nft *n, enum kind k,
 			   const struct place *pl)
@@ -352,6 +324,100 @@ static void add_kind_rules(struct str *s, const struct throttle_nft *n, enum kin
 	default:
 		str_addf(s, "add rule " TABLE " %s %s %s\n", kinds[k], match, refusal(n));
 	}
+}
+
+/* Elements keep the limit they were made with. */
+static void add_flush(struct str *s, const char *rate, const char *count, const struct place *pl)
+{
+	str_addf(s, "flush set " TABLE " %s%d_%u\nflush set " TABLE " %s%d_%u\n", rate,
+		 pl->v6 ? 6 : 4, pl->bits, count, pl->v6 ? 6 : 4, pl->bits);
+}
+
+/* A set that was made, as far as names go. */
+static struct place place_of_set(bool v6, unsigned bits)
+{
+	struct throttle_prefix p = { .bits = (uint8_t)(v6 ? bits : bits + 96) };
+	struct place pl;
+
+	if (!v6)
+		p.addr[10] = p.addr[11] = 0xff;
+	place_of(&pl, &p);
+	return pl;
+}
+
+/* The rules of lists have rates and refusals in them, too. */
+static void add_kinds_anew(struct str *s, const struct throttle_nft *n)
+{
+	for (int k = 0; k < KINDS; k++) {
+		str_addf(s, "flush chain " TABLE " %s\n", kinds[k]);
+		for (unsigned i = 0; i < 2 * BITS; i++) {
+			struct place pl;
+
+			if (!n->made[k][i / BITS][i % BITS])
+				continue;
+			pl = place_of_set(i / BITS == 1, i % BITS);
+			if (k == KIND_FEW)
+				add_flush(s, "few_rate", "few_count", &pl);
+			if (k == KIND_SLOWER)
+				add_flush(s, "slower_rate", "slower_count", &pl);
+			add_kind_rules(s, n, (enum kind)k, &pl);
+		}
+	}
+}
+
+int throttle_nft_settings(struct throttle_nft *n, const struct throttle_settings *s,
+			  struct err *err)
+{
+	AUTO(str_fini) struct str script;
+	struct throttle_settings before = n->settings;
+	int r = throttle_settings_check(s, err);
+
+	str_init(&script, SCRIPT_MAX);
+	if (r < 0)
+		return r;
+	/* Most reloads change nothing here, and are not to fill everybody's bucket. */
+	if (memcmp(s, &before, sizeof(before)) == 0)
+		return 0;
+	n->settings = *s;
+	str_add(&script, "flush chain " TABLE " input\nflush chain " TABLE " tiers\n");
+	for (int tier = 0; tier < THROTTLE_TIERS; tier++) {
+		struct throttle_prefix p = tier_prefix(tier);
+		struct place pl;
+
+		place_of(&pl, &p);
+		add_flush(&script, "rate", "count", &pl);
+	}
+	add_kinds_anew(&script, n);
+	add_rules(&script, n);
+	r = run(n, &script, err);
+	if (r < 0)
+		n->settings = before;
+	return r;
+}
+
+int throttle_nft_clear(struct throttle_nft *n, struct err *err)
+{
+	AUTO(str_fini) struct str script;
+
+	str_init(&script, SCRIPT_MAX);
+	for (int k = 0; k < KINDS; k++)
+		for (unsigned i = 0; i < 2 * BITS; i++)
+			if (n->made[k][i / BITS][i % BITS])
+				str_addf(&script, "flush set " TABLE " %s%d_%u\n", kinds[k],
+					 i / BITS == 1 ? 6 : 4, i % BITS);
+	return script.n > 0 ? run(n, &script, err) : 0;
+}
+
+/* Looked for first: on most hosts there is none, and no table of ours is to be made there. */
+void throttle_nft_forget(void)
+{
+	struct nft_ctx *ctx = may_change_network() ? new_context() : NULL;
+
+	if (ctx == NULL)
+		return;
+	if (nft_run_cmd_from_buffer(ctx, "list table " TABLE) == 0)
+		(void)nft_run_cmd_from_buffer(ctx, "delete table " TABLE);
+	nft_ctx_free(ctx);
 }
 
 /* In one transaction with what follows: take it out of set @k, whether it is there or not. */

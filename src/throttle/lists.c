@@ -26,7 +26,7 @@ bool lists_allow(const struct throttle *t, const struct throttle_prefix *p, uint
 
 struct filling {
 	struct prefix_set set;
-	size_t left_out;
+	size_t left_out, mixed;
 };
 
 static void take_network(void *arg, const struct conf_network *n)
@@ -37,13 +37,17 @@ static void take_network(void *arg, const struct conf_network *n)
 
 	memcpy(e.p.addr, n->addr, sizeof(e.p.addr));
 	e.p.bits = n->bits;
+	if (prefix_mixes(&e.p)) {
+		f->mixed++;
+		return;
+	}
 	f->left_out += prefix_set_append(&f->set, &e, &err) < 0;
 }
 
 static void list_from_conf(struct throttle *t, const struct conf *c, enum throttle_list l,
 			   enum opt_id id)
 {
-	struct prefix_set *old = &t->lists[l];
+	struct prefix_set *old = &t->lists[l], gone;
 	struct filling f = { .left_out = 0 };
 	struct err err;
 
@@ -56,12 +60,23 @@ static void list_from_conf(struct throttle *t, const struct conf *c, enum thrott
 		if (e->origin != PREFIX_CONF && prefix_set_find(&f.set, &e->p) == NULL)
 			f.left_out += prefix_set_put(&f.set, e, &err) < 0;
 	}
+	if (f.mixed > 0)
+		log_warning(
+			"Throttle %s: networks such as ::/0 would hold all IPv4 addresses, too, "
+			"and are left out: 2000::/3 is all of IPv6 that is in use, 0.0.0.0/0 "
+			"all of IPv4",
+			l == THROTTLE_LIST_ALLOW ? "Allow" : "Deny");
 	if (f.left_out > 0)
 		log_warning("Throttle: %zu entries of the %s list are left out: Throttle List "
 			    "Entries = %zu",
 			    f.left_out, throttle_list_name(l), old->max);
-	prefix_set_fini(old);
+	gone = *old;
 	*old = f.set;
+	/* The maps are compared as a whole later; the sets of nftables cannot be read. */
+	for (size_t i = 0; i < gone.n && t->link.method == THROTTLE_NFTABLES; i++)
+		if (prefix_set_find(old, &gone.v[i].p) == NULL)
+			enforce_entry(t, l, &gone.v[i].p);
+	prefix_set_fini(&gone);
 }
 
 static bool is_allowed(const void *arg, const struct throttle_prefix *p)
@@ -116,6 +131,12 @@ int throttle_add(struct throttle *t, enum throttle_list l, const struct throttle
 		return err_set(err, ERR_INPUT, -EINVAL,
 			       "%s: loopback and unknown addresses are never refused",
 			       throttle_prefix_text(p, text));
+	if (prefix_mixes(p))
+		return err_set(
+			err, ERR_INPUT, -EINVAL,
+			"%s would hold all IPv4 addresses, too: 2000::/3 is all of IPv6 that "
+			"is in use, 0.0.0.0/0 all of IPv4",
+			throttle_prefix_text(p, text));
 	if (l == THROTTLE_LIST_PENALTY && level == THROTTLE_NORMAL)
 		return err_set(err, ERR_INPUT, -EINVAL,
 			       "a penalty needs a level: slower, few or nothing");

@@ -124,6 +124,43 @@ void throttle_maps_close(struct throttle_maps **m)
 	*m = NULL;
 }
 
+static const uint32_t empty_flag[] = {
+	[THROTTLE_LIST_ALLOW] = THROTTLE_F_NO_ALLOW,
+	[THROTTLE_LIST_DENY] = THROTTLE_F_NO_DENY,
+	[THROTTLE_LIST_PENALTY] = THROTTLE_F_NO_PENALTY,
+};
+#define EMPTY_FLAGS (THROTTLE_F_NO_ALLOW | THROTTLE_F_NO_DENY | THROTTLE_F_NO_PENALTY)
+
+/* The flag of @l if that list is empty beyond doubt, else 0. */
+static uint32_t flag_if_empty(const struct throttle_maps *m, enum throttle_list l)
+{
+	int fd = m->fds[fd_of_list[l]];
+	struct throttle_lpm_key any;
+
+	return fd >= 0 && bpf_map_get_next_key(fd, NULL, &any) < 0 && errno == ENOENT
+		       ? empty_flag[l]
+		       : 0;
+}
+
+/* Set one of the flags, or take it back: only when it is not so already. */
+static int set_empty(struct throttle_maps *m, enum throttle_list l, uint32_t flag, struct err *err)
+{
+	int fd = m->fds[THROTTLE_FD_SETTINGS];
+	struct throttle_settings s;
+	uint32_t zero = 0;
+
+	if (fd < 0)
+		return 0;
+	if (bpf_map_lookup_elem(fd, &zero, &s) < 0)
+		return err_errno(err, "throttle: read settings");
+	if ((s.flags & empty_flag[l]) == flag)
+		return 0;
+	s.flags = (s.flags & ~empty_flag[l]) | flag;
+	if (bpf_map_update_elem(fd, &zero, &s, BPF_ANY) < 0)
+		return err_errno(err, "throttle: write settings");
+	return 0;
+}
+
 int throttle_maps_settings(struct throttle_maps *m, const struct throttle_settings *s,
 			   struct err *err)
 {
@@ -138,6 +175,9 @@ int throttle_maps_settings(struct throttle_maps *m, const struct throttle_settin
 	if (r < 0)
 		return r;
 	mine.version = THROTTLE_ABI_VERSION;
+	mine.flags &= ~EMPTY_FLAGS;
+	for (int l = THROTTLE_LIST_ALLOW; l <= THROTTLE_LIST_PENALTY; l++)
+		mine.flags |= flag_if_empty(m, (enum throttle_list)l);
 	if (bpf_map_update_elem(fd, &zero, &mine, BPF_ANY) < 0)
 		return err_errno(err, "throttle: write settings");
 	return 0;
@@ -170,6 +210,7 @@ int throttle_maps_put(struct throttle_maps *m, enum throttle_list l,
 	struct throttle_penalty own = { 0 };
 	int fd = get_fd(m, fd_of_list[l], err);
 	char text[THROTTLE_PREFIX_TEXT];
+	int r;
 
 	if (fd < 0)
 		return fd;
@@ -178,6 +219,9 @@ int throttle_maps_put(struct throttle_maps *m, enum throttle_list l,
 	if (penalty != NULL)
 		own = *penalty;
 	own.prefix_bits = key.prefix_bits;
+	r = set_empty(m, l, 0, err);
+	if (r < 0)
+		return r;
 	if (bpf_map_update_elem(fd, &key, penalty != NULL ? (void *)&own : &listed, BPF_ANY) == 0)
 		return 0;
 	if (errno == ENOSPC || errno == E2BIG)
@@ -197,7 +241,7 @@ int throttle_maps_remove(struct throttle_maps *m, enum throttle_list l,
 	if (fd < 0)
 		return fd;
 	if (bpf_map_delete_elem(fd, &key) == 0)
-		return 0;
+		return set_empty(m, l, flag_if_empty(m, l), err);
 	return err_errno(err, "throttle: take %s out of the %s", throttle_prefix_text(p, text),
 			 name_of_fd[fd_of_list[l]]);
 }

@@ -9,8 +9,7 @@
 #include "conf/networks.h"
 #include "core/num.h"
 
-#define SECOND_NS    UINT64_C(1000000000)
-#define FLOOD_FACTOR 10 /* XDP drops only what is this far beyond the rates: floods */
+#define SECOND_NS UINT64_C(1000000000)
 
 /* The value of a row of words: its internal number. */
 static unsigned word_of(const struct conf *c, enum opt_id id)
@@ -89,6 +88,7 @@ void throttle_conf_settings(const struct conf *c, struct throttle_settings *ret_
 		.enforce = throttle_conf_mode(c) == THROTTLE_ENFORCE,
 		.slower_div = number_of(c, OPT_THROTTLE_SLOWER_DIVISOR),
 		.few_per_minute = number_of(c, OPT_THROTTLE_FEW_PER_MINUTE),
+		.flood_factor = number_of(c, OPT_THROTTLE_XDP_FLOOD_FACTOR),
 		.tiers = { [THROTTLE_V4_HOST] = host,
 			   [THROTTLE_V4_NET] = net,
 			   [THROTTLE_V6_HOST] = host,

@@ -168,3 +168,11 @@ bool prefix_covers(const struct throttle_prefix *wide, const struct throttle_pre
 	ip_mask(cut.addr, wide->bits);
 	return memcmp(cut.addr, wide->addr, 16) == 0;
 }
+
+bool prefix_mixes(const struct throttle_prefix *p)
+{
+	static const struct throttle_prefix v4 = { .addr = { [10] = 0xff, [11] = 0xff },
+						   .bits = 96 };
+
+	return p->bits < v4.bits && prefix_covers(p, &v4);
+}

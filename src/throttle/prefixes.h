@@ -46,5 +46,8 @@ const struct prefix_entry *prefix_set_match(const struct prefix_set *s,
 					    const struct throttle_prefix *p, uint64_t now_ns);
 
 bool prefix_covers(const struct throttle_prefix *wide, const struct throttle_prefix *p);
+/* Written as IPv6, and so short that it covers all mapped IPv4 addresses: ::/0. Nobody means that.
+ */
+bool prefix_mixes(const struct throttle_prefix *p);
 
 #endif

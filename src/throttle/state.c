@@ -193,6 +193,7 @@ static bool read_line(struct bytes text, uint64_t age_ns, const struct state_clo
 
 int state_read(struct bytes text, const struct state_clock *now, const struct state_reader *r)
 {
+	struct state_clock then = *now;
 	uint64_t written_s, age_ns = 0;
 	struct bytes line;
 	int bad = 0;
@@ -203,10 +204,12 @@ int state_read(struct bytes text, const struct state_clock *now, const struct st
 	if (now->unix_s > written_s &&
 	    __builtin_mul_overflow(now->unix_s - written_s, SECOND_NS, &age_ns))
 		age_ns = UINT64_MAX;
+	/* A clock that was set back: what was left then is left now, not for years. */
+	then.unix_s = MAX_OF(now->unix_s, written_s);
 	while (bytes_next_line(&text, &line)) {
 		if (bytes_eq(line, BYTES("end")))
 			return bad;
-		bad += !read_line(line, age_ns, now, r);
+		bad += !read_line(line, age_ns, &then, r);
 	}
 	return bad + 1;
 }

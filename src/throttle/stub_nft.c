@@ -26,6 +26,15 @@ int throttle_nft_settings(struct throttle_nft *n UNUSED, const struct throttle_s
 	return without(err);
 }
 
+int throttle_nft_clear(struct throttle_nft *n UNUSED, struct err *err)
+{
+	return without(err);
+}
+
+void throttle_nft_forget(void)
+{
+}
+
 int throttle_nft_penalty(struct throttle_nft *n UNUSED, const struct throttle_prefix *p UNUSED,
 			 enum throttle_level level UNUSED, uint32_t seconds UNUSED, struct err *err)
 {

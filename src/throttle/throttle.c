@@ -197,6 +197,21 @@ static void configure(struct throttle *t, const struct conf *c)
 	throttle_conf_account(c, &t->account_settings);
 }
 
+int throttle_switch(struct throttle *t, bool off, uint32_t seconds, struct err *err)
+{
+	int r;
+
+	if (t == NULL)
+		return err_set(err, ERR_CONFIG, -EINVAL, "Throttle = no: nobody is refused");
+	r = enforce_switch(t, off,
+			   seconds == 0 ? 0 : loop_now_ns(t->loop) + seconds * THROTTLE_SECOND_NS,
+			   err);
+	if (r == 0)
+		log_notice("Throttle: switched %s by command",
+			   off ? "off: nobody is refused" : "on");
+	return r;
+}
+
 void throttle_reload(struct throttle *t, const struct conf *c)
 {
 	if (t == NULL)

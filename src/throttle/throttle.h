@@ -33,7 +33,8 @@ struct throttle_kernel_link {
 	enum throttle_method method; /* THROTTLE_USER: nothing works */
 	struct throttle_part_state parts[THROTTLE_PARTS];
 	/* For THROTTLE_NFTABLES: put @p into a list, penalties with a level, for @seconds; 0: take
-	 * it out. Negative: not now, it will be called again. */
+	 * it out. Negative: not now, it will be called again. THROTTLE_LIST_ALL: empty all
+	 * of them, and refuse nobody from now on when @level is THROTTLE_NORMAL. */
 	int (*nft)(void *arg, enum throttle_list l, const struct throttle_prefix *p,
 		   enum throttle_level level, uint32_t seconds);
 	void *nft_arg;
@@ -62,6 +63,10 @@ struct throttle_decision {
 void throttle_decide(const struct throttle *t, const struct throttle_prefix *address,
 		     uint64_t now_ns, struct throttle_decision *ret_d);
 
+/* Refuse nobody for @seconds (0: until it is called again or the gateway starts anew); costs are
+ * kept all the same. */
+int throttle_switch(struct throttle *t, bool off, uint32_t seconds, struct err *err) MUST_CHECK;
+
 /* --- lists --- */
 
 const char *throttle_list_name(enum throttle_list l);
@@ -86,6 +91,8 @@ void throttle_each_row(struct throttle *t, enum throttle_list l,
 
 struct throttle_status {
 	enum throttle_mode mode;
+	bool off;            /* by command */
+	uint64_t off_left_s; /* 0: without end */
 	enum throttle_method method;
 	const struct throttle_part_state *parts; /* THROTTLE_PARTS */
 	size_t lists[3];                         /* entries, by enum throttle_list */

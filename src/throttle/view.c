@@ -137,6 +137,8 @@ void throttle_status(struct throttle *t, struct throttle_status *ret_s)
 	if (t == NULL)
 		return;
 	ret_s->mode = t->mode;
+	ret_s->off = t->off;
+	ret_s->off_left_s = left_s(t->off_until_ns, throttle_now_ns(t));
 	ret_s->method = t->link.method;
 	ret_s->parts = t->link.parts;
 	for (int l = 0; l < THROTTLE_LISTS; l++)

@@ -21,6 +21,7 @@ static const char usage[] =
 	"       sallyport throttle add allow|deny PREFIX [--for TIME]\n"
 	"       sallyport throttle add penalty PREFIX --level LEVEL [--for TIME]\n"
 	"       sallyport throttle del allow|deny|penalty PREFIX\n"
+	"       sallyport throttle off [--for TIME] | on\n"
 	"       sallyport throttle why ADDRESS | decide ADDRESS\n"
 	"       sallyport throttle top [N]\n"
 	"       sallyport throttle stats\n"
@@ -28,6 +29,8 @@ static const char usage[] =
 	"  list     networks that are allowed, denied, or have a penalty now\n"
 	"  add      put a network such as 192.0.2.0/24 or 2001:db8::/32 on a list\n"
 	"  del      take it off; a penalty's account is forgiven, too\n"
+	"  off      refuse nobody from now on, for TIME or until \"on\" or a restart; costs\n"
+	"           are kept all the same\n"
 	"  why      what an address has cost, on which lists it is, what the kernel counts,\n"
 	"           and what becomes of its connections\n"
 	"  decide   only what becomes of them: exit 0 pass, 1 slow, 2 refuse\n"
@@ -113,6 +116,11 @@ static void print_list(const struct cli *cli, const json_t *answer)
 static void print_done(const struct cli *cli UNUSED, const json_t *answer)
 {
 	(void)printf("%s: done\n", text_of(answer, "prefix"));
+}
+
+static void print_switched(const struct cli *cli UNUSED, const json_t *answer UNUSED)
+{
+	(void)printf("done: sallyport throttle stats shows it\n");
 }
 
 static void print_account(const struct cli *cli, const char *what, const json_t *s)
@@ -225,12 +233,19 @@ static void print_stats(const struct cli *cli, const json_t *answer)
 {
 	const json_t *entries = json_object_get(answer, "entries"), *p;
 	const char *mode = text_of(answer, "mode"), *method = text_of(answer, "method");
-	bool enforced = strcmp(mode, "enforce") == 0 && strcmp(method, "user") != 0;
+	bool off = json_is_true(json_object_get(answer, "off"));
+	bool enforced = strcmp(mode, "enforce") == 0 && strcmp(method, "user") != 0 && !off;
+	char left[32];
 	size_t i;
 
 	(void)printf("Throttle = %s: %s%s%s%s\n", mode, enforced ? cli_green(cli) : cli_yellow(cli),
 		     enforced ? "connections are refused by " : "nothing refuses connections",
 		     enforced ? method : "", cli_plain(cli));
+	if (off && number_of(answer, "off_left_s") > 0)
+		(void)printf("  switched off by command for another %s\n",
+			     time_text(number_of(answer, "off_left_s"), left));
+	else if (off)
+		(void)printf("  switched off by command: sallyport throttle on\n");
 	json_array_foreach(json_object_get(answer, "parts"), i, p)
 	{
 		bool active = json_is_true(json_object_get(p, "active"));
@@ -269,6 +284,8 @@ static const struct action {
 	{ "list", "throttle-list", 0, 0, print_list, NULL },
 	{ "add", "throttle-add", 2, 2, print_done, NULL },
 	{ "del", "throttle-del", 2, 2, print_done, NULL },
+	{ "off", "throttle-off", 0, 0, print_switched, NULL },
+	{ "on", "throttle-on", 0, 0, print_switched, NULL },
 	{ "why", "throttle-why", 1, 1, print_why, NULL },
 	{ "decide", "throttle-decide", 1, 1, print_decision, decision_code },
 	{ "top", "throttle-sources", 0, 1, print_top, NULL },

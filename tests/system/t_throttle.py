@@ -379,6 +379,155 @@ def with_kernel(folder, method):
         subprocess.run(["rm", "-rf", pins], check=False)
 
 
+def reload_with(site, options):
+    site.gate.options.update(options)
+    site.gate.write_configuration()
+    site.gate.control("reload")
+
+
+def becomes(net, source, what, name):
+    wait.until(lambda: net.connect(source) == what, 40, name)
+    tap.ok(True, name)
+
+
+def changed_by_reload(site, net, method):
+    """Lists and limits that only a reload changes; everybody in at once by command."""
+    becomes(net, ATTACKER, "refused", f"{method}: an option denies it")
+    reload_with(site, {"Throttle Deny": HONEST[5]})
+    becomes(net, ATTACKER, "open", "  a reload takes it off")
+    becomes(net, HONEST[5], "refused", "  and puts another one on")
+    reload_with(site, {"Throttle Host Rate": 1, "Throttle Host Burst": 2})
+    wait.until(lambda: "refused" in [net.connect(HONEST[6]) for _ in range(4)], 40, "another rate")
+    tap.ok(True, "  a lower rate")
+    tap.equal(site.throttle("off", "--for", "1h").get("ok"), True, "throttle off")
+    becomes(net, HONEST[5], "open", "  lets everybody in")
+    tap.equal([net.connect(HONEST[6]) for _ in range(3)], ["open"] * 3, "  at any rate")
+    stats = site.throttle("stats")
+    tap.ok(stats.get("off") and 3500 < stats.get("off_left_s", 0) <= 3600, "  stats says so, and for how long")
+    tap.ok(b"switched off by command" in site.exit_code("stats").stdout, "  to people, too")
+    reload_with(site, {"Throttle Deny": f"{HONEST[5]} {ATTACKER}", "Throttle Host Rate": 300, "Throttle Host Burst": 100})
+    wait.until(lambda: ATTACKER in site.rows("deny"), 40, "the configuration in force")
+    tap.equal(net.connect(ATTACKER), "open", "  a reload does not switch it on")
+    tap.equal(site.throttle("on").get("ok"), True, "throttle on")
+    becomes(net, ATTACKER, "refused", "  refuses again")
+    site.throttle("off", "--for", "2s")
+    becomes(net, ATTACKER, "open", "throttle off for two seconds")
+    becomes(net, ATTACKER, "refused", "  ends by itself")
+
+
+def kept(folder, method, after):
+    """Throttle Keep: in force while nothing runs, until a start with another Throttle."""
+    net = Net([ATTACKER, *HONEST])
+    pins = f"/sys/fs/bpf/sallyport-test-{os.getpid()}k"
+    site = Site(os.path.join(folder, f"keep-{method}"),
+                {"Throttle Method": method, "Throttle Pin Directory": pins, "Throttle Keep": "yes",
+                 "Throttle Deny": ATTACKER}, net.inside(net.host))
+    try:
+        site.gate.start()
+        if site.throttle("stats").get("method") != method:
+            tap.skip(f"what is kept of {method}", "it cannot be had")
+            return
+        changed_by_reload(site, net, method)
+        tree = site.gate.tree()
+        site.gate.kill()
+        wait.until(lambda: not gateway.alive(tree), 60, "the end of the others")
+        tap.equal(net.connect(ATTACKER), "refused", f"{method}, keep: the daemon is killed, it is refused all the same")
+        site.gate.start()
+        becomes(net, ATTACKER, "refused", "  and by the next daemon")
+        tap.equal(net.connect(HONEST[0]), "open", "  others are not")
+        reload_with(site, {"Throttle Deny": HONEST[5]})
+        becomes(net, ATTACKER, "open", "  which can take it off")
+        tap.equal(site.gate.stop(), 0, "stops")
+        tap.equal(net.connect(HONEST[5]), "refused", "  the list stays in force")
+        site.gate.options["Throttle"] = after
+        site.gate.write_configuration()
+        site.gate.start()
+        tap.equal(net.connect(HONEST[5]), "open", f"a start with Throttle = {after}: nobody is refused")
+        tap.equal(site.gate.stop(), 0, "stops")
+        tap.equal(net.connect(HONEST[5]), "open", "  nor after its end")
+        site.gate.options["Throttle"] = "enforce"
+        site.gate.write_configuration()
+        site.gate.start()
+        becomes(net, HONEST[5], "refused", "enforced and kept once more")
+        tap.equal(site.gate.stop(), 0, "stops")
+        subprocess.run(net.inside(net.host) + ["sh", "-c", f"rm -r {pins}; nft delete table inet sallyport"],
+                       capture_output=True, timeout=20, check=False)
+        becomes(net, HONEST[5], "open", "the command of docs/throttle.md removes what was kept")
+    except wait.Late:
+        tap.note(site.gate.log_tail(20))
+        raise
+    finally:
+        site.gate.stop()
+        net.close()
+        subprocess.run(["rm", "-rf", pins], check=False)
+
+
+FORGE = """
+import socket, struct, sys
+def total(data):
+    s = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    s = (s >> 16) + (s & 0xffff)
+    return ~(s + (s >> 16)) & 0xffff
+def syn(source, target):
+    pair = socket.inet_aton(source) + socket.inet_aton(target)
+    tcp = struct.pack('!HHIIBBHHH', 1025, 25, 1, 0, 0x50, 2, 1024, 0, 0)
+    tcp = tcp[:16] + struct.pack('!H', total(pair + struct.pack('!HH', 6, len(tcp)) + tcp)) + tcp[18:]
+    return struct.pack('!BBHHHBBH', 0x45, 0, 40, 1, 0, 64, 6, 0) + pair + tcp
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for i in range(int(sys.argv[1]), int(sys.argv[2])):
+    source = f'10.9.{i >> 8}.{i & 255}'
+    s.sendto(syn(source, '192.0.2.1'), ('192.0.2.1', 0))
+"""
+
+
+def many_events(folder):
+    """More first refusals at once than are read at once: those that come later are told all the same."""
+    if not shutil.which("ip") or not shutil.which("nsenter"):
+        tap.skip("many first refusals", "needs ip and nsenter")
+        return
+    net = Net([ATTACKER])
+    net.run("ip", "-n", net.host, "route", "add", "default", "via", f"{ATTACKER}")
+    site = Site(os.path.join(folder, "events"), {"Throttle Method": "sk_lookup", "Throttle Pin Directory": ""},
+                net.inside(net.host))
+    networks = site.gate.path("etc", "denied")
+    with open(networks, "w", encoding="ascii") as f:
+        f.writelines(f"10.9.{i >> 8}.{i & 255}\n" for i in range(3000))
+    site.gate.options["Throttle Deny"] = networks
+    site.gate.write_configuration()
+
+    def send(first, end):
+        subprocess.run(net.inside(net.far) + [sys.executable, "-c", FORGE, str(first), str(end)], check=True, timeout=60)
+
+    try:
+        site.gate.start()
+        if site.throttle("stats").get("method") != "sk_lookup":
+            tap.skip("many first refusals", "the kernel takes no programs")
+            return
+        pid = site.gate.pid("gateway")
+        os.kill(pid, signal.SIGSTOP)
+        send(0, 2500)
+        os.kill(pid, signal.SIGCONT)
+        wait.until(lambda: "more sources are refused" in site.gate.log_text(), 40, "the number of the rest in the log")
+        send(2990, 2991)
+        wait.until(lambda: "connections of 10.9.11.174 to port 25 are refused" in site.gate.log_text(), 20,
+                   "a later first refusal in the log")
+        tap.ok(True, "2,500 first refusals at once, and a later one is told")
+        tap.ok(site.gate.log_text().count("to port 25 are refused") <= 20 * 12, "  in few lines")
+        counts = site.throttle("stats")["counts"]["lookup"]
+        tap.equal(counts["denied"], 2501, "  each is counted")
+    finally:
+        site.gate.stop()
+        net.close()
+
+
+def keeping(folder):
+    if not shutil.which("ip") or not shutil.which("nsenter"):
+        tap.skip("what is kept", "needs ip and nsenter")
+        return
+    kept(folder, "sk_lookup", "account")
+    kept(folder, "nftables", "no")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root: processes change users")
@@ -387,7 +536,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
         os.chmod(folder, 0o755)
         for part in (in_user_space, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
-                     lambda f: with_kernel(f, "nftables")):
+                     lambda f: with_kernel(f, "nftables"), keeping, many_events):
             try:
                 part(folder)
             except wait.Late as late:

@@ -267,6 +267,37 @@ def test_restart(pair, pins):
     rig.end()
 
 
+def test_other_version(pair, pins):
+    """What a program of another version left, still attached."""
+    options = {"pins": pins, "port0": PORT, "rate0": "1/1000/0", "keep": 1}
+    denied, source = HOSTS[14], HOSTS[15]
+    rig = Rig(pair)
+    rig.ask("open", **options)
+    rig.ask(f"put deny {denied}")
+    rig.kill()
+    settings = os.path.join(pins, os.listdir(pins)[0], "settings")
+    dump = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", settings], capture_output=True, check=False)
+    if dump.returncode != 0:
+        tap.skip("pins of another version", dump.stderr.decode().strip() or "no bpftool")
+        return
+    value = [int(b, 16) for b in json.loads(dump.stdout)[0]["value"]]
+    value[0] = 99
+    subprocess.run(["bpftool", "map", "update", "pinned", settings, "key", "0", "0", "0", "0", "value",
+                    *map(str, value)], check=True, capture_output=True)
+    tap.equal(pair.burst(denied, PORT, 1), ["refused"], "another version's programs are in force")
+    rig = Rig(pair)
+    tap.equal(rig.ask("open", **options)["method"], SK_LOOKUP, "the next start takes over")
+    tap.equal(rig.ask("each deny")["entries"], [], "  with maps of its own: the gateway fills them")
+    tap.equal(pair.burst(denied, PORT, 1), ["ok"], "  and nothing of the old ones is in force")
+    rig.ask(f"put deny {source}")
+    tap.equal(pair.burst(source, PORT, 1), ["refused"], "  but the new ones are")
+    rig.end()
+    rig = Rig(pair)
+    rig.ask("open", **{**options, "keep": 0})
+    rig.end()
+    tap.equal(pair.burst(source, PORT, 1), ["ok"], "  and go without keep")
+
+
 def test_seed(pair, pins):
     held = [pair.connect(s, PORT)[0] for s in (HOSTS[16], HOSTS[16], HOSTS[16], HOSTS6[16])]
     rig = Rig(pair)
@@ -460,6 +491,42 @@ def test_nftables(pair):
     tap.ok("table inet sallyport" not in tables(pair), "an orderly end removes it")
 
 
+def test_nftables_reload(pair):
+    """Limits are in rules there, so a reload has to write them anew; so do those of the lists."""
+    free, few, denied = HOSTS[36], HOSTS[38], HOSTS[34]
+    rig = Rig(pair)
+    if rig.ask("open", method=NFTABLES, port0=PORT, rate0=f"{HOUR_MS}/5/0", few=1, keep=1)["method"] != NFTABLES:
+        tap.skip("a reload with nftables", "they cannot be had")
+        rig.end()
+        return
+    rig.ask(f"nft {few} {FEW} 600")
+    rig.ask(f"nftlist deny {denied} 1")
+    tap.equal(pair.burst(few, PORT, 4), words((1, "ok"), (3, "refused")), "before a reload: few is one")
+    tap.equal(rig.ask("reload", rate0=f"{HOUR_MS}/3/0", few=1000)["r"], 0, "a reload")
+    tap.equal(pair.burst(free, PORT, 6), words((3, "ok"), (3, "refused")), "  another burst")
+    tap.equal(rig.ask("reload")["r"], 0, "a reload that changes nothing")
+    tap.equal(pair.burst(free, PORT, 2), words((2, "refused")), "  fills no bucket")
+    tap.ok("ok" in pair.burst(few, PORT, 1), "  another number of few")
+    tap.equal(pair.burst(denied, PORT, 1), ["refused"], "  lists stay")
+    tap.equal(rig.ask("reload", enforce=0)["r"], 0, "a reload that only counts")
+    tap.equal(pair.burst(denied, PORT, 1) + pair.burst(free, PORT, 1), ["ok", "ok"], "  refuses nobody")
+    tap.equal(rig.ask("reload", enforce=1)["r"], 0, "and back")
+    tap.equal(pair.burst(denied, PORT, 1), ["refused"], "  the list is in force again")
+    tap.equal(rig.ask("off")["r"], 0, "switched off")
+    tap.equal(pair.burst(denied, PORT, 1) + pair.burst(free, PORT, 5), words((6, "ok")), "  nobody is refused")
+    rig.ask("reload", rate0=f"{HOUR_MS}/2/0")
+    tap.equal(pair.burst(free, PORT, 5), words((5, "ok")), "  not after a reload, either")
+    tap.equal(rig.ask("on")["r"], 0, "switched on")
+    tap.equal(pair.burst(denied, PORT, 1), ["ok"], "  lists are empty: the gateway fills them")
+    tap.equal(pair.burst(free, PORT, 5), words((2, "ok"), (3, "refused")), "  the reload's rate is in force")
+    rig.end()
+    tap.ok("table inet sallyport" in tables(pair), "keep: the table stays")
+    rig = Rig(pair)
+    rig.ask("open", method=USER, keep=1)
+    tap.ok("table inet sallyport" not in tables(pair), "the next start without nftables removes it")
+    rig.end()
+
+
 def test_mount(pair, folder):
     fresh = os.path.join(folder, "fresh")
     rig = Rig(pair)
@@ -498,6 +565,7 @@ def run_all(pair, folder):
     with_rig(pair, test_lists)
     with_rig(pair, test_unprivileged, rate0="1/1000/0")
     test_restart(pair, pins)
+    test_other_version(pair, pins)
     test_seed(pair, pins)
     test_full(pair)
     test_less_rights(pair)
@@ -511,6 +579,7 @@ def run_all(pair, folder):
     else:
         tap.skip("refused programs, XDP alone", "needs a build with fault points")
     test_nftables(pair)
+    test_nftables_reload(pair)
     test_mount(pair, folder)
 
 

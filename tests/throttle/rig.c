@@ -304,6 +304,29 @@ static void do_nftlist(void)
 	answer(throttle_kernel_nft_list(rig.k, list(1), &p, number(3) != 0, &err), &err);
 }
 
+/* What the supervisor does on a reload. */
+static void do_reload(void)
+{
+	struct err err;
+
+	set_all();
+	answer(throttle_kernel_settings(rig.k, &rig.setup.settings, &err), &err);
+}
+
+static void do_off(void)
+{
+	struct err err;
+
+	answer(throttle_kernel_nft_anew(rig.k, false, &err), &err);
+}
+
+static void do_on(void)
+{
+	struct err err;
+
+	answer(throttle_kernel_nft_anew(rig.k, true, &err), &err);
+}
+
 static void do_close(void)
 {
 	struct err err = { 0 };
@@ -321,6 +344,7 @@ static const struct {
 	{ "put", do_put },       { "remove", do_remove },   { "each", do_each },
 	{ "counts", do_counts }, { "source", do_source },   { "events", do_events },
 	{ "nft", do_nft },       { "nftlist", do_nftlist }, { "close", do_close },
+	{ "reload", do_reload }, { "off", do_off },         { "on", do_on },
 };
 
 static void run(char *line)

@@ -74,13 +74,19 @@ static struct charge cost(enum charge_reason r, float ms)
 	return c;
 }
 
-static void charge(struct account *a, const char *who, float ms, uint64_t now)
+static void charge_within(struct account *a, const char *who, float ms, uint64_t now,
+			  const struct account_limits *within)
 {
 	struct charge c = cost(CHARGE_BOMB, ms);
 	uint8_t addr[16];
 
 	address(who, addr);
-	account_charge(a, addr, &c, &limits, now);
+	account_charge(a, addr, &c, within, now);
+}
+
+static void charge(struct account *a, const char *who, float ms, uint64_t now)
+{
+	charge_within(a, who, ms, now, &limits);
 }
 
 static struct account_source get(struct account *a, const char *who, uint64_t now)
@@ -375,6 +381,32 @@ static void test_networks(void)
 	T_OK(get(a, "192.0.2.5", START).level == NORMAL, "  and each of them alone is not");
 	account_free(&a);
 
+	a = make(64, &usual, &seen);
+	charge(a, "192.0.2.1", 1e9f, START);
+	T_OK(get(a, "192.0.2.1", START).level == NOTHING &&
+		     get_network(a, "192.0.2.1", START).level == NORMAL,
+	     "one charge of eleven days is not its network's (%.0f ms)",
+	     (double)get_network(a, "192.0.2.1", START).total_ms);
+	account_free(&a);
+
+	a = make(64, &usual, &seen);
+	for (int i = 0; i < 200; i++)
+		charge_within(a, "192.0.2.1", 30000, START,
+			      &(struct account_limits){ { 0, 50000, 0, 0 } });
+	T_OK(get(a, "192.0.2.1", START).level == SLOWER &&
+		     get_network(a, "192.0.2.1", START).level == NORMAL,
+	     "two hundred bombs where slower is the highest level: not its network's, either");
+	account_free(&a);
+
+	a = make(128, &usual, &seen);
+	for (int i = 0; i < 70; i++) {
+		(void)snprintf(text, sizeof(text), "2001:db8:9:%d::1", i);
+		charge(a, text, 30000, START);
+	}
+	T_OK(get_network(a, "2001:db8:9::", START).level == NOTHING,
+	     "a sender that takes another /64 for each bomb: its /48 is refused");
+	account_free(&a);
+
 	a = make(64, &(struct account_settings){ HALF_LIFE, PENALTY, 0 }, &seen);
 	charge(a, "192.0.2.1", 30000, START);
 	T_OK(account_n(a) == 1, "factor 0: networks have no account");
@@ -554,6 +586,12 @@ static void test_restore(void)
 	s.prefix.addr[15] = 11;
 	account_restore(b, &s, HALF_LIFE, START);
 	T_OK(near(get(b, "192.0.2.11", START).total_ms, s.total_ms / 2), "half, a half-life later");
+	s.level = FEW;
+	s.until_ns = UINT64_MAX;
+	s.prefix.addr[15] = 12;
+	account_restore(b, &s, 0, START);
+	T_OK(get(b, "192.0.2.12", START).until_ns == START + 16 * PENALTY,
+	     "no penalty is longer than the longest");
 	bad.level = 77;
 	bad.prefix.addr[15] = 10;
 	account_restore(b, &bad, 0, START);

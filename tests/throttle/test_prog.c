@@ -576,6 +576,54 @@ static const struct {
 	  THROTTLE_NOTHING, THROTTLE_SLOWER, false, 0, THROTTLE_DROP_PENALTY },
 };
 
+static uint32_t empty_flags(struct bench *b)
+{
+	struct throttle_settings s = { 0 };
+	uint32_t zero = 0;
+
+	(void)bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.settings), &zero, &s);
+	return s.flags;
+}
+
+/* Lists that are empty are not looked at: never so while there is something in them. */
+static void check_empty(struct bench *b)
+{
+	static const struct {
+		enum throttle_list l;
+		uint32_t flag;
+		int verdict;
+	} lists[] = { { THROTTLE_LIST_ALLOW, THROTTLE_F_NO_ALLOW, THROTTLE_PASS_ALLOWED },
+		      { THROTTLE_LIST_DENY, THROTTLE_F_NO_DENY, THROTTLE_DROP_DENIED },
+		      { THROTTLE_LIST_PENALTY, THROTTLE_F_NO_PENALTY, THROTTLE_DROP_PENALTY } };
+	const uint32_t all = THROTTLE_F_NO_ALLOW | THROTTLE_F_NO_DENY | THROTTLE_F_NO_PENALTY;
+	struct throttle_settings raw = b->settings;
+	uint32_t zero = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		forget(b);
+		T_OK(empty_flags(b) == all, "list %zu: all are empty", i);
+		put(b, lists[i].l, "192.0.2.1", THROTTLE_NOTHING, UINT64_MAX);
+		put(b, lists[i].l, "2001:db8::/32", THROTTLE_NOTHING, UINT64_MAX);
+		T_OK(empty_flags(b) == (all & ~lists[i].flag) &&
+			     lookup(b, "192.0.2.1") == lists[i].verdict,
+		     "  two entries: it is looked at");
+		apply(b);
+		T_OK(empty_flags(b) == (all & ~lists[i].flag) &&
+			     lookup(b, "2001:db8::1") == lists[i].verdict,
+		     "  after a reload, too");
+		take(b, lists[i].l, "192.0.2.1");
+		T_OK(lookup(b, "2001:db8::1") == lists[i].verdict, "  and with one entry left");
+		/* What the supervisor writes at a start over maps that were pinned. */
+		raw.version = THROTTLE_ABI_VERSION;
+		(void)bpf_map_update_elem(bpf_map__fd(b->skel->maps.settings), &zero, &raw, 0);
+		T_OK(empty_flags(b) == 0 && lookup(b, "2001:db8::1") == lists[i].verdict,
+		     "  settings of one who does not know are safe");
+		take(b, lists[i].l, "2001:db8::/32");
+		T_OK(lookup(b, "2001:db8::1") == THROTTLE_PASS, "  and none");
+		apply(b);
+	}
+}
+
 static void check_penalties(struct bench *b, int (*ask)(struct bench *, const char *),
 			    const char *layer)
 {
@@ -632,6 +680,7 @@ static void check_concurrency(struct bench *b)
 	b->settings.tiers[THROTTLE_V4_NET].concurrent = 4;
 	b->settings.tiers[THROTTLE_V6_SITE].concurrent = 3;
 	apply(b);
+	set_open(b, "192.0.2.0/24", 1);
 	set_open(b, "192.0.2.1", 1);
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_PASS, "one of two open");
 	set_open(b, "192.0.2.1", 2);
@@ -810,6 +859,7 @@ static void check_flood(struct bench *b)
 	T_OK(passes == 12, "flood factor 4, burst 3: 12 pass (%d)", passes);
 	T_OK(get_entry(b, "192.0.2.1", &e) && e.full_ns == 0, "the usual bucket is untouched");
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_PASS, "sk_lookup still has all of it");
+	set_open(b, "192.0.2.0/24", 100);
 	set_open(b, "192.0.2.7", 100);
 	b->settings.tiers[THROTTLE_V4_HOST].concurrent = 1;
 	apply(b);
@@ -863,6 +913,7 @@ int main(void)
 	check_source(&b);
 	check_lists(&b, lookup, "sk_lookup");
 	check_lists(&b, syn, "XDP");
+	check_empty(&b);
 	check_penalties(&b, lookup, "sk_lookup");
 	check_penalties(&b, syn, "XDP");
 	check_slower(&b);

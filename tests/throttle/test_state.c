@@ -88,6 +88,22 @@ static void check_round(void)
 	     "its costs and limits");
 }
 
+/* A machine without a battery: its clock begins in 1970. */
+static void check_clock_back(void)
+{
+	static const struct state_clock early = { .now_ns = 7 * S, .unix_s = 5 };
+	struct got g;
+
+	T_OK(read_text(bytes_str("sallyport-throttle 1 1000000\ndeny 192.0.2.1 1000060\nend\n"),
+		       &early, &g) == 0 &&
+		     g.entries == 1 && g.entry.until_ns == (7 + 60) * S,
+	     "a clock that was set back: the minute that was left, not eleven days");
+	T_OK(read_text(bytes_str("sallyport-throttle 1 1000000\ndeny 192.0.2.1 999999\nend\n"),
+		       &early, &g) == 0 &&
+		     g.entries == 0,
+	     "  and what had ended has ended");
+}
+
 #define HEAD "sallyport-throttle 1 1000000\n"
 #define COST " 0:0 0:0 0:0 0:0 0:0 0:0 0:0 0:0"
 
@@ -124,6 +140,7 @@ static const struct {
 int main(void)
 {
 	check_round();
+	check_clock_back();
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct got g;
 		int r = read_text(bytes_str(cases[i].text), &then, &g);

@@ -36,7 +36,8 @@ static struct conf *configure(const char *more)
 /* What a supervisor with nftables was told. */
 struct told {
 	bool deaf;
-	unsigned n;
+	unsigned n, anew;
+	enum throttle_level refusing; /* of the last word to all */
 	enum throttle_list list;
 	char prefix[THROTTLE_PREFIX_TEXT];
 	enum throttle_level level;
@@ -50,6 +51,11 @@ static int tell(void *arg, enum throttle_list l, const struct throttle_prefix *p
 
 	if (t->deaf)
 		return -EAGAIN;
+	if (l == THROTTLE_LIST_ALL) {
+		t->anew++;
+		t->refusing = level;
+		return 0;
+	}
 	t->n++;
 	t->list = l;
 	(void)throttle_prefix_text(p, t->prefix);
@@ -188,6 +194,8 @@ static void check_restart(struct world *w)
 	T_OK(d.level == THROTTLE_FEW, "a restart keeps levels (%s)", d.why);
 	T_OK(decide(w, "192.0.5.1").action == THROTTLE_DO_REFUSE, "and lists by hand");
 	T_OK(decide(w, "203.0.113.9").action == THROTTLE_DO_PASS, "but no options of before");
+	T_OK(w->told.anew == 1 && w->told.refusing != THROTTLE_NORMAL,
+	     "what was for an earlier gateway goes");
 	T_OK(w->told.n == 5, "the supervisor is told of four levels and a list: %u", w->told.n);
 	stop(w);
 	start(w, "Throttle Allow = 192.0.2.0/23\n");
@@ -200,7 +208,7 @@ static void check_restart(struct world *w)
 
 static void check_lists(struct world *w)
 {
-	start(w, "Throttle Allow = 198.51.100.0/24\n");
+	start(w, "Throttle Allow = 198.51.100.0/24\nThrottle Deny = ::/0\n");
 	T_OK(add(w, THROTTLE_LIST_PENALTY, "192.0.2.0/24", THROTTLE_NOTHING, 0) == 0 &&
 		     add(w, THROTTLE_LIST_PENALTY, "192.0.2.1", THROTTLE_SLOWER, 0) == 0,
 	     "a host's milder penalty");
@@ -209,6 +217,15 @@ static void check_lists(struct world *w)
 		     decide(w, "192.0.2.1").action == THROTTLE_DO_PASS,
 	     "the allow list does");
 	T_OK(add(w, THROTTLE_LIST_DENY, "127.0.0.0/8", THROTTLE_NORMAL, 0) == -EINVAL, "loopback");
+	T_OK(add(w, THROTTLE_LIST_DENY, "::/0", THROTTLE_NORMAL, 0) == -EINVAL &&
+		     add(w, THROTTLE_LIST_ALLOW, "::/64", THROTTLE_NORMAL, 0) == -EINVAL,
+	     "all of IPv6 would be all of IPv4, too");
+	T_OK(decide(w, "203.0.113.99").action == THROTTLE_DO_PASS, "  nor by an option");
+	T_OK(add(w, THROTTLE_LIST_DENY, "2000::/3", THROTTLE_NORMAL, 0) == 0 &&
+		     decide(w, "2001:db8::9").action == THROTTLE_DO_REFUSE &&
+		     decide(w, "203.0.113.99").action == THROTTLE_DO_PASS &&
+		     del(w, THROTTLE_LIST_DENY, "2000::/3") == 0,
+	     "  what is in use of it can be named");
 	T_OK(add(w, THROTTLE_LIST_DENY, "::1", THROTTLE_NORMAL, 0) == -EINVAL, "  of IPv6");
 	T_OK(add(w, THROTTLE_LIST_PENALTY, "192.0.2.9", THROTTLE_NORMAL, 0) == -EINVAL, "no level");
 	T_OK(add(w, THROTTLE_LIST_ALLOW, "198.51.100.0/24", THROTTLE_NORMAL, 0) == -EEXIST,
@@ -258,6 +275,64 @@ static void check_supervisor(struct world *w)
 	stop(w);
 	conf_unref(&account);
 	conf_unref(&enforce);
+	(void)unlink(state);
+}
+
+/* The sets of nftables cannot be read: what goes must be said. */
+static void check_reload(struct world *w)
+{
+	struct conf *less = configure("Throttle Allow = 198.51.100.0/24\n");
+	struct conf *none = configure("");
+
+	start(w, "Throttle Allow = 192.0.2.0/24 198.51.100.0/24\n");
+	w->told = (struct told){ 0 };
+	throttle_reload(w->t, less);
+	T_OK(w->told.n == 2, "a reload: one network goes, one stays (%u)", w->told.n);
+	w->told = (struct told){ 0 };
+	throttle_reload(w->t, none);
+	T_OK(w->told.n == 1 && w->told.list == THROTTLE_LIST_ALLOW && w->told.seconds == 0 &&
+		     strcmp(w->told.prefix, "198.51.100.0/24") == 0,
+	     "  the last goes: %s for %u s", w->told.prefix, w->told.seconds);
+	stop(w);
+	conf_unref(&less);
+	conf_unref(&none);
+	(void)unlink(state);
+}
+
+static bool is_off(struct world *w)
+{
+	struct throttle_status s;
+
+	throttle_status(w->t, &s);
+	return s.off;
+}
+
+static void check_switch(struct world *w)
+{
+	struct conf *again = configure("");
+	struct err err;
+
+	start(w, "Throttle Deny = 192.0.2.0/24\n");
+	w->told = (struct told){ .deaf = true };
+	T_OK(throttle_switch(w->t, true, 0, &err) == -EAGAIN && !is_off(w),
+	     "off, and the supervisor does not listen: %s", err.text);
+	w->told = (struct told){ 0 };
+	T_OK(throttle_switch(w->t, true, 0, &err) == 0 && is_off(w), "off");
+	T_OK(w->told.anew == 1 && w->told.refusing == THROTTLE_NORMAL && w->told.seconds == 0,
+	     "  nobody is refused");
+	T_OK(decide(w, "192.0.2.1").action == THROTTLE_DO_REFUSE, "  the decision stays");
+	bombs(w, "192.0.6.1", 7, false);
+	T_OK(w->told.seconds == 0 && decide(w, "192.0.6.1").level == THROTTLE_NOTHING,
+	     "  costs are kept, and nobody is refused for them");
+	throttle_reload(w->t, again);
+	T_OK(is_off(w) && w->told.seconds == 0, "  a reload does not switch it on");
+	T_OK(throttle_switch(w->t, false, 0, &err) == 0 && !is_off(w), "on");
+	T_OK(w->told.anew == 2 && w->told.refusing != THROTTLE_NORMAL && w->told.seconds > 0 &&
+		     strcmp(w->told.prefix, "192.0.6.1") == 0,
+	     "  who cost too much is refused");
+	T_OK(throttle_switch(NULL, true, 0, &err) == -EINVAL, "Throttle = no: nothing to switch");
+	stop(w);
+	conf_unref(&again);
 	(void)unlink(state);
 }
 
@@ -323,6 +398,8 @@ int main(void)
 	check_restart(&w);
 	check_lists(&w);
 	check_supervisor(&w);
+	check_reload(&w);
+	check_switch(&w);
 	check_many(&w);
 	check_none(&w);
 	loop_free(&w.loop);
