@@ -215,6 +215,9 @@ static void hand_out(struct task *t)
 	struct pool *p = CONTAINER_OF(t, struct pool, task);
 	struct msg **at = &p->waiting;
 
+	/* Nobody starts another zygote while everything stops. */
+	if (p->gate->draining && p->current == NULL)
+		pool_release_waiting(p);
 	p->reserved = NULL;
 	while (*at != NULL) {
 		struct msg *m = *at;
