@@ -30,6 +30,8 @@ enum channel_type {
 			 * 0: take it out) and the enum throttle_list (high half) */
 	/* supervisor -> gateway */
 	CHANNEL_PAGES, /* fd[0] where the exporter asks for the metrics page (ctl/pages.h) */
+	/* gateway -> supervisor */
+	CHANNEL_LOST, /* the zygote that got new mail has ended */
 	CHANNEL_TYPES
 };
 

@@ -72,6 +72,7 @@ static void on_gate(void *arg, enum gate_event e, const char *text)
 		break;
 	case GATE_ZYGOTE_LOST:
 		log_warning("%s; mail waits until a new one is up", text);
+		say(CHANNEL_LOST, g->serial, 0, text);
 		break;
 	}
 }

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What the supervisor must live through: so many reloads that old zygotes, each with a scan under way,
+take all its places; the end of a zygote whose predecessor is still busy; a gateway that ends in the
+middle of a reload; and reloads without end, which must not cost a descriptor.
+Needs a build with fault points: there the header X-Sallyport-Test asks for a scan that never ends.
+
+SALLYPORT_RELOADS=N   reloads in a row (20)
+"""
+
+import os
+import signal
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import account, gateway, queuefile, samples, sink, tap, wait  # noqa: E402
+
+RELOADS = int(os.environ.get("SALLYPORT_RELOADS", "20"))
+PLACES = 9  # for zygotes: CHILDREN_MAX of daemon/children.h without gateway and exporter
+TIME_LIMIT = 30  # longer than the reloads that fill them
+IN_FORCE, STAYS = "Configuration reloaded", "the configuration in force stays"
+
+
+class Site:
+    """A gateway with one scan worker."""
+
+    def __init__(self, folder):
+        self.gate = gateway.Gateway(folder, options={"Max Children": 1, "Message Time Limit": TIME_LIMIT,
+                                                     "Maximum Processing Attempts": 1})
+        self.account, self.written = account.Account(), 0
+        self.gate.start()
+
+    def write(self, want, head=b""):
+        self.written += 1
+        message = sink.with_case(head + bytes(samples.letter(f"Mail {self.written}")), f"mail-{self.written}")
+        self.account.accept(f"mail-{self.written}", queuefile.split_headers(message)[1], want)
+        queuefile.SendmailWriter(self.gate.in_queue).write(message)
+
+    def hup(self):
+        os.kill(self.gate.pid("supervisor"), signal.SIGHUP)
+
+    def said(self, text):
+        return self.gate.log_text().count(text)
+
+    def reload(self, seconds=30):
+        before = self.said(IN_FORCE)
+        self.hup()
+        wait.until(lambda: self.said(IN_FORCE) > before and self.gate.ready(), seconds, "a reload", every=0.02)
+
+    def zygotes(self):
+        return {p for p, role in self.gate.tree().items() if role == "zygote"}
+
+    def scanning(self):
+        """The worker that gets new mail has some."""
+        workers = (self.gate.ask("top") or {}).get("workers", [])
+        return any(w["state"] not in "SEI" for w in workers if not w.get("retiring"))
+
+    def delivered(self):
+        return [n for n in os.listdir(self.gate.out_queue) if n.startswith("qf")]
+
+    def finish(self, what):
+        self.gate.wait_empty(TIME_LIMIT + 30)
+        self.account.read_quarantine(self.gate.quarantine)
+        self.account.read_queue(self.account.delivered, "sendmail", self.gate.out_queue)
+        tap.equal(self.account.missing(), [], f"{what}: no mail is missing ({self.account.summary()})")
+        tap.equal(self.gate.stop(), 0, f"{what}: stops cleanly")
+
+
+def no_place(site):
+    for n in range(PLACES - 1):
+        site.write("quarantine", b"X-Sallyport-Test: spin\n")
+        wait.until(site.scanning, 20, "a scan")
+        site.reload()
+        tap.progress(f"{n + 1} zygotes that retire")
+    tap.equal(len(site.zygotes()), PLACES, "no place: every place is taken")
+    before = site.said(IN_FORCE)
+    site.hup()
+    wait.until(lambda: site.said("old zygotes are still finishing") > 0, 20, "the log says that it has to wait")
+    site.write("deliver")
+    wait.until(lambda: site.said(IN_FORCE) > before, TIME_LIMIT + 40, "the reload when there is a place again")
+    tap.ok(True, "no place: the reload takes effect when there is one again")
+    site.reload()
+    tap.ok(True, "no place: and so does the next one")
+
+
+def successor(site):
+    old = site.zygotes()
+    site.write("quarantine", b"X-Sallyport-Test: spin\n")
+    wait.until(site.scanning, 20, "a scan")
+    site.reload()
+    tap.ok(old < site.zygotes(), "successor: the old zygote is still there")
+    os.kill(next(iter(site.zygotes() - old)), signal.SIGKILL)
+    site.write("deliver")
+    wait.until(site.delivered, TIME_LIMIT - 10, "mail in spite of the zygote's end")
+    tap.ok(old < site.zygotes(), "successor: mail flows again while the old zygote is still at its scan")
+
+
+def gateway_ends(site):
+    old, before = site.zygotes(), site.said(STAYS)
+    site.hup()
+    wait.until(lambda: site.zygotes() - old, 20, "the zygote of a reload", every=0.001)
+    os.kill(site.gate.pid("gateway"), signal.SIGKILL)
+    wait.until(site.gate.ready, 40, "a gateway again")
+    tap.equal(site.said(STAYS), before + 1, "gateway ends: the log says that the reload came to nothing")
+    site.write("deliver")
+    site.reload()
+    tap.ok(True, "gateway ends: the next reload takes effect")
+
+
+def descriptors(site):
+    return {role: len(os.listdir(f"/proc/{site.gate.pid(role)}/fd")) for role in ("supervisor", "gateway", "zygote")}
+
+
+def many(site):
+    site.reload()
+    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygote")
+    before = descriptors(site)
+    for n in range(RELOADS):
+        site.reload()
+        if n % 20 == 19:
+            tap.progress(f"{n + 1} reloads")
+    site.write("deliver")
+    site.gate.wait_empty(20)
+    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygotes")
+    try:
+        wait.until(lambda: at_most(descriptors(site), before), 10, "the descriptors there were")
+    except wait.Late:
+        pass
+    after = descriptors(site)
+    tap.ok(at_most(after, before), f"{RELOADS} reloads: no more descriptors than before ({after}, before {before})")
+
+
+def at_most(now, before):
+    return all(now[role] <= before[role] for role in before)
+
+
+def main():
+    parts = {"no place": no_place, "successor": successor, "gateway ends": gateway_ends, "many": many}
+    if os.geteuid() != 0:
+        tap.skip_all("needs root: processes change users")
+    if not gateway.have_programs():
+        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+        os.chmod(folder, 0o755)
+        for what in sys.argv[1:] or parts:
+            site = Site(os.path.join(folder, what.replace(" ", "-")))
+            try:
+                parts[what](site)
+                site.finish(what)
+            except wait.Late as late:
+                tap.ok(False, f"{what}: {str(late).splitlines()[0]}")
+                tap.note(late)
+                tap.note(site.gate.log_tail())
+            finally:
+                site.gate.stop()
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
