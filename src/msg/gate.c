@@ -142,13 +142,15 @@ int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_p
 
 void gate_switch_site(struct gate *g, struct site *s)
 {
+	struct site *before = g->site;
 	struct err err;
 
 	if (open_msglog(g, s->conf, &err) < 0)
 		log_err("Message Log: %s; nothing is written until the next reload", err.text);
 	intake_stop(&g->intake);
-	site_unref(&g->site);
 	g->site = site_ref(s);
+	kick_pass_on(&g->kick, before);
+	site_unref(&before);
 	throttle_reload(g->throttle, s->conf);
 	resolve_configure(&g->resolve);
 	if (!g->draining)

@@ -155,7 +155,10 @@ struct site *site_ref(struct site *s);
 void site_unref(struct site **s);
 /* A cookie for directory @watch_i of @d; the site's. NULL: out of memory. */
 struct site_watch *site_watch_new(struct site_dir *d, size_t watch_i) MUST_CHECK;
-/* The outgoing directory for this message, opened once. */
+/* The outgoing directory @path, opened once. */
+int site_out_at(struct site *s, const char *path, struct site_out **ret_o,
+		struct err *err) MUST_CHECK;
+/* The one for this message. */
 int site_out_dir(struct site *s, const struct conf_who *who, struct site_out **ret_o,
 		 struct err *err) MUST_CHECK;
 
@@ -444,6 +447,8 @@ int kick_init(struct kick *k, struct gate *g, struct err *err) MUST_CHECK;
 void kick_fini(struct kick *k);
 /* @id was published in @o: tell the MTA soon. */
 void kick_add(struct kick *k, struct site_out *o, const char *id);
+/* What waits in a site that is no longer in force. */
+void kick_pass_on(struct kick *k, struct site *from);
 
 /* --- gate.c --- */
 #define GATE_DISTRUSTED_MAX 1024 /* full: no more mail is taken until the disk was looked at */

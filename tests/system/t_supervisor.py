@@ -97,6 +97,31 @@ def successor(site):
     tap.ok(old < site.zygotes(), "successor: mail flows again while the old zygote is still at its scan")
 
 
+def kick(site):
+    """Mail that a reload overtakes: the MTA is told of it like of any other."""
+    told, script = site.gate.path("told"), site.gate.path("kick")
+    with open(script, "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\necho "$@" >>{told}\n')
+    os.chmod(script, 0o755)
+    site.gate.options["Sendmail2"] = script
+    site.gate.write_configuration()
+    site.reload()
+    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygote")
+    worker = site.gate.pid("worker")
+    os.kill(worker, signal.SIGSTOP)
+    site.write("deliver")
+    wait.until(site.scanning, 20, "a message with the worker that stands still")
+    site.reload()
+    os.kill(worker, signal.SIGCONT)
+    wait.until(site.delivered, 20, "the message")
+    name = site.delivered()[0][2:]
+    try:
+        wait.until(lambda: os.path.exists(told) and name in open(told, encoding="ascii").read(), 10, "a kick")
+        tap.ok(True, "kick: the MTA is told of a message that a reload has overtaken")
+    except wait.Late as late:
+        tap.ok(False, f"kick: the MTA is told of a message that a reload has overtaken: {late}")
+
+
 def gateway_ends(site):
     old, before = site.zygotes(), site.said(STAYS)
     site.hup()
@@ -137,7 +162,7 @@ def at_most(now, before):
 
 
 def main():
-    parts = {"no place": no_place, "successor": successor, "gateway ends": gateway_ends, "many": many}
+    parts = {"no place": no_place, "kick": kick, "successor": successor, "gateway ends": gateway_ends, "many": many}
     if os.geteuid() != 0:
         tap.skip_all("needs root: processes change users")
     if not gateway.have_programs():
