@@ -187,10 +187,13 @@ static void load_mail(struct mail *m)
 static void put_rules(struct site *s, const char *as, const char *name)
 {
 	char path[512];
+	struct bytes text;
 
 	(void)snprintf(path, sizeof(path), "%s/rules/%s", getenv("SALLYPORT_TEST_DATA"), name);
-	if (conf_source_add(s->source, as, CONF_FILE, false, file_read(path)) < 0)
+	text = file_read(path);
+	if (conf_source_add(s->source, as, CONF_FILE, false, text) < 0)
 		abort();
+	free((void *)(uintptr_t)text.p);
 }
 
 static struct scan_engine *whole_engine(struct site *s)
