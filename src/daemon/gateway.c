@@ -59,20 +59,22 @@ static void fail(struct gateway *g, uint64_t serial, const struct err *err)
 	}
 }
 
-static void on_gate(void *arg, enum gate_event e, const char *text)
+static void on_gate(void *arg, enum gate_event e, uint64_t generation, const char *text)
 {
-	struct gateway *g = arg;
+	const struct gateway *g = arg;
+	/* 0: of a configuration before the newest */
+	uint64_t serial = generation == conf_generation(g->conf) ? g->serial : 0;
 
 	switch (e) {
 	case GATE_ZYGOTE_READY:
-		say(CHANNEL_READY, g->serial, 0, text);
+		say(CHANNEL_READY, serial, 0, text);
 		break;
 	case GATE_ZYGOTE_FAILED:
-		say(CHANNEL_FAILED, g->serial, EX_CONFIG, text);
+		say(CHANNEL_FAILED, serial, EX_CONFIG, text);
 		break;
 	case GATE_ZYGOTE_LOST:
 		log_warning("%s; mail waits until a new one is up", text);
-		say(CHANNEL_LOST, g->serial, 0, text);
+		say(CHANNEL_LOST, serial, 0, text);
 		break;
 	}
 }

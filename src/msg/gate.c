@@ -12,14 +12,13 @@
 #include "store/msglog.h"
 #include "throttle/throttle.h"
 
-void gate_event(struct gate *g, enum gate_event e, const char *text)
+void gate_event(struct gate *g, enum gate_event e, const struct site *s, const char *text)
 {
 	if (g->on_event != NULL)
-		g->on_event(g->on_event_arg, e, text);
+		g->on_event(g->on_event_arg, e, conf_generation(s->conf), text);
 }
 
-void gate_on_event(struct gate *g, void (*fn)(void *arg, enum gate_event e, const char *text),
-		   void *arg)
+void gate_on_event(struct gate *g, gate_event_fn *fn, void *arg)
 {
 	g->on_event = fn;
 	g->on_event_arg = arg;

@@ -472,7 +472,7 @@ struct gate {
 	bool draining;
 	char distrusted[GATE_DISTRUSTED_MAX][QUEUE_ID_MAX];
 	unsigned distrusted_n;
-	void (*on_event)(void *arg, enum gate_event e, const char *text);
+	gate_event_fn *on_event;
 	void *on_event_arg;
 };
 
@@ -480,7 +480,8 @@ struct gate {
 void gate_distrust(struct gate *g, const char *id);
 bool gate_distrusts(const struct gate *g, const char *id);
 
-void gate_event(struct gate *g, enum gate_event e, const char *text);
+/* About a zygote of @s. */
+void gate_event(struct gate *g, enum gate_event e, const struct site *s, const char *text);
 /* The configuration of a ready zygote takes effect. */
 void gate_switch_site(struct gate *g, struct site *s);
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 What the supervisor must live through: so many reloads that old zygotes, each with a scan under way,
-take all its places; the end of a zygote whose predecessor is still busy; a gateway that ends in the
-middle of a reload; and reloads without end, which must not cost a descriptor.
+take all its places; the end of a zygote whose predecessor is still busy; one that is ready only when a
+newer one is in use; mail and a gateway's end in the middle of a reload; and reloads without end, which
+must not cost a descriptor.
 Needs a build with fault points: there the header X-Sallyport-Test asks for a scan that never ends.
 
 SALLYPORT_RELOADS=N   reloads in a row (20)
@@ -97,6 +98,31 @@ def successor(site):
     tap.ok(old < site.zygotes(), "successor: mail flows again while the old zygote is still at its scan")
 
 
+def overtaken(site):
+    """A zygote that takes its time is overtaken by that of a reload: it must not come into use afterwards."""
+    for _ in range(20):
+        old = site.gate.pid("zygote")
+        os.kill(old, signal.SIGKILL)
+        slow = wait.until(lambda o=old: next(iter(site.zygotes() - {o}), None), 20, "another zygote", every=0.0005)
+        os.kill(slow, signal.SIGSTOP)
+        if not site.gate.ready():
+            break
+        os.kill(slow, signal.SIGCONT)  # it was ready already
+        wait.until(site.gate.ready, 20, "workers")
+    else:
+        tap.note("no zygote could be caught in its start")
+        return
+    site.gate.options["Information Header Value"] = "new"
+    site.gate.write_configuration()
+    site.reload()
+    os.kill(slow, signal.SIGCONT)
+    wait.until(lambda: slow not in site.zygotes(), 20, "the end of the one that was overtaken")
+    site.write("deliver")
+    wait.until(site.delivered, 20, "mail")
+    with open(site.gate.path("mqueue", site.delivered()[0]), encoding="ascii", errors="replace") as f:
+        tap.ok("Information: new" in f.read(), "overtaken: mail flows, with the new settings")
+
+
 def kick(site):
     """Mail that a reload overtakes: the MTA is told of it like of any other."""
     told, script = site.gate.path("told"), site.gate.path("kick")
@@ -162,7 +188,7 @@ def at_most(now, before):
 
 
 def main():
-    parts = {"no place": no_place, "kick": kick, "successor": successor, "gateway ends": gateway_ends, "many": many}
+    parts = {"no place": no_place, "overtaken": overtaken, "kick": kick, "successor": successor, "gateway ends": gateway_ends, "many": many}
     if os.geteuid() != 0:
         tap.skip_all("needs root: processes change users")
     if not gateway.have_programs():
