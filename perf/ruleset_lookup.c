@@ -22,7 +22,7 @@
 #include "core/str.h"
 
 static const char usage[] =
-	"Usage: ruleset_lookup [--small]\n"
+	"Usage: ruleset_lookup [--small] [KIND]\n"
 	"\n"
 	"Nanoseconds a look-up, memory and load time of rulesets of 1,000 and 1,000,000 rules\n"
 	"(wildcards and expressions: 1,000 and 20,000), and of PCRE2 alone: all rules in one\n"
@@ -325,9 +325,10 @@ static struct result run_apart(enum kind k, unsigned n)
 
 int main(int argc, char **argv)
 {
-	unsigned tenth = argc == 2 && strcmp(argv[1], "--small") == 0 ? 10 : 1;
+	unsigned tenth = argc > 1 && strcmp(argv[1], "--small") == 0 ? 10 : 1;
+	const char *only = argc > 1 && argv[argc - 1][0] != '-' ? argv[argc - 1] : NULL;
 
-	if (argc > 1 && tenth == 1) {
+	if (argc > 1 && tenth == 1 && only == NULL) {
 		(void)fputs(usage, strcmp(argv[1], "--help") == 0 ? stdout : stderr);
 		return strcmp(argv[1], "--help") != 0;
 	}
@@ -336,6 +337,9 @@ int main(int argc, char **argv)
 	for (enum kind k = 0; k < KINDS; k++) {
 		unsigned sizes[2] = { 1000, (k < WILDCARDS ? 1000000 : 20000) / tenth };
 		uint64_t first = 0;
+
+		if (only != NULL && strcmp(only, kind_names[k]) != 0)
+			continue;
 
 		for (unsigned i = 0; i < 2; i++) {
 			struct result r = run_apart(k, sizes[i]);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "conf/compat.h"
 #include "conf/conf_internal.h"
 #include "conf/ruleset.h"
 #include "core/str.h"
@@ -115,6 +116,13 @@ static const struct conf_value *join_hits(const struct ruleset *rs, const struct
 
 /* ---- one value ---- */
 
+static enum rule_many many_of(const struct conf *c)
+{
+	if (!c->one_for_many)
+		return MANY_EACH;
+	return c->compatible ? MANY_ANY : MANY_DOMAIN;
+}
+
 const struct conf_value *conf_value_of(const struct conf *c, enum opt_id id,
 				       const struct conf_who *who)
 {
@@ -127,7 +135,7 @@ const struct conf_value *conf_value_of(const struct conf *c, enum opt_id id,
 	if (set->rules == NULL || who == NULL)
 		return &set->value;
 	rule_hits_init(&hits);
-	ruleset_match(set->rules, who, c->one_for_many, &hits);
+	ruleset_match(set->rules, who, many_of(c), &hits);
 	if (hits.n > 0 && !hits.failed)
 		v = join_hits(set->rules, &hits);
 	rule_hits_fini(&hits);
@@ -163,6 +171,8 @@ bool conf_bool(const struct conf *c, enum opt_id id, const struct conf_who *who)
 	const struct opt *o = &opt_rows[id];
 
 	assert(o->type == OPT_YESNO);
+	if (c->compatible && compat_plain_truth(id))
+		return *text != '\0' && strcmp(text, "0") != 0;
 	if ((o->flags & OPT_ONLY_ONES) != 0)
 		return only_ones(text);
 	if ((o->flags & OPT_NO_ZERO) != 0)
@@ -211,7 +221,7 @@ const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_w
 	if (set->rules == NULL || who == NULL)
 		return set->where;
 	rule_hits_init(&hits);
-	ruleset_match(set->rules, who, c->one_for_many, &hits);
+	ruleset_match(set->rules, who, many_of(c), &hits);
 	j = hits.n == 0 ? NULL : next_joined();
 	if (j != NULL)
 		conf_place_add(&j->where, set->rules->file, set->rules->rules[hits.list[0]].line);

@@ -89,8 +89,9 @@ int conf_source_bundle(struct conf_source **ret_s, int fd, struct err *err) MUST
 int conf_source_write_bundle(struct conf_source *disk, struct err *err) MUST_CHECK;
 /* Answers only what conf_source_add() gave it: tests, fuzzers, our own generators. */
 int conf_source_memory(struct conf_source **ret_s, struct err *err) MUST_CHECK;
-/* Add or replace the file (or directory) @path of a memory source. @content is copied. */
-int conf_source_add(struct conf_source *memory, const char *path, enum conf_kind kind, bool exec,
+/* Add or replace the file (or directory) @path: of a memory source, or, before it is loaded from,
+ * what a disk source answers. @content is copied. */
+int conf_source_add(struct conf_source *s, const char *path, enum conf_kind kind, bool exec,
 		    struct bytes content) MUST_CHECK;
 int conf_source_add_env(struct conf_source *memory, const char *name, const char *value) MUST_CHECK;
 /* What the database answers to @q; @rows is copied. */
@@ -118,6 +119,9 @@ void conf_problem_place(const struct conf_problem *p, struct str *out);
 struct conf_report;
 struct conf_report *conf_report_new(void) MUST_CHECK;
 void conf_report_free(struct conf_report **r);
+/* For mistakes that are found in what the configuration names. */
+void conf_report_add(struct conf_report *r, enum conf_severity severity, const char *file,
+		     unsigned line, unsigned column, const char *text);
 size_t conf_report_count(const struct conf_report *r);
 const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i);
 

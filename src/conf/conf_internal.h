@@ -91,6 +91,7 @@ struct conf {
 	struct conf_serial serials[CONF_BACK_ENDS];
 	bool wants_host;
 	bool one_for_many; /* Use Default Rules With Multiple Recipients */
+	bool compatible;   /* Compatibility = mailscanner */
 };
 
 /* conf.c: the value of @id for @who, with the life of conf_str()'s. */

@@ -2,10 +2,13 @@
 /* conf/explain.c - what loads without a mistake and yet is hardly meant. */
 #include "conf/explain.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "conf/conf_internal.h"
+#include "conf/ip.h"
 #include "conf/ruleset.h"
+#include "conf/waits.h"
 #include "core/num.h"
 
 /* Asking every rule against every expression must end. */
@@ -136,8 +139,9 @@ static void explain_options(const struct conf *c, struct conf_report *r)
 					 "%s is accepted without effect: %s", o->name, o->why);
 		else if ((o->flags & OPT_LATER) != 0)
 			conf_problem_add(r, CONF_WARNING, c->settings[id].set_at,
-					 "%s is accepted without effect: this is not built yet",
-					 o->name);
+					 "%s is accepted without effect: it waits for %s, which "
+					 "is not built yet",
+					 o->name, opt_waits_for(id));
 	}
 }
 
@@ -151,6 +155,7 @@ struct sample {
 	struct conf_who who;
 	const char *to[1];
 	char text[1100];
+	char ip[INET6_ADDRSTRLEN];
 };
 
 #define OTHER "\001\002"
@@ -178,8 +183,30 @@ static bool sample_text(const struct pattern *p, char *out, size_t size)
 	}
 }
 
+/* The first address of one network, a name at the top of a domain. */
+static bool client_sample(const struct pattern *p, struct sample *s)
+{
+	s->who = (struct conf_who){ .from = OTHER };
+	if (p->kind == PATTERN_HOST && p->n > 1) {
+		(void)snprintf(s->text, sizeof(s->text), "%.*s", (int)p->n - 1,
+			       (const char *)p->text + 1);
+		if (p->checked)
+			s->who.client_host_checked = s->text;
+		else
+			s->who.client_host = s->text;
+		return true;
+	}
+	if ((p->kind != PATTERN_IP && p->kind != PATTERN_NET) || p->nets->n != 1)
+		return false;
+	s->who.client_ip = s->ip;
+	return inet_ntop(p->nets->v6 ? AF_INET6 : AF_INET, p->nets->net[0].addr, s->ip,
+			 sizeof(s->ip)) != NULL;
+}
+
 static bool make_sample(const struct rule_cond *c, struct sample *s)
 {
+	if ((c->direction == RULE_FROM || c->direction == RULE_OR) && client_sample(&c->pattern, s))
+		return true;
 	if (!sample_text(&c->pattern, s->text, sizeof(s->text)))
 		return false;
 	s->who = (struct conf_who){ .from = OTHER };
@@ -195,10 +222,34 @@ static bool make_sample(const struct rule_cond *c, struct sample *s)
 	return true;
 }
 
+/* @earlier holds the first address of the one network of @p: the whole of it, too? */
+static bool nets_cover(const struct pattern *earlier, const struct pattern *p)
+{
+	const struct net *small = &p->nets->net[0];
+
+	if (earlier->kind == PATTERN_IP_TEXT)
+		return p->kind == PATTERN_IP;
+	if (earlier->kind != PATTERN_IP && earlier->kind != PATTERN_NET)
+		return false;
+	for (size_t i = 0; i < earlier->nets->n; i++) {
+		const struct net *big = &earlier->nets->net[i];
+		uint8_t masked[16];
+
+		memcpy(masked, small->addr, sizeof(masked));
+		ip_mask(masked, big->bits);
+		if (big->bits <= small->bits && memcmp(masked, big->addr, sizeof(masked)) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Everything that @p matches is matched by @earlier, given that it matches @p's sample. */
 static bool kind_covers(const struct pattern *earlier, const struct pattern *p)
 {
+	if (p->kind == PATTERN_IP || p->kind == PATTERN_NET)
+		return nets_cover(earlier, p);
 	switch (earlier->kind) {
+	case PATTERN_HOST:
 	case PATTERN_ADDRESS:
 	case PATTERN_DOMAIN:
 	case PATTERN_SUB:
@@ -227,7 +278,7 @@ static uint32_t covering_rule(const struct ruleset *rs, uint32_t rule, const str
 	if (!make_sample(c, &s))
 		return RULE_NONE;
 	rule_hits_init(&hits);
-	ruleset_match(rs, &s.who, false, &hits);
+	ruleset_match(rs, &s.who, MANY_EACH, &hits);
 	if (hits.n > 0 && hits.list[0] < rule) {
 		const struct rule *r = &rs->rules[hits.list[0]];
 		const struct rule_cond *e = &rs->conds[r->cond];

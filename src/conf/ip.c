@@ -33,12 +33,12 @@ bool ip_parse(struct bytes text, uint8_t addr[16], bool *ret_v6)
 
 void ip_mask(uint8_t addr[16], unsigned bits)
 {
-	for (unsigned i = 0; i < 16; i++) {
-		if (i * 8 >= bits)
-			addr[i] = 0;
-		else if (bits - i * 8 < 8)
-			addr[i] &= (uint8_t)(0xff00u >> (bits - i * 8));
-	}
+	unsigned whole = bits / 8;
+
+	if (whole >= 16)
+		return;
+	addr[whole] &= (uint8_t)(0xff00u >> (bits % 8));
+	memset(addr + whole + 1, 0, 15 - whole);
 }
 
 static struct nets *nets_new(struct arena *a, bool v6, size_t n)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "conf/compat.h"
 #include "conf/conf_internal.h"
 #include "conf/ruleset.h"
 #include "core/num.h"
@@ -491,6 +492,8 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 	conf_database_read(l);
 	if (l->why.code == -ECANCELED) /* who asks wanted to know no more */
 		return;
+	/* rules are read by it */
+	l->c->compatible = compat_wanted(l->raw[OPT_COMPATIBILITY].text);
 	for (enum opt_id id = 0; id < OPT_ROWS && !l->no_memory; id++) {
 		convert(l, id);
 		note_where(l, id);

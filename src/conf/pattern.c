@@ -21,6 +21,7 @@ struct parse {
 	struct pattern *p;
 	struct pattern_note *note;
 	struct bytes text;
+	bool lower; /* PATTERN_LOWER */
 };
 
 static bool only(struct bytes b, const char *set)
@@ -81,6 +82,16 @@ static void free_code(void *code)
 	pcre2_code_free(code);
 }
 
+static bool lower(struct parse *x, struct bytes *text)
+{
+	uint8_t *copy = arena_dup(x->arena, *text);
+
+	for (size_t i = 0; copy != NULL && i < text->n; i++)
+		copy[i] = ascii_lower(copy[i]);
+	text->p = copy;
+	return copy != NULL;
+}
+
 static bool set_regex(struct parse *x, enum pattern_kind kind, struct bytes expression)
 {
 	PCRE2_SIZE offset;
@@ -88,6 +99,9 @@ static bool set_regex(struct parse *x, enum pattern_kind kind, struct bytes expr
 	struct regex *regex;
 	pcre2_code *code;
 	int number;
+
+	if (x->lower && kind == PATTERN_REGEX && !lower(x, &expression))
+		return false;
 
 	code = pcre2_compile(expression.p, expression.n, PCRE2_CASELESS | PCRE2_NEVER_UTF, &number,
 			     &offset, NULL);
@@ -344,7 +358,7 @@ static bool parse_virus(struct parse *x)
 	return !inside.failed && set_text(x, PATTERN_REPORT, str_bytes(&inside));
 }
 
-bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, bool virus,
+bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, unsigned flags,
 		   struct pattern_note *ret_note)
 {
 	struct parse x = { .arena = a, .p = ret_p, .note = ret_note, .text = text };
@@ -356,7 +370,8 @@ bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, bo
 		return never(&x, "is not a pattern");
 	if (text.n > PATTERN_MAX_BYTES)
 		return never(&x, "is too long for a pattern");
-	return virus ? parse_virus(&x) : parse_sender_or_recipient(&x);
+	x.lower = (flags & PATTERN_LOWER) != 0;
+	return (flags & PATTERN_OF_REPORT) != 0 ? parse_virus(&x) : parse_sender_or_recipient(&x);
 }
 
 bool pattern_is_ip(const struct pattern *p)

@@ -95,9 +95,14 @@ struct pattern_note {
 	bool broken;    /* it cannot match because it is wrong, not because of its kind */
 };
 
-/* Parse an address, IP or host pattern (not a file of patterns) or, with @virus, a pattern on
- * reports. Never fails: what is wrong becomes PATTERN_NEVER with a note. False: no memory. */
-bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, bool virus,
+enum pattern_flags {
+	PATTERN_OF_REPORT = 1u << 0, /* Virus: */
+	PATTERN_LOWER = 1u << 1,     /* expressions in lower case, escapes too (Compatibility) */
+};
+
+/* Parse an address, IP or host pattern (not a file of patterns) or a pattern on reports. Never
+ * fails: what is wrong becomes PATTERN_NEVER with a note. False: no memory. */
+bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, unsigned flags,
 		   struct pattern_note *ret_note) MUST_CHECK;
 
 bool pattern_is_ip(const struct pattern *p);   /* plain, networks, regex on it */

@@ -105,8 +105,9 @@ void client_init(struct client *c, const char *ip)
 		return;
 	c->known = true;
 	c->is_ip = ip_parse(bytes_str(ip), c->addr, &c->v6);
-	if (!c->is_ip)
-		(void)snprintf(c->text, sizeof(c->text), "%s", ip);
+	/* inet_pton() takes an IPv4 address in one spelling only */
+	if (!c->is_ip || (!c->v6 && strchr(ip, ':') == NULL))
+		memcpy(c->text, ip, strnlen(ip, sizeof(c->text) - 1));
 	else
 		(void)inet_ntop(c->v6 ? AF_INET6 : AF_INET, c->addr, c->text, sizeof(c->text));
 }

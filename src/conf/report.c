@@ -123,3 +123,9 @@ void conf_problem_add(struct conf_report *r, enum conf_severity severity, struct
 	if (p->text == NULL)
 		p->text = "(no memory for the text)";
 }
+
+void conf_report_add(struct conf_report *r, enum conf_severity severity, const char *file,
+		     unsigned line, unsigned column, const char *text)
+{
+	conf_problem_add(r, severity, (struct conf_place){ file, line, column }, "%s", text);
+}

@@ -11,8 +11,6 @@
 #include "conf/ip.h"
 #include "conf/rule_screen.h"
 
-enum side { SIDE_FROM, SIDE_TO };
-
 struct eval {
 	const struct ruleset *rs;
 	const struct conf_who *who;
@@ -21,8 +19,8 @@ struct eval {
 	size_t to_n;
 	struct client client; /* client_of() */
 	bool has_client;
-	struct regex_scratch scratch;
-	uint32_t best; /* first match so far */
+	struct regex_scratch own, *scratch; /* own, or the screen's */
+	uint32_t best;                      /* first match so far */
 	struct rule_hits *hits;
 };
 
@@ -75,13 +73,13 @@ static bool from_matches(struct eval *e, const struct rule_cond *c)
 	const struct pattern *p = &c->pattern;
 
 	if (pattern_is_ip(p))
-		return pattern_match_client(p, client_of(e), &e->scratch);
+		return pattern_match_client(p, client_of(e), e->scratch);
 	if (pattern_is_host(p))
 		return pattern_match_host(p,
 					  p->checked ? e->who->client_host_checked
 						     : e->who->client_host,
-					  &e->scratch);
-	return pattern_match_address(p, e->from, &e->scratch);
+					  e->scratch);
+	return pattern_match_address(p, e->from, e->scratch);
 }
 
 static size_t to_matches(struct eval *e, const struct rule_cond *c)
@@ -89,14 +87,14 @@ static size_t to_matches(struct eval *e, const struct rule_cond *c)
 	size_t n = 0;
 
 	for (size_t i = 0; i < e->to_n; i++)
-		n += pattern_match_address(&c->pattern, bytes_str(e->to[i]), &e->scratch);
+		n += pattern_match_address(&c->pattern, bytes_str(e->to[i]), e->scratch);
 	return n;
 }
 
 static bool report_matches(struct eval *e, const struct rule_cond *c)
 {
 	for (size_t i = 0; i < e->who->reports_n; i++) {
-		if (pattern_match_report(&c->pattern, bytes_str(e->who->reports[i]), &e->scratch))
+		if (pattern_match_report(&c->pattern, bytes_str(e->who->reports[i]), e->scratch))
 			return true;
 	}
 	return false;
@@ -144,14 +142,14 @@ static void rule_matched(struct eval *e, uint32_t cond, size_t times)
 }
 
 /* Condition @cond has a key of the sender, its host (SIDE_FROM) or of one recipient. */
-static void key_found(struct eval *e, uint32_t cond, enum side side, struct bytes address)
+static void key_found(struct eval *e, uint32_t cond, enum rule_side side, struct bytes address)
 {
 	const struct rule_cond *c = &e->rs->conds[cond];
 
 	if (!e->rs->all_matches && c->rule >= e->best)
 		return;
 	if (c->pattern.kind == PATTERN_GLOB &&
-	    !pattern_match_address(&c->pattern, address, &e->scratch))
+	    !pattern_match_address(&c->pattern, address, e->scratch))
 		return;
 	if ((c->direction == RULE_FROM && side == SIDE_TO) ||
 	    (c->direction == RULE_TO && side == SIDE_FROM) || c->direction == RULE_VIRUS)
@@ -162,20 +160,27 @@ static void key_found(struct eval *e, uint32_t cond, enum side side, struct byte
 }
 
 static void probe_hash(struct eval *e, enum key_kind kind, struct bytes key, uint32_t hash,
-		       enum side side, struct bytes address)
+		       enum rule_side side, struct bytes address)
 {
 	const struct ruleset *rs = e->rs;
-	size_t bit = hash & (rs->filter_bits - 1);
+	uint64_t bits = RULE_FILTER_BITS(hash);
 	uint32_t i;
 
-	if ((rs->filter[bit / 64] >> (bit % 64) & 1) == 0)
+	if ((rs->filter[hash & (rs->filter_words - 1)] & bits) != bits)
 		return;
 	i = rs->heads[hash & (rs->heads_n - 1)];
 	for (; i != RULE_NONE; i = rs->entries[i].next) {
 		const struct rule_entry *x = &rs->entries[i];
 
-		if (x->hash == hash && x->kind == kind && x->key_n == key.n &&
-		    memcmp(x->key, key.p, key.n) == 0)
+		/* first match: in this bucket all that follow come later */
+		if (!rs->all_matches && x->rule >= e->best)
+			return;
+		if (x->hash != hash || x->kind != kind || x->key_n != key.n ||
+		    memcmp(x->key, key.p, key.n) != 0)
+			continue;
+		if ((x->sides >> side & 1) != 0)
+			e->best = x->rule;
+		else if (x->sides == 0)
 			key_found(e, x->cond, side, address);
 	}
 }
@@ -185,7 +190,7 @@ static bool has_kind(const struct eval *e, enum key_kind kind)
 	return (e->rs->has_kind >> kind & 1) != 0;
 }
 
-static void probe(struct eval *e, enum key_kind kind, struct bytes key, enum side side,
+static void probe(struct eval *e, enum key_kind kind, struct bytes key, enum rule_side side,
 		  struct bytes address)
 {
 	if (has_kind(e, kind))
@@ -193,7 +198,7 @@ static void probe(struct eval *e, enum key_kind kind, struct bytes key, enum sid
 }
 
 /* All ends of @text that begin with a dot. */
-static void probe_ends(struct eval *e, enum key_kind kind, struct bytes text, enum side side,
+static void probe_ends(struct eval *e, enum key_kind kind, struct bytes text, enum rule_side side,
 		       struct bytes address)
 {
 	uint32_t h = RULE_HASH_START;
@@ -217,7 +222,8 @@ static ptrdiff_t last_index(struct bytes b, uint8_t c)
 	return (ptrdiff_t)i - 1;
 }
 
-static void probe_address_once(struct eval *e, struct bytes a, enum side side, struct bytes whole)
+static void probe_address_once(struct eval *e, struct bytes a, enum rule_side side,
+			       struct bytes whole)
 {
 	ptrdiff_t first = bytes_index(a, '@'), last = last_index(a, '@');
 
@@ -228,7 +234,7 @@ static void probe_address_once(struct eval *e, struct bytes a, enum side side, s
 	probe_ends(e, KEY_SUB, bytes_from(a, (size_t)first + 1), side, whole);
 }
 
-static void probe_address(struct eval *e, struct bytes a, enum side side)
+static void probe_address(struct eval *e, struct bytes a, enum rule_side side)
 {
 	ptrdiff_t first = bytes_index(a, '@');
 
@@ -243,16 +249,19 @@ static void probe_address(struct eval *e, struct bytes a, enum side side)
 static void probe_nets(struct eval *e)
 {
 	enum key_kind kind = e->client.v6 ? KEY_NET6 : KEY_NET4;
-	unsigned bits_max = e->client.v6 ? 128 : 32;
 	struct net n;
 
-	for (unsigned bits = 0; bits <= bits_max; bits++) {
-		if ((e->rs->has_bits[e->client.v6][bits / 64] >> (bits % 64) & 1) == 0)
-			continue;
-		n.bits = (uint8_t)bits;
-		memcpy(n.addr, e->client.addr, sizeof(n.addr));
-		ip_mask(n.addr, bits);
-		probe(e, kind, bytes_of(&n, sizeof(n)), SIDE_FROM, e->from);
+	for (unsigned i = 0; i < ARRAY_LEN(e->rs->has_bits[0]); i++) {
+		uint64_t used = e->rs->has_bits[e->client.v6][i];
+
+		for (; used != 0; used &= used - 1) {
+			unsigned bits = i * 64 + (unsigned)__builtin_ctzll(used);
+
+			n.bits = (uint8_t)bits;
+			memcpy(n.addr, e->client.addr, sizeof(n.addr));
+			ip_mask(n.addr, bits);
+			probe(e, kind, bytes_of(&n, sizeof(n)), SIDE_FROM, e->from);
+		}
 	}
 }
 
@@ -318,38 +327,48 @@ static bool screen_host(struct screen_pass *p, const char *host)
 
 static bool screen_all(struct eval *e, struct screen_pass *p)
 {
+	const struct rule_screen *s = e->rs->screen;
 	bool ok = screen_pass_add(p, SCREEN_ADDRESS, e->from);
 
 	for (size_t i = 0; ok && i < e->to_n; i++)
 		ok = screen_pass_add(p, SCREEN_ADDRESS, bytes_str(e->to[i]));
-	if (ok && client_of(e)->known)
+	if (ok && rule_screen_asks(s, SCREEN_CLIENT) && client_of(e)->known)
 		ok = screen_pass_add(p, SCREEN_CLIENT, bytes_str(e->client.text));
 	for (size_t i = 0; ok && i < e->who->reports_n; i++)
 		ok = screen_pass_add(p, SCREEN_REPORT, bytes_str(e->who->reports[i]));
-	return ok && screen_host(p, e->who->client_host) &&
-	       screen_host(p, e->who->client_host_checked);
+	if (!ok || !rule_screen_asks(s, SCREEN_HOST))
+		return ok;
+	return screen_host(p, e->who->client_host) && screen_host(p, e->who->client_host_checked);
 }
 
 /* False: it cannot be said, nothing was tried. */
+static bool try_found(struct eval *e, struct screen_pass *pass)
+{
+	const uint32_t *rest;
+	size_t rest_n;
+
+	if (!screen_all(e, pass) || pass->found->too_many)
+		return false;
+	rule_candidates_sort(pass->found);
+	e->scratch = screen_pass_regex(pass);
+	try_each(e, pass->found->list, pass->found->n);
+	rest = rule_screen_rest(e->rs->screen, &rest_n);
+	try_each(e, rest, rest_n);
+	e->scratch = &e->own;
+	return true;
+}
+
 static bool try_screened(struct eval *e)
 {
 	struct rule_candidates found;
 	struct screen_pass pass;
-	const uint32_t *rest;
-	size_t rest_n;
-	bool ok;
+	bool done;
 
 	if (e->rs->screen == NULL)
 		return false;
-	ok = screen_pass_begin(&pass, e->rs->screen, &found) && screen_all(e, &pass);
+	done = screen_pass_begin(&pass, e->rs->screen, &found) && try_found(e, &pass);
 	screen_pass_end(&pass);
-	if (!ok || found.too_many)
-		return false;
-	rule_candidates_sort(&found);
-	try_each(e, found.list, found.n);
-	rest = rule_screen_rest(e->rs->screen, &rest_n);
-	try_each(e, rest, rest_n);
-	return true;
+	return done;
 }
 
 static void try_linear(struct eval *e)
@@ -388,9 +407,10 @@ static void sort_hits(const struct ruleset *rs, struct rule_hits *h)
 }
 
 /* Use Default Rules With Multiple Recipients: one recipient that stands for all of them. */
-static void stand_in(struct eval *e, char *out, size_t size, const char **ret_to)
+static void stand_in(struct eval *e, enum rule_many many, char *out, size_t size,
+		     const char **ret_to)
 {
-	const char *domain = strrchr(e->to[0], '@');
+	const char *domain = many == MANY_ANY ? NULL : strrchr(e->to[0], '@');
 
 	for (size_t i = 1; i < e->to_n && domain != NULL; i++) {
 		const char *d = strrchr(e->to[i], '@');
@@ -417,7 +437,7 @@ static void match_all(struct eval *e)
 	try_linear(e);
 }
 
-void ruleset_match(const struct ruleset *rs, const struct conf_who *who, bool many,
+void ruleset_match(const struct ruleset *rs, const struct conf_who *who, enum rule_many many,
 		   struct rule_hits *ret_h)
 {
 	struct eval e = { .rs = rs, .who = who, .to = who->to, .to_n = who->to_n };
@@ -425,12 +445,13 @@ void ruleset_match(const struct ruleset *rs, const struct conf_who *who, bool ma
 	const char *pseudo_to;
 
 	e.from = bytes_str(who->from == NULL ? "" : who->from);
+	e.scratch = &e.own;
 	e.best = RULE_NONE;
 	e.hits = ret_h;
-	if (many && who->to_n > 1)
-		stand_in(&e, pseudo, sizeof(pseudo), &pseudo_to);
+	if (many != MANY_EACH && who->to_n > 1)
+		stand_in(&e, many, pseudo, sizeof(pseudo), &pseudo_to);
 	match_all(&e);
-	regex_scratch_fini(&e.scratch);
+	regex_scratch_fini(&e.own);
 	if (rs->all_matches)
 		sort_hits(rs, ret_h);
 	else if (e.best != RULE_NONE)

@@ -6,7 +6,7 @@
  * literals, classes without POSIX names, groups, alternatives, small repeats, the escapes d D w W s
  * S b B. Everything else, however harmless it looks, is asked one by one as before.
  *
- * Better than the expression is its longest literal: whatever matches must hold it, and a database
+ * Better than the expression is one of its literals: whatever matches must hold it, and a database
  * of 20,000 literals compiles in half a second, one of 20,000 wildcards in half a minute.
  */
 #include "conf/rule_screen.h"
@@ -18,10 +18,11 @@
 /* All maxima of repeats multiplied: nested ones make databases that never end to compile. */
 #define REPEATS_MAX    256u
 
-/* The literal being read, and the longest one so far. */
+/* The literal being read; the finished ones go to @out. */
 struct literal {
-	char run[EXPRESSION_MAX + 1], best[EXPRESSION_MAX + 1];
-	size_t run_n, best_n;
+	struct str *out;
+	char run[EXPRESSION_MAX + 1];
+	size_t run_n;
 };
 
 struct look {
@@ -36,6 +37,16 @@ struct look {
 	bool no_dollar;    /* subjects hold line feeds */
 };
 
+static void add_escaped(struct str *out, struct bytes text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (ascii_is_alnum(text.p[i]))
+			str_add_char(out, (char)text.p[i]);
+		else
+			str_addf(out, "\\x%02x", text.p[i]);
+	}
+}
+
 static void literal_add(struct literal *l, uint8_t c)
 {
 	l->run[l->run_n++] = (char)c;
@@ -43,9 +54,9 @@ static void literal_add(struct literal *l, uint8_t c)
 
 static void literal_end(struct literal *l)
 {
-	if (l->run_n > l->best_n) {
-		memcpy(l->best, l->run, l->run_n);
-		l->best_n = l->run_n;
+	if (l->run_n >= LITERAL_MIN) {
+		add_escaped(l->out, bytes_of(l->run, l->run_n));
+		str_add_char(l->out, '\n');
 	}
 	l->run_n = 0;
 }
@@ -193,26 +204,12 @@ static bool look_one(struct look *k, uint8_t c)
 	}
 }
 
-static void add_escaped(struct str *out, struct bytes text)
-{
-	for (size_t i = 0; i < text.n; i++) {
-		if (ascii_is_alnum(text.p[i]))
-			str_add_char(out, (char)text.p[i]);
-		else
-			str_addf(out, "\\x%02x", text.p[i]);
-	}
-}
-
-static void put_literal(const struct literal *l, struct str *out)
-{
-	if (l->best_n >= LITERAL_MIN)
-		add_escaped(out, bytes_of(l->best, l->best_n));
-}
-
 /* Both libraries read @text alike, and its database is small. */
-static bool is_plain(const char *text, bool no_dollar, struct str *literal)
+static bool is_plain(const char *text, bool no_dollar, struct str *literals)
 {
 	struct look k = { .rest = bytes_str(text), .repeats = 1, .no_dollar = no_dollar };
+
+	k.literal.out = literals;
 
 	if (k.rest.n == 0 || k.rest.n > EXPRESSION_MAX)
 		return false;
@@ -225,8 +222,8 @@ static bool is_plain(const char *text, bool no_dollar, struct str *literal)
 		k.last = c;
 	}
 	literal_end(&k.literal);
-	if (!k.alternative)
-		put_literal(&k.literal, literal);
+	if (k.alternative)
+		str_reset(literals);
 	return !k.in_class;
 }
 
@@ -257,9 +254,9 @@ static void add_trimmed(struct str *out, struct bytes text, const char *head, co
 		str_add(out, tail);
 }
 
-static void glob_literal(struct bytes text, struct str *out)
+static void glob_literals(struct bytes text, struct str *out)
 {
-	struct literal l = { .run_n = 0 };
+	struct literal l = { .out = out };
 
 	for (size_t i = 0; i < text.n && i < EXPRESSION_MAX; i++) {
 		if (text.p[i] == '*')
@@ -268,10 +265,9 @@ static void glob_literal(struct bytes text, struct str *out)
 			literal_add(&l, text.p[i]);
 	}
 	literal_end(&l);
-	put_literal(&l, out);
 }
 
-static bool add_regex(const struct pattern *p, struct str *out, struct str *literal)
+static bool add_regex(const struct pattern *p, struct str *out, struct str *literals)
 {
 	struct regex_scratch scratch = { NULL, NULL };
 	/* Hyperscan takes no expression that matches nothing at all, and an empty subject is one */
@@ -279,16 +275,16 @@ static bool add_regex(const struct pattern *p, struct str *out, struct str *lite
 
 	regex_scratch_fini(&scratch);
 	str_add(out, p->regex->text);
-	return !on_nothing && is_plain(p->regex->text, p->kind == PATTERN_REPORT_REGEX, literal);
+	return !on_nothing && is_plain(p->regex->text, p->kind == PATTERN_REPORT_REGEX, literals);
 }
 
 bool rule_expression(const struct pattern *p, enum screen_class *ret_class, struct str *out,
-		     struct str *literal)
+		     struct str *literals)
 {
 	struct bytes text = bytes_of(p->text, p->n);
 
 	str_reset(out);
-	str_reset(literal);
+	str_reset(literals);
 	switch (p->kind) {
 	case PATTERN_GLOB:
 		*ret_class = SCREEN_ADDRESS;
@@ -310,10 +306,10 @@ bool rule_expression(const struct pattern *p, enum screen_class *ret_class, stru
 			     : p->kind == PATTERN_IP_REGEX   ? SCREEN_CLIENT
 			     : p->kind == PATTERN_HOST_REGEX ? SCREEN_HOST
 							     : SCREEN_REPORT;
-		return add_regex(p, out, literal) && !out->failed;
+		return add_regex(p, out, literals) && !out->failed;
 	default:
 		return false;
 	}
-	glob_literal(text, literal);
+	glob_literals(text, literals);
 	return out->n > 0 && text.n <= EXPRESSION_MAX && !out->failed;
 }

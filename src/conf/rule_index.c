@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf/rule_index.c - the hash from keys to the conditions of a ruleset. */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "conf/ruleset.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
 
 uint32_t rule_hash(enum key_kind kind, struct bytes key)
 {
@@ -65,9 +70,27 @@ static void note_kind(struct ruleset *rs, enum key_kind kind, struct bytes key)
 		rs->has_bits[kind == KEY_NET6][key.p[0] / 64] |= UINT64_C(1) << (key.p[0] % 64);
 }
 
+/* Sides of which a key decides without another look: rule_entry.sides. */
+static uint8_t sides_of(const struct ruleset *rs, const struct rule_cond *c)
+{
+	if (rs->all_matches || rs->rules[c->rule].two || c->pattern.kind == PATTERN_GLOB)
+		return 0;
+	switch ((enum rule_direction)c->direction) {
+	case RULE_FROM:
+		return 1u << SIDE_FROM;
+	case RULE_TO:
+		return 1u << SIDE_TO;
+	case RULE_OR:
+		return 1u << SIDE_FROM | 1u << SIDE_TO;
+	default:
+		return 0;
+	}
+}
+
 static bool add_entries(struct ruleset *rs, uint32_t cond)
 {
 	const struct pattern *p = &rs->conds[cond].pattern;
+	uint8_t sides = sides_of(rs, &rs->conds[cond]);
 	enum key_kind kind;
 	struct bytes key;
 
@@ -75,10 +98,12 @@ static bool add_entries(struct ruleset *rs, uint32_t cond)
 		if (!rule_grow(&rs->entries, &rs->entries_cap, rs->entries_n, sizeof(*rs->entries)))
 			return false;
 		rs->entries[rs->entries_n++] = (struct rule_entry){ .key = key.p,
-								    .key_n = (uint32_t)key.n,
+								    .rule = rs->conds[cond].rule,
+								    .sides = sides,
+								    .key_n = (uint16_t)key.n,
 								    .hash = rule_hash(kind, key),
 								    .cond = cond,
-								    .kind = kind };
+								    .kind = (uint8_t)kind };
 		note_kind(rs, kind, key);
 	}
 	return true;
@@ -144,16 +169,33 @@ static bool index_rules(struct ruleset *rs)
 
 static bool build_filter(struct ruleset *rs)
 {
-	rs->filter_bits = power_of_two(rs->entries_n * 8 + 64);
-	rs->filter = calloc(rs->filter_bits / 64, sizeof(*rs->filter));
+	rs->filter_words = power_of_two(rs->entries_n / 8 + 1);
+	rs->filter = calloc(rs->filter_words, sizeof(*rs->filter));
 	if (rs->filter == NULL)
 		return false;
 	for (size_t i = 0; i < rs->entries_n; i++) {
-		size_t bit = rs->entries[i].hash & (rs->filter_bits - 1);
+		uint32_t h = rs->entries[i].hash;
 
-		rs->filter[bit / 64] |= UINT64_C(1) << (bit % 64);
+		rs->filter[h & (rs->filter_words - 1)] |= RULE_FILTER_BITS(h);
 	}
 	return true;
+}
+
+#define HUGE_PAGE (2 * MIB)
+
+/*
+ * Big tables are asked at random places: with small pages each question also costs a walk through
+ * the page tables. A wish, no more; failing changes nothing.
+ */
+static void in_huge_pages(void *p, size_t bytes)
+{
+	uintptr_t from = ((uintptr_t)p + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+	uintptr_t to = ((uintptr_t)p + bytes) & ~(uintptr_t)(HUGE_PAGE - 1);
+
+	if (bytes < HUGE_PAGE || from >= to)
+		return;
+	(void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+	(void)madvise((void *)from, to - from, MADV_COLLAPSE);
 }
 
 bool rule_index_build(struct ruleset *rs)
@@ -173,5 +215,9 @@ bool rule_index_build(struct ruleset *rs)
 		e->next = *head;
 		*head = (uint32_t)(i - 1);
 	}
+	in_huge_pages(rs->filter, rs->filter_words * sizeof(*rs->filter));
+	in_huge_pages(rs->heads, rs->heads_n * sizeof(*rs->heads));
+	in_huge_pages(rs->entries, rs->entries_n * sizeof(*rs->entries));
+	in_huge_pages(rs->rules, rs->rules_n * sizeof(*rs->rules));
 	return true;
 }

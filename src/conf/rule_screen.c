@@ -21,7 +21,7 @@
 #define SCREEN_MAX   1000000u /* conditions of one ruleset */
 #define BYTES_MAX    (256 * MIB)
 #define COMPILE_NS   (UINT64_C(30) * 1000000000) /* of processor time */
-#define SHARED_MAX   16u   /* conditions with one literal; more make candidates of no use */
+#define SHARED_MAX   32u   /* conditions with one literal; more make candidates of no use */
 #define TOLD_REST    1000u /* so many that remain are worth a line */
 #define SCREEN_FLAGS (HS_FLAG_CASELESS | HS_FLAG_DOTALL | HS_FLAG_SINGLEMATCH | HS_FLAG_PREFILTER)
 
@@ -31,14 +31,21 @@ struct database {
 	uint32_t *conds; /* by number of its expressions */
 };
 
+/* What one evaluation needs to itself. */
+struct screen_work {
+	hs_scratch_t *scratch;
+	struct regex_scratch regex;
+};
+
 struct rule_screen {
 	struct database *list;
 	size_t n, cap;
-	hs_scratch_t *model;           /* never scanned with: clones are made of it */
-	_Atomic(hs_scratch_t *) spare; /* of an evaluation that has ended */
-	uint32_t *rest;                /* conditions outside */
+	hs_scratch_t *model;                 /* never scanned with: clones are made of it */
+	_Atomic(struct screen_work *) spare; /* of an evaluation that has ended */
+	uint32_t *rest;                      /* conditions outside */
 	size_t rest_n;
 	size_t inside_n;
+	bool asks[SCREEN_CLASSES];
 };
 
 /* ---- compiling ---- */
@@ -55,7 +62,7 @@ struct wanted {
 };
 
 /* How many conditions have a literal, roughly: two may share a counter. */
-#define LITERALS_SIZE 65536u
+#define LITERALS_SIZE 1048576u
 
 struct build {
 	struct conf_loader *l;
@@ -115,7 +122,7 @@ static bool is_taken(const struct pattern *p, const char *text)
 }
 
 struct texts {
-	struct str whole, literal;
+	struct str whole, literals, literal;
 };
 
 /* The condition of linear place @i to look for: of two either will do. RULE_NONE: neither. */
@@ -126,16 +133,43 @@ static uint32_t pick(const struct build *b, size_t i, enum screen_class *ret_cla
 	for (uint32_t cond = r->cond; cond <= r->cond + r->two; cond++) {
 		const struct pattern *p = &b->rs->conds[cond].pattern;
 
-		if (rule_expression(p, ret_class, &t->whole, &t->literal) &&
-		    (t->literal.n > 0 || is_taken(p, str_view(&t->whole))))
+		if (rule_expression(p, ret_class, &t->whole, &t->literals) &&
+		    (t->literals.n > 0 || is_taken(p, str_view(&t->whole))))
 			return cond;
 	}
 	return RULE_NONE;
 }
 
-static uint32_t *literal_count(const struct build *b, const struct texts *t)
+static uint32_t *literal_count(const struct build *b, struct bytes literal)
 {
-	return &b->literals[rule_hash(KEY_KINDS, str_bytes(&t->literal)) % LITERALS_SIZE];
+	return &b->literals[rule_hash(KEY_KINDS, literal) % LITERALS_SIZE];
+}
+
+static void count_literals(struct build *b, const struct texts *t)
+{
+	struct bytes rest = str_bytes(&t->literals), one;
+
+	while (bytes_next_line(&rest, &one))
+		++*literal_count(b, one);
+}
+
+/* The rarest one, of equals the longest. False: all are too common. */
+static bool choose_literal(const struct build *b, struct texts *t)
+{
+	struct bytes rest = str_bytes(&t->literals), one, best = BYTES("");
+	uint32_t best_n = SHARED_MAX + 1;
+
+	while (bytes_next_line(&rest, &one)) {
+		uint32_t n = *literal_count(b, one);
+
+		if (n > best_n || (n == best_n && one.n <= best.n) || n > SHARED_MAX)
+			continue;
+		best = one;
+		best_n = n;
+	}
+	str_reset(&t->literal);
+	str_add_bytes(&t->literal, best);
+	return best.n > 0 && !t->literal.failed;
 }
 
 static bool want_place(struct build *b, size_t i, struct texts *t)
@@ -146,7 +180,7 @@ static bool want_place(struct build *b, size_t i, struct texts *t)
 
 	if (cond == RULE_NONE)
 		return true;
-	if (t->literal.n == 0 || *literal_count(b, t) > SHARED_MAX)
+	if (!choose_literal(b, t))
 		form = FORM_WHOLE;
 	if (form == FORM_WHOLE && !is_taken(&b->rs->conds[cond].pattern, str_view(&t->whole)))
 		return true;
@@ -164,15 +198,17 @@ static bool want_all(struct build *b)
 	bool ok = true;
 
 	str_init(&t.whole, 64 * KIB);
+	str_init(&t.literals, 64 * KIB);
 	str_init(&t.literal, 64 * KIB);
 	b->over = n < b->rs->linear_n;
 	for (size_t i = 0; i < n; i++) {
-		if (pick(b, i, &class, &t) != RULE_NONE && t.literal.n > 0)
-			++*literal_count(b, &t);
+		if (pick(b, i, &class, &t) != RULE_NONE)
+			count_literals(b, &t);
 	}
 	for (size_t i = 0; ok && i < n; i++)
 		ok = want_place(b, i, &t);
 	str_fini(&t.whole);
+	str_fini(&t.literals);
 	str_fini(&t.literal);
 	return ok;
 }
@@ -213,7 +249,7 @@ static hs_database_t *take_made(struct build *b, const char *name, struct bytes 
 static void keep_made(struct build *b, const char *name, struct bytes about,
 		      const hs_database_t *db)
 {
-	AUTO(str_fini) struct str all;
+	AUTO(str_fini) struct str all = { 0 };
 	char *bytes = NULL;
 	size_t n = 0;
 
@@ -268,6 +304,7 @@ static bool add_database(struct build *b, enum screen_class class, const struct 
 	}
 	s->list[s->n++] = (struct database){ .db = db, .class = class, .conds = conds };
 	s->inside_n += n;
+	s->asks[class] = true;
 	(void)hs_database_size(db, &bytes);
 	b->bytes += bytes;
 	return true;
@@ -365,6 +402,15 @@ bool rule_screen_build(struct conf_loader *l, struct ruleset *rs)
 	return true;
 }
 
+static void work_free(struct screen_work *w)
+{
+	if (w == NULL)
+		return;
+	(void)hs_free_scratch(w->scratch);
+	regex_scratch_fini(&w->regex);
+	free(w);
+}
+
 void rule_screen_free(struct rule_screen **s)
 {
 	struct rule_screen *gone = *s;
@@ -377,7 +423,7 @@ void rule_screen_free(struct rule_screen **s)
 		free(gone->list[i].conds);
 	}
 	(void)hs_free_scratch(gone->model);
-	(void)hs_free_scratch(atomic_load(&gone->spare));
+	work_free(atomic_load(&gone->spare));
 	free(gone->list);
 	free(gone->rest);
 	free(gone);
@@ -387,6 +433,11 @@ const uint32_t *rule_screen_rest(const struct rule_screen *s, size_t *ret_n)
 {
 	*ret_n = s->rest_n;
 	return s->rest;
+}
+
+bool rule_screen_asks(const struct rule_screen *s, enum screen_class c)
+{
+	return s->asks[c];
 }
 
 size_t rule_screen_count(const struct rule_screen *s)
@@ -438,28 +489,40 @@ static int on_match(unsigned id, unsigned long long from UNUSED, unsigned long l
 	return 0;
 }
 
+static struct screen_work *work_new(const struct rule_screen *s)
+{
+	struct screen_work *w = calloc(1, sizeof(*w));
+
+	if (w != NULL && hs_clone_scratch(s->model, &w->scratch) != HS_SUCCESS) {
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
 bool screen_pass_begin(struct screen_pass *p, struct rule_screen *s, struct rule_candidates *found)
 {
-	hs_scratch_t *scratch = atomic_exchange(&s->spare, NULL);
+	struct screen_work *w = atomic_exchange(&s->spare, NULL);
 
 	*p = (struct screen_pass){ .screen = s, .found = found };
 	found->n = 0;
 	found->too_many = false;
-	if (scratch == NULL && hs_clone_scratch(s->model, &scratch) != HS_SUCCESS)
-		return false;
-	p->scratch = scratch;
-	return true;
+	p->work = w != NULL ? w : work_new(s);
+	return p->work != NULL;
+}
+
+struct regex_scratch *screen_pass_regex(struct screen_pass *p)
+{
+	return &p->work->regex;
 }
 
 void screen_pass_end(struct screen_pass *p)
 {
-	hs_scratch_t *none = NULL;
+	struct screen_work *none = NULL;
 
-	if (p->scratch == NULL)
-		return;
-	if (!atomic_compare_exchange_strong(&p->screen->spare, &none, (hs_scratch_t *)p->scratch))
-		(void)hs_free_scratch(p->scratch);
-	p->scratch = NULL;
+	if (p->work != NULL && !atomic_compare_exchange_strong(&p->screen->spare, &none, p->work))
+		work_free(p->work);
+	p->work = NULL;
 }
 
 /* Line feeds and their like are where the two libraries differ; reports are made of lines. */
@@ -485,8 +548,8 @@ bool screen_pass_add(struct screen_pass *p, enum screen_class class, struct byte
 		if (!is_screened(class, subject))
 			return false;
 		scan.conds = d->conds;
-		if (hs_scan(d->db, text, (unsigned)subject.n, 0, p->scratch, on_match, &scan) !=
-		    HS_SUCCESS)
+		if (hs_scan(d->db, text, (unsigned)subject.n, 0, p->work->scratch, on_match,
+			    &scan) != HS_SUCCESS)
 			return false;
 	}
 	return true;

@@ -36,16 +36,20 @@ void rule_screen_free(struct rule_screen **s);
 
 /* Conditions outside the screen, ascending. */
 const uint32_t *rule_screen_rest(const struct rule_screen *s, size_t *ret_n);
+/* Whether it holds any of class @c: otherwise the subject need not be made. */
+bool rule_screen_asks(const struct rule_screen *s, enum screen_class c);
 /* How many conditions it holds. */
 size_t rule_screen_count(const struct rule_screen *s);
 
 /* One pass of one evaluation; scratch is taken from the screen and given back. Any thread. */
 struct screen_pass {
 	struct rule_screen *screen;
-	void *scratch;
+	struct screen_work *work;
 	struct rule_candidates *found;
 };
 /* False: no memory. */
+/* Work space for expressions that lasts from one evaluation to the next. */
+struct regex_scratch *screen_pass_regex(struct screen_pass *p);
 bool screen_pass_begin(struct screen_pass *p, struct rule_screen *s, struct rule_candidates *found);
 /* Add what may match @subject. False: it cannot be said; ask all conditions one by one. */
 bool screen_pass_add(struct screen_pass *p, enum screen_class c, struct bytes subject);
@@ -54,10 +58,10 @@ void screen_pass_end(struct screen_pass *p);
 /* Ascending, each once. */
 void rule_candidates_sort(struct rule_candidates *c);
 
-/* rule_expr.c: the expression that matches at least what @p does, for Hyperscan, and a literal that
- * every match holds (empty: none). False: there is none that both read alike. Both texts are reset
- * first. */
+/* rule_expr.c: the expression that matches at least what @p does, for Hyperscan, and literals that
+ * every match holds, one a line (empty: none). False: there is none that both read alike. Both
+ * texts are reset first. */
 bool rule_expression(const struct pattern *p, enum screen_class *ret_class, struct str *out,
-		     struct str *literal);
+		     struct str *literals);
 
 #endif

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "conf/compat.h"
 #include "conf/rule_screen.h"
 #include "core/num.h"
 
@@ -33,7 +34,9 @@ struct reader {
 	struct conf_setting *set;
 	enum opt_id id;
 	struct conf_place at; /* the line */
+	const uint8_t *line;  /* its first byte */
 	bool has_default;
+	bool as_mailscanner;      /* Compatibility, and the option can do no harm */
 	bool rows;                /* of a database: each line begins with its number */
 	struct value_slot *slots; /* one for each of rs->values */
 	size_t slots_n, slots_cap;
@@ -114,15 +117,15 @@ static uint32_t add_value(struct reader *rd, struct bytes text, const struct con
 	return (uint32_t)rs->values_n++;
 }
 
-static void bad_value(struct reader *rd, const char *text, const char *why)
+static void bad_value(struct reader *rd, struct conf_place at, const char *text, const char *why)
 {
 	const struct opt *o = &opt_rows[rd->id];
 
 	if ((o->flags & OPT_GUARD) != 0)
-		conf_fatal(rd->l, rd->at, "%s: '%s' is not %s; mail would pass unchecked", o->name,
+		conf_fatal(rd->l, at, "%s: '%s' is not %s; mail would pass unchecked", o->name,
 			   SHOWN(bytes_str(text)), why);
 	else
-		conf_problem_add(rd->l->report, CONF_ERROR, rd->at,
+		conf_problem_add(rd->l->report, CONF_ERROR, at,
 				 "%s: '%s' is not %s; the rule is left out", o->name,
 				 SHOWN(bytes_str(text)), why);
 }
@@ -149,16 +152,19 @@ static const char *squeeze(struct reader *rd, const char *text)
 static uint32_t read_value(struct reader *rd, struct bytes text)
 {
 	uint32_t known = find_value(rd, text);
+	struct conf_place at = rd->at;
 	struct conf_value v;
 	const char *expanded, *why;
 
 	if (known != RULE_NONE)
 		return known;
-	expanded = conf_expand(rd->l, text, rd->at);
+	if (text.n > 0)
+		at.column = (unsigned)(text.p - rd->line) + 1;
+	expanded = conf_expand(rd->l, text, at);
 	if (expanded == NULL)
 		return RULE_NONE;
-	if (!conf_value_parse(rd->l, rd->id, expanded, true, rd->at, &v, &why)) {
-		bad_value(rd, expanded, why);
+	if (!conf_value_parse(rd->l, rd->id, expanded, true, at, &v, &why)) {
+		bad_value(rd, at, expanded, why);
 		return RULE_NONE;
 	}
 	if (rd->rs->all_matches) {
@@ -178,10 +184,12 @@ static bool is_pattern_file(struct bytes text)
 static bool add_pattern(struct reader *rd, struct patterns *out, struct bytes text, bool virus,
 			struct conf_place at)
 {
+	unsigned flags =
+		(virus ? PATTERN_OF_REPORT : 0u) | (rd->as_mailscanner ? PATTERN_LOWER : 0u);
 	struct pattern_note note;
 
 	if (!rule_grow(&out->list, &out->cap, out->n, sizeof(*out->list)) ||
-	    !pattern_parse(&out->list[out->n], rd->l->c->arena, text, virus, &note)) {
+	    !pattern_parse(&out->list[out->n], rd->l->c->arena, text, flags, &note)) {
 		rd->l->no_memory = true;
 		return false;
 	}
@@ -255,6 +263,15 @@ struct side {
 	enum rule_direction direction;
 	struct patterns patterns;
 };
+
+/* Where @part of the line stands. */
+static struct conf_place place_of(const struct reader *rd, struct bytes part)
+{
+	struct conf_place at = rd->at;
+
+	at.column = (unsigned)(part.p - rd->line) + 1;
+	return at;
+}
 
 static bool contains_nocase(struct bytes b, struct bytes part)
 {
@@ -355,6 +372,16 @@ static void add_rule(struct reader *rd, const struct side *one, const struct pat
 		rd->l->no_memory = true;
 }
 
+/* Each pattern of one side with the one that stands at its place on the other. */
+static void add_in_step(struct reader *rd, const struct side *one, const struct side *two,
+			uint32_t value)
+{
+	size_t n = MIN_OF(one->patterns.n, two->patterns.n);
+
+	for (size_t i = 0; i < n && !rd->l->no_memory; i++)
+		add_rule(rd, one, &one->patterns.list[i], two, &two->patterns.list[i], value);
+}
+
 /* Each pattern of one side with each of the other. */
 static void add_pairs(struct reader *rd, const struct side *one, const struct side *two,
 		      uint32_t value)
@@ -405,13 +432,14 @@ static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 		      struct bytes pattern)
 {
 	if (!parse_direction(direction, &s->direction)) {
-		conf_problem_add(rd->l->report, CONF_ERROR, rd->at,
+		conf_problem_add(rd->l->report, CONF_ERROR, place_of(rd, direction),
 				 "'%s' is not a direction: expected From:, To:, FromOrTo:, "
 				 "FromAndTo: or Virus:",
 				 SHOWN(direction));
 		return false;
 	}
-	add_patterns(rd, &s->patterns, pattern, s->direction == RULE_VIRUS, rd->at, 0);
+	add_patterns(rd, &s->patterns, pattern, s->direction == RULE_VIRUS, place_of(rd, pattern),
+		     0);
 	return !rd->l->no_memory;
 }
 
@@ -423,7 +451,9 @@ static void read_rule(struct reader *rd, const struct fields *f)
 	if (read_side(rd, &one, f->direction[0], f->pattern[0]) &&
 	    (!f->two || read_side(rd, &two, f->direction[1], f->pattern[1])))
 		value = read_value(rd, f->value);
-	if (value != RULE_NONE && f->two)
+	if (value != RULE_NONE && f->two && rd->as_mailscanner)
+		add_in_step(rd, &one, &two, value);
+	else if (value != RULE_NONE && f->two)
 		add_pairs(rd, &one, &two, value);
 	for (size_t i = 0; value != RULE_NONE && !f->two && i < one.patterns.n; i++)
 		add_rule(rd, &one, &one.patterns.list[i], NULL, NULL, value);
@@ -444,6 +474,7 @@ static void read_rule_line(struct reader *rd, struct bytes line)
 
 	if (text.n == 0)
 		return;
+	rd->line = line.p;
 	rd->at.column = (unsigned)(text.p - line.p) + 1;
 	if (bytes_index(text, '\0') >= 0)
 		conf_problem_add(rd->l->report, CONF_ERROR, rd->at, "the line holds a NUL byte");
@@ -548,6 +579,7 @@ static bool read_into(struct conf_loader *l, enum opt_id id, struct ruleset *rs,
 	rd->l = l;
 	rd->rs = rs;
 	rd->id = id;
+	rd->as_mailscanner = l->c->compatible && compat_is_harmless(id);
 	rd->rows = rows;
 	rd->set = &l->c->settings[id];
 	rd->at.file = rs->file;

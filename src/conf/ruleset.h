@@ -26,13 +26,19 @@ struct rule {
 	uint32_t two;
 };
 
+/* What most questions need stands here, 32 bytes, so that an answer costs few cache lines. */
 struct rule_entry {
 	const uint8_t *key;
-	uint32_t key_n, hash;
+	uint32_t hash;
 	uint32_t next; /* in its bucket, UINT32_MAX at the end; ascending rules */
-	uint32_t cond;
-	uint32_t kind; /* enum key_kind */
+	uint32_t cond, rule;
+	uint16_t key_n;
+	uint8_t kind;  /* enum key_kind */
+	uint8_t sides; /* the key alone decides, for: bit for each enum rule_side; 0: ask @cond */
 };
+_Static_assert(sizeof(struct rule_entry) == 32, "two to a cache line");
+
+enum rule_side { SIDE_FROM, SIDE_TO };
 
 #define RULE_NONE UINT32_MAX
 
@@ -50,10 +56,10 @@ struct ruleset {
 	size_t rules_n, rules_cap, conds_n, conds_cap, entries_n, entries_cap;
 	size_t values_n, values_cap, linear_n, linear_cap;
 	size_t heads_n; /* power of two */
-	/* A bit for each hash in use. Most questions are answered "no" here, in a megabyte that
-	 * stays in the cache, and never touch the big tables. */
+	/* Three bits in one word for each hash in use. Most questions are answered "no" here, in a
+	 * megabyte that stays in the cache, and never touch the big tables. */
 	uint64_t *filter;
-	size_t filter_bits;      /* power of two */
+	size_t filter_words;     /* power of two */
 	uint64_t has_kind;       /* bit for each enum key_kind */
 	uint64_t has_bits[2][3]; /* IPv4, IPv6: bit for each prefix length in use */
 };
@@ -74,6 +80,10 @@ bool ruleset_load_rows(struct conf_loader *l, enum opt_id id, const char *name, 
 	((((h) ^ ((uint32_t)(kind)*0x9e3779b9u)) * 0x85ebca6bu) ^                                  \
 	 ((((h) ^ ((uint32_t)(kind)*0x9e3779b9u)) * 0x85ebca6bu) >> 15))
 uint32_t rule_hash(enum key_kind kind, struct bytes key);
+/* The bits of a hash in its word of the filter, whose number are the hash's low bits. */
+#define RULE_FILTER_BITS(h)                                                                        \
+	(UINT64_C(1) << ((h)*0x9e3779b1u >> 26) | UINT64_C(1) << ((h)*0x85ebca77u >> 26) |         \
+	 UINT64_C(1) << ((h)*0xc2b2ae3du >> 26))
 /* Make room for one more element behind @n of *@list. False: no memory. */
 bool rule_grow(void *list, size_t *cap, size_t n, size_t size) MUST_CHECK;
 /* After the last rule: fill entries, linear, heads. False: no memory. */
@@ -89,8 +99,13 @@ struct rule_hits {
 };
 void rule_hits_init(struct rule_hits *h);
 void rule_hits_fini(struct rule_hits *h);
-/* @many: Use Default Rules With Multiple Recipients. */
-void ruleset_match(const struct ruleset *rs, const struct conf_who *who, bool many,
+/* Use Default Rules With Multiple Recipients: who stands for several. */
+enum rule_many {
+	MANY_EACH,   /* nobody: each is asked for */
+	MANY_DOMAIN, /* *@domain when all share one, *@* otherwise */
+	MANY_ANY,    /* always *@* (Compatibility) */
+};
+void ruleset_match(const struct ruleset *rs, const struct conf_who *who, enum rule_many many,
 		   struct rule_hits *ret_h);
 
 #endif

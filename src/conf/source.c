@@ -468,10 +468,10 @@ static struct conf_answer *get_or_add(struct conf_store *st, enum conf_question 
 	return a != NULL ? a : conf_store_add(st, what, name);
 }
 
-int conf_source_add(struct conf_source *memory, const char *path, enum conf_kind kind, bool exec,
+int conf_source_add(struct conf_source *s, const char *path, enum conf_kind kind, bool exec,
 		    struct bytes content)
 {
-	struct conf_store *st = store_of(memory);
+	struct conf_store *st = store_of(s);
 	struct conf_answer *k = get_or_add(st, CONF_ASK_KIND, path);
 	struct conf_answer *r = get_or_add(st, CONF_ASK_READ, path);
 

@@ -107,7 +107,7 @@ static bool become(const struct identity *id)
 /* What is executed; made before the fork, since allocation is not allowed between it and exec. */
 struct command {
 	char zygote[ZYGOTE_ARGUMENT_MAX];
-	char *argv[6];
+	char *argv[10];
 };
 
 static void make_command(struct command *cmd, enum child_role role, const struct conf *c,
@@ -130,6 +130,12 @@ static void make_command(struct command *cmd, enum child_role role, const struct
 	*at++ = (char *)(uintptr_t)o->conf_path;
 	if (o->foreground)
 		*at++ = (char *)"--foreground";
+	if (o->once)
+		*at++ = (char *)"--once";
+	if (o->only_id != NULL) {
+		*at++ = (char *)"--id";
+		*at++ = (char *)(uintptr_t)o->only_id;
+	}
 }
 
 /* First out of the way, then into place: a target may be somebody else's source, and dup2() onto

@@ -12,6 +12,7 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "ctl/commands.h"
+#include "daemon/bundle_load.h"
 #include "daemon/channel.h"
 #include "daemon/roles.h"
 #include "loop/loop.h"
@@ -22,6 +23,8 @@
 
 #define RING_ENTRIES 512
 #define ALIVE_NS     UINT64_C(1000000000)
+
+#define ZYGOTES_WAITING_MAX 4u
 
 struct gateway {
 	struct loop *loop;
@@ -34,10 +37,19 @@ struct gateway {
 	bool kernel_told;
 	struct op channel_op;
 	struct timer alive;
-	struct conf *conf; /* the newest, perhaps not yet in force */
-	uint64_t serial;   /* of conf */
+	struct conf *conf;       /* the newest, perhaps not yet in force */
+	uint64_t serial;         /* of conf */
+	struct bundle_load load; /* the next one; zygotes that come meanwhile wait behind it */
+	struct op load_op;
+	bool load_polling;
+	struct waiting_zygote {
+		struct channel_msg m;
+		int bundle_fd, sock;
+	} waiting[ZYGOTES_WAITING_MAX];
+	unsigned waiting_n;
 	int exit_code;
-	bool draining, done;
+	bool draining, done, once;
+	const char *only_id; /* once: NULL for all */
 };
 
 static void say(enum channel_type type, uint64_t serial, int status, const char *text)
@@ -79,25 +91,12 @@ static void on_gate(void *arg, enum gate_event e, uint64_t generation, const cha
 	}
 }
 
-static int load_bundle(struct gateway *g, const struct channel_msg *m, int fd, struct err *err)
+static void take_conf(struct gateway *g, struct conf *c, uint64_t serial)
 {
-	AUTO(conf_source_close) struct conf_source *s = NULL;
-	AUTO(conf_report_free) struct conf_report *report = conf_report_new();
-	struct conf *c;
-	int r;
-
-	if (report == NULL)
-		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
-	r = conf_source_bundle(&s, fd, err);
-	if (r == 0)
-		r = conf_load(&c, s, m->text, report, err); /* the supervisor logged the report */
-	if (r < 0)
-		return r;
 	conf_unref(&g->conf);
 	g->conf = c;
 	log_from_conf(c);
-	g->serial = m->serial;
-	return 0;
+	g->serial = serial;
 }
 
 /* --- throttle --- */
@@ -150,26 +149,103 @@ static void start_throttle(struct gateway *g)
 	ctl_set_throttle(g->ctl, g->throttle);
 }
 
-static int new_zygote(struct gateway *g, const struct channel_msg *m, int bundle_fd, int sock,
-		      struct err *err)
+/* The first configuration: there is no mail in hand that could wait. */
+static int begin(struct gateway *g, const struct channel_msg *m, int bundle_fd, struct err *err)
 {
+	struct conf *c = NULL;
+	int r = bundle_load_now(&c, bundle_fd, m->text, err);
+
+	if (r < 0)
+		return r;
+	take_conf(g, c, m->serial);
+	r = gate_new(&g->gate, g->loop, g->metrics, g->conf, (int64_t)clock_unix_s(), err);
+	if (r < 0)
+		return r;
+	if (g->once)
+		gate_once(g->gate, g->only_id);
+	gate_on_event(g->gate, on_gate, g);
+	ctl_set_gate(g->ctl, g->gate);
+	start_throttle(g);
+	return 0;
+}
+
+/* One zygote for a configuration that is known, or must be read first. @bundle_fd and @sock are
+ * taken over, whatever comes of it. */
+static void take_zygote(struct gateway *g, const struct channel_msg *m, int bundle_fd, int sock)
+{
+	struct err err;
 	int r = 0;
 
-	if (g->conf == NULL || g->serial != m->serial)
-		r = load_bundle(g, m, bundle_fd, err);
-	if (r == 0 && g->gate == NULL) {
-		r = gate_new(&g->gate, g->loop, g->metrics, g->conf, (int64_t)clock_unix_s(), err);
+	if (g->gate == NULL) {
+		cores_allow_long(true);
+		r = begin(g, m, bundle_fd, &err);
+		cores_allow_long(false);
+	} else if (g->serial != m->serial) {
+		r = bundle_load_begin(&g->load, g->gate, m, bundle_fd, sock, &err);
 		if (r == 0) {
-			gate_on_event(g->gate, on_gate, g);
-			ctl_set_gate(g->ctl, g->gate);
-			start_throttle(g);
+			if (!g->load_polling)
+				loop_poll(g->loop, &g->load_op, g->load.event_fd);
+			g->load_polling = true;
+			return;
 		}
 	}
-	if (r < 0) {
+	if (r == 0)
+		r = gate_add_zygote(g->gate, TAKE_FD(sock), g->conf, m->text, bundle_fd, &err);
+	if (r < 0)
+		fail(g, m->serial, &err);
+	fd_close(&bundle_fd);
+	fd_close(&sock);
+}
+
+static void new_zygote(struct gateway *g, const struct channel_msg *m, int bundle_fd, int sock)
+{
+	if (!g->load.running) {
+		take_zygote(g, m, bundle_fd, sock);
+	} else if (g->waiting_n < ZYGOTES_WAITING_MAX) {
+		g->waiting[g->waiting_n++] = (struct waiting_zygote){ *m, bundle_fd, sock };
+	} else { /* it sees that its socket is gone, and ends; who waits for it must know */
+		struct err err;
+
+		(void)err_set(&err, ERR_TEMP, -EBUSY, "too many zygotes at once");
+		fail(g, m->serial, &err);
+		fd_close(&bundle_fd);
 		fd_close(&sock);
-		return r;
 	}
-	return gate_add_zygote(g->gate, sock, g->conf, m->text, bundle_fd, err);
+}
+
+static void take_waiting(struct gateway *g)
+{
+	while (g->waiting_n > 0 && !g->load.running) {
+		struct waiting_zygote z = g->waiting[0];
+
+		g->waiting_n--;
+		memmove(g->waiting, g->waiting + 1, g->waiting_n * sizeof(z));
+		take_zygote(g, &z.m, z.bundle_fd, z.sock);
+	}
+}
+
+/* Should the poll be refused (@result), the thread is waited for here. */
+static void load_done(struct op *op, int result UNUSED, bool more)
+{
+	struct gateway *g = CONTAINER_OF(op, struct gateway, load_op);
+	struct bundle_load *b = &g->load;
+	int bundle_fd, sock;
+
+	g->load_polling = more;
+	if (!b->running)
+		return;
+	bundle_load_end(b);
+	bundle_fd = TAKE_FD(b->bundle_fd);
+	sock = TAKE_FD(b->sock);
+	if (b->result < 0) {
+		fail(g, b->m.serial, &b->err);
+		fd_close(&bundle_fd);
+		fd_close(&sock);
+	} else {
+		take_conf(g, TAKE(b->conf), b->m.serial);
+		take_zygote(g, &b->m, bundle_fd, sock);
+	}
+	take_waiting(g);
 }
 
 static void drain(struct gateway *g)
@@ -209,15 +285,10 @@ static void serve_pages(struct gateway *g, int fd)
 
 static void handle(struct gateway *g, const struct channel_msg *m, int fds[CHANNEL_FDS_MAX])
 {
-	struct err err;
-
 	switch (m->type) {
 	case CHANNEL_ZYGOTE:
-		cores_allow_long(true);
-		if (new_zygote(g, m, fds[0], fds[1], &err) < 0)
-			fail(g, m->serial, &err);
-		cores_allow_long(false);
-		fds[1] = -1; /* kept by the gate, or closed */
+		new_zygote(g, m, fds[0], fds[1]);
+		fds[0] = fds[1] = -1;
 		break;
 	case CHANNEL_LISTEN:
 		listen_on(g, fds[0]);
@@ -284,6 +355,8 @@ static int run(struct gateway *g)
 			log_err("gateway: %s", err.text);
 			return EX_OSERR;
 		}
+		if (!g->draining && g->gate != NULL && gate_once_done(g->gate))
+			drain(g);
 		if (g->draining && (g->gate == NULL || gate_idle(g->gate))) {
 			say(CHANNEL_DRAINED, g->serial, 0, "");
 			g->done = true;
@@ -292,15 +365,20 @@ static int run(struct gateway *g)
 	return g->exit_code;
 }
 
-int gateway_main(const struct daemon_options *o UNUSED)
+int gateway_main(const struct daemon_options *o)
 {
-	struct gateway g = { .channel_op.done = channel_event, .alive.fire = alive };
+	struct gateway g = { .channel_op.done = channel_event,
+			     .alive.fire = alive,
+			     .load_op.done = load_done,
+			     .once = o->once,
+			     .only_id = o->only_id };
 	struct err err;
 	int code;
 
 	for (int i = 0; i < THROTTLE_FDS; i++)
 		g.kernel_fds[i] = -1;
 
+	bundle_load_init(&g.load);
 	fault_set_role("gateway");
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* The supervisor turns signals into messages; a Ctrl-C at the terminal reaches us too. */
@@ -316,6 +394,7 @@ int gateway_main(const struct daemon_options *o UNUSED)
 		return EX_OSERR;
 	}
 	code = run(&g);
+	bundle_load_fini(&g.load);
 	ctl_free(&g.ctl);
 	gate_free(&g.gate);
 	throttle_free(&g.throttle);

@@ -6,6 +6,7 @@
 #include "confdb/confdb.h"
 #include "core/log.h"
 #include "core/num.h"
+#include "core/str.h"
 #include "daemon/roles.h"
 
 /* A broken file of a million lines must not drown the log. */
@@ -41,6 +42,26 @@ void log_from_conf(const struct conf *c)
 	log_set_level((enum log_level)level);
 }
 
+/* Option @o->in_queue as the last line of the main file. */
+static int add_line(struct conf_source *s, const struct daemon_options *o)
+{
+	AUTO(str_fini) struct str text = { 0 };
+	struct bytes content;
+	int r;
+
+	if (o->in_queue == NULL)
+		return 0;
+	r = s->read(s, o->conf_path, &content);
+	if (r < 0)
+		return 0; /* conf_load() says so better */
+	str_init(&text, content.n + KIB * 8);
+	str_add_bytes(&text, content);
+	str_addf(&text, "\n%s = %s\n", opt_rows[OPT_INCOMING_QUEUE_DIR].name, o->in_queue);
+	if (text.failed)
+		return -ENOMEM;
+	return conf_source_add(s, o->conf_path, CONF_FILE, false, str_bytes(&text));
+}
+
 /* Where the server was away, and for the next time it is. */
 static void use_cache(const struct conf_database *d, const struct conf *c, int bundle_fd)
 {
@@ -67,8 +88,8 @@ int load_from_bundle(int fd, const char *path, struct conf **ret_c, struct err *
 	return r < 0 ? r : conf_load(ret_c, s, path, NULL, err);
 }
 
-int load_from_disk(const char *path, bool databases, struct conf **ret_c, int *ret_bundle_fd,
-		   struct err *err)
+int load_from_disk(const struct daemon_options *o, bool databases, struct conf **ret_c,
+		   int *ret_bundle_fd, struct err *err)
 {
 	AUTO(confdb_close) struct conf_database *d = NULL;
 	AUTO(conf_source_close) struct conf_source *s = NULL;
@@ -79,13 +100,15 @@ int load_from_disk(const char *path, bool databases, struct conf **ret_c, int *r
 	if (report == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
 	r = conf_source_disk(&s, err);
+	if (r == 0 && add_line(s, o) < 0)
+		r = err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
 	if (r == 0)
 		r = confdb_open(&d, err);
 	if (r < 0)
 		return r;
 	if (databases)
 		conf_source_set_database(s, d);
-	r = conf_load(&c, s, path, report, err);
+	r = conf_load(&c, s, o->conf_path, report, err);
 	if (r == -ENOTSUP && !databases)
 		return r;
 	log_problems(report, r < 0 ? err : NULL);

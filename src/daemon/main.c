@@ -8,72 +8,32 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "core/fault.h"
 #include "core/log.h"
 #include "daemon/roles.h"
-#include "tools/cli.h"
+#include "tools/mailscanner.h"
 #include "tools/zygote_role.h"
 
-static const char usage[] =
-	"Usage: sallyportd [-c FILE] [--foreground]\n"
-	"       sallyportd --lint | --version | --help\n"
-	"\n"
-	"Takes mail out of the incoming queues, has it scanned and moves it on.\n"
-	"\n"
-	"  -c, --config FILE  configuration (default: " CLI_CONF_DEFAULT ",\n"
-	"                     or MailScanner's own where that is absent)\n"
-	"  --foreground       stay at the terminal, log to standard error\n"
-	"  --lint             check the configuration and the scanners, then end\n"
-	"  --value=OPTION     print the value of an option (also --from, --to, --ip, --virus)\n"
-	"  --changed          print the options that differ from their defaults\n"
-	"\n"
-	"Signals: HUP reads the configuration again, TERM finishes mail in hand and stops.\n"
-	"Exit: 0 stopped, 64 usage, 71 system error, 75 try again, 78 configuration.\n";
+#define GATEWAY_ROLE  "--role=gateway"
+#define EXPORTER_ROLE "--role=exporter"
 
-enum { OPT_ROLE = 256, OPT_FOREGROUND, OPT_LINT, OPT_VALUE, OPT_CHANGED, OPT_VERSION };
+enum { OPT_ROLE = 256, OPT_FOREGROUND, OPT_ONCE, OPT_ID };
 
+/* What our own supervisor says: children.c. */
 static const struct option options[] = {
+	{ "role", required_argument, NULL, OPT_ROLE },
 	{ "config", required_argument, NULL, 'c' },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ "lint", no_argument, NULL, OPT_LINT },
-	{ "changed", no_argument, NULL, OPT_CHANGED },
-	{ "role", required_argument, NULL, OPT_ROLE }, /* from our own supervisor */
+	{ "once", no_argument, NULL, OPT_ONCE },
+	{ "id", required_argument, NULL, OPT_ID },
 	{ NULL, 0, NULL, 0 },
 };
 
-static int run_role(const char *role, const struct daemon_options *o)
+static int run_role(int argc, char **argv)
 {
-	if (o->foreground)
-		log_init(LOG_TO_STDERR, "sallyportd", "mail");
-	else
-		log_init(LOG_TO_SYSLOG, "MailScanner", "mail");
-	if (strcmp(role, "gateway") == 0)
-		return gateway_main(o);
-	/* What runs at the end of a program needs calls that its filter does not know. */
-	if (strcmp(role, "exporter") == 0)
-		_exit(exporter_main());
-	(void)fputs(usage, stderr);
-	return EX_USAGE;
-}
-
-int main(int argc, char **argv)
-{
-	struct daemon_options o = { .conf_path = cli_default_conf() };
-	const char *role = NULL;
+	struct daemon_options o = { 0 };
 	int c;
 
-	/* MailScanner's umask: queue and quarantine files are nobody else's (spec a8). */
-	(void)umask(077);
-	if (zygote_role_is(argc, argv)) {
-		log_init(LOG_TO_STDERR, "sallyportd", "mail");
-		return zygote_role_main(argc, argv);
-	}
-	/* Options with arguments of their own belong to `sallyport`: --value, --changed, --lint. */
-	if (cli_is_mailscanner_switch(argc, argv))
-		return cli_mailscanner(argc, argv);
-	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			o.conf_path = optarg;
@@ -81,24 +41,48 @@ int main(int argc, char **argv)
 		case OPT_FOREGROUND:
 			o.foreground = true;
 			break;
-		case OPT_ROLE:
-			role = optarg;
+		case OPT_ONCE:
+			o.once = true;
 			break;
-		case OPT_VERSION:
-			printf("Sallyport %s\n", SALLYPORT_VERSION);
-			return EX_OK;
-		case 'h':
-			(void)fputs(usage, stdout);
-			return EX_OK;
+		case OPT_ID:
+			o.only_id = optarg;
+			break;
+		case OPT_ROLE:
+			break;
 		default:
-			(void)fputs(usage, stderr);
 			return EX_USAGE;
 		}
 	}
-	if (optind < argc) /* MailScanner takes its file without a switch */
-		o.conf_path = argv[optind];
-	if (role != NULL)
-		return run_role(role, &o);
+	if (o.foreground)
+		log_init(LOG_TO_STDERR, "sallyportd", "mail");
+	else
+		log_init(LOG_TO_SYSLOG, "MailScanner", "mail");
+	/* What runs at the end of a program needs calls that its filter does not know. */
+	if (strcmp(argv[1], EXPORTER_ROLE) == 0)
+		_exit(exporter_main());
+	return gateway_main(&o);
+}
+
+int main(int argc, char **argv)
+{
+	struct mailscanner_run run;
+	int code;
+
+	/* MailScanner's umask: queue and quarantine files are nobody else's (spec a8). */
+	(void)umask(077);
+	if (zygote_role_is(argc, argv)) {
+		log_init(LOG_TO_STDERR, "sallyportd", "mail");
+		return zygote_role_main(argc, argv);
+	}
+	if (argc > 1 && (strcmp(argv[1], GATEWAY_ROLE) == 0 || strcmp(argv[1], EXPORTER_ROLE) == 0))
+		return run_role(argc, argv);
 	log_init(LOG_TO_STDERR, "sallyportd", "mail");
-	return supervisor_main(&o);
+	code = mailscanner_main(argc, argv, &run);
+	if (code >= 0)
+		return code;
+	return supervisor_main(&(struct daemon_options){ .conf_path = run.conf_path,
+							 .foreground = run.foreground,
+							 .once = run.once,
+							 .only_id = run.only_id,
+							 .in_queue = run.in_queue });
 }

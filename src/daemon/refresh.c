@@ -57,7 +57,8 @@ static _Noreturn void run(enum refresh_job job, const char *path, int sock)
 
 	fault_set_role("loader");
 	if (job == REFRESH_LOAD)
-		r = load_from_disk(path, true, &c, &fd, &err);
+		r = load_from_disk(&(struct daemon_options){ .conf_path = path }, true, &c, &fd,
+				   &err);
 	else
 		r = confdb_serial(path, job == REFRESH_SQL ? CONF_SQL : CONF_LDAP, &a.number, &err);
 	if (r < 0) {

@@ -10,6 +10,9 @@
 struct daemon_options {
 	const char *conf_path;
 	bool foreground;
+	bool once;            /* handle what waits, then end */
+	const char *only_id;  /* once, and this message only; NULL: all */
+	const char *in_queue; /* in place of option Incoming Queue Dir; NULL: none */
 };
 
 /* The process that people start. Returns when everything has ended. */
@@ -21,12 +24,12 @@ int gateway_main(const struct daemon_options *o);
 int exporter_main(void);
 
 /*
- * Read @path from disk; problems go to the log. *@ret_bundle_fd is for the other processes.
- * Without @databases nothing blocks on a server: -ENOTSUP, and nothing logged, when the files name
- * one.
+ * Read the configuration from disk; problems go to the log. *@ret_bundle_fd is for the other
+ * processes. Without @databases nothing blocks on a server: -ENOTSUP, and nothing logged, when the
+ * files name one.
  */
-int load_from_disk(const char *path, bool databases, struct conf **ret_c, int *ret_bundle_fd,
-		   struct err *err) MUST_CHECK;
+int load_from_disk(const struct daemon_options *o, bool databases, struct conf **ret_c,
+		   int *ret_bundle_fd, struct err *err) MUST_CHECK;
 /* The same configuration from the bundle @fd, which somebody else has read and logged. */
 int load_from_bundle(int fd, const char *path, struct conf **ret_c, struct err *err) MUST_CHECK;
 

@@ -36,7 +36,7 @@
 #define WAIT_MAX_MS   (10 * 1000)
 
 struct supervisor {
-	const struct daemon_options *options;
+	struct daemon_options options;
 	struct conf *conf; /* in force */
 	int bundle_fd;
 	uint64_t serial;
@@ -85,7 +85,7 @@ static void start_exporter(struct supervisor *s)
 	for (size_t i = 0; i < s->web.listen_n; i++)
 		fds[1 + i] = s->web.listen_fds[i];
 	if (children_start(&s->children, CHILD_EXPORTER, fds, 1 + s->web.listen_n, s->conf,
-			   s->options, NULL, &err) == 0)
+			   &s->options, NULL, &err) == 0)
 		return;
 	log_warning("metrics page: %s", err.text);
 	s->want_web = true;
@@ -99,7 +99,7 @@ static int start_gateway(struct supervisor *s, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the gateway");
-	r = children_start(&s->children, CHILD_GATEWAY, &pair[1], 1, s->conf, s->options, NULL,
+	r = children_start(&s->children, CHILD_GATEWAY, &pair[1], 1, s->conf, &s->options, NULL,
 			   err);
 	(void)close(pair[1]);
 	if (r < 0) {
@@ -128,10 +128,10 @@ static int start_zygote(struct supervisor *s, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the zygote");
 	r = children_start(&s->children, CHILD_ZYGOTE, &pair[1], 1, reload ? s->next_conf : s->conf,
-			   s->options, &s->newest, err);
+			   &s->options, &s->newest, err);
 	(void)close(pair[1]);
 	if (r == 0) {
-		(void)snprintf(m.text, sizeof(m.text), "%s", s->options->conf_path);
+		(void)snprintf(m.text, sizeof(m.text), "%s", s->options.conf_path);
 		fds[0] = reload ? s->next_bundle_fd : s->bundle_fd;
 		fds[1] = pair[0];
 		r = channel_send(s->channel, &m, fds, 2, err);
@@ -199,7 +199,7 @@ static int start_refresh(struct supervisor *s, enum refresh_job job, struct err 
 
 	for (size_t i = 0; i < s->web.listen_n; i++)
 		ours[4 + i] = s->web.listen_fds[i];
-	return refresh_start(&s->refresh, job, s->options->conf_path, &s->children, ours,
+	return refresh_start(&s->refresh, job, s->options.conf_path, &s->children, ours,
 			     4 + s->web.listen_n, err);
 }
 
@@ -218,8 +218,7 @@ static void reload(struct supervisor *s)
 	}
 	(void)sd_notify(0, "RELOADING=1");
 	if (!refresh_uses_database(s->conf))
-		r = load_from_disk(s->options->conf_path, false, &s->next_conf, &s->next_bundle_fd,
-				   &err);
+		r = load_from_disk(&s->options, false, &s->next_conf, &s->next_bundle_fd, &err);
 	if (r == 0)
 		load_done(s);
 	else if (r == -ENOTSUP)
@@ -234,7 +233,7 @@ static void reload_loaded(struct supervisor *s, const struct refresh_answer *a, 
 
 	if (a->code < 0) {
 		reload_failed(a->text);
-	} else if (load_from_bundle(*bundle_fd, s->options->conf_path, &s->next_conf, &err) < 0) {
+	} else if (load_from_bundle(*bundle_fd, s->options.conf_path, &s->next_conf, &err) < 0) {
 		reload_failed(err.text);
 	} else {
 		log_from_conf(s->next_conf);
@@ -397,6 +396,10 @@ static void handle(struct supervisor *s, const struct channel_msg *m)
 		s->lost = true;
 		s->want_zygote |= s->newest == 0;
 		break;
+	case CHANNEL_DRAINED:
+		if (s->options.once)
+			stop(s, EX_OK);
+		break;
 	case CHANNEL_REFUSE:
 		kernel_side_refuse(s->kernel, m);
 		break;
@@ -444,6 +447,8 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 	if ((status != 0 && c->role != CHILD_LOADER) || (!s->stopping && c->role == CHILD_GATEWAY))
 		log_warning("%s (pid %d) ended: %s", child_name(c->role), (int)c->pid,
 			    child_end(status));
+	if (c->role == CHILD_GATEWAY && s->options.once)
+		stop(s, EX_TEMPFAIL); /* nothing to wait for: somebody sits before it */
 	if (c->role == CHILD_EXPORTER) {
 		s->want_web = true;
 		s->web_start_ns =
@@ -554,7 +559,7 @@ static int watch_signals(struct err *err)
 
 static int set_up(struct supervisor *s, struct err *err)
 {
-	int r = load_from_disk(s->options->conf_path, true, &s->conf, &s->bundle_fd, err);
+	int r = load_from_disk(&s->options, true, &s->conf, &s->bundle_fd, err);
 
 	if (r < 0) {
 		if (err->kind == ERR_TEMP) /* a database that is away */
@@ -562,7 +567,9 @@ static int set_up(struct supervisor *s, struct err *err)
 		return r;
 	}
 	look_later(s);
-	if (!s->options->foreground) {
+	if (conf_bool(s->conf, OPT_DEBUG, NULL))
+		s->options.once = s->options.foreground = true;
+	if (!s->options.foreground && !conf_bool(s->conf, OPT_RUN_IN_FOREGROUND, NULL)) {
 		r = files_daemonize(conf_str(s->conf, OPT_SYSLOG_FACILITY, NULL), err);
 		if (r < 0)
 			return r;
@@ -580,7 +587,7 @@ static int set_up(struct supervisor *s, struct err *err)
 
 int supervisor_main(const struct daemon_options *o)
 {
-	struct supervisor s = { .options = o,
+	struct supervisor s = { .options = *o,
 				.bundle_fd = -1,
 				.next_bundle_fd = -1,
 				.serial = 1,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -248,4 +249,18 @@ void host_free(struct host **h)
 	free((*h)->cpus);
 	free(*h);
 	*h = NULL;
+}
+
+void host_allowed(struct cpus *ret_set)
+{
+	cpu_set_t set;
+
+	*ret_set = (struct cpus){ { 0 } };
+	CPU_ZERO(&set);
+	(void)sched_getaffinity(0, sizeof(set), &set);
+	for (unsigned i = 0; i < CPUS_MAX; i++)
+		if (CPU_ISSET(i, &set))
+			cpus_add(ret_set, i);
+	if (cpus_count(ret_set) == 0)
+		cpus_add(ret_set, 0);
 }

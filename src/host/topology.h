@@ -44,6 +44,8 @@ int host_read(struct host **ret_h, const char *root, struct err *err) MUST_CHECK
 void host_free(struct host **h);
 /* Count packages, cores and nodes of h->cpus, whose cpu, core, package and node are set. */
 void host_count(struct host *h);
+/* Those the calling thread may run on; never none. */
+void host_allowed(struct cpus *ret_set);
 /* NULL: not online. */
 const struct host_cpu *host_cpu_of(const struct host *h, unsigned cpu);
 

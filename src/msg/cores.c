@@ -17,20 +17,6 @@
 
 /* --- topology --- */
 
-static void read_allowed(struct cpus *ret_set)
-{
-	cpu_set_t set;
-
-	*ret_set = (struct cpus){ { 0 } };
-	CPU_ZERO(&set);
-	(void)sched_getaffinity(0, sizeof(set), &set);
-	for (unsigned i = 0; i < CPUS_MAX; i++)
-		if (CPU_ISSET(i, &set))
-			cpus_add(ret_set, i);
-	if (cpus_count(ret_set) == 0)
-		cpus_add(ret_set, 0);
-}
-
 /* Without sysfs. */
 static int make_plain_host(struct cores *c, struct err *err)
 {
@@ -50,7 +36,7 @@ static int make_plain_host(struct cores *c, struct err *err)
 int cores_init(struct cores *c, struct err *err)
 {
 	*c = (struct cores){ .loop_cpu = -1 };
-	read_allowed(&c->allowed);
+	host_allowed(&c->allowed);
 	if (host_read(&c->host, "", err) == 0)
 		return 0;
 	log_warning("topology: %s; every processor counts as a core", err->text);

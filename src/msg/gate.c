@@ -139,6 +139,16 @@ int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_p
 	return pool_add_zygote(&g->pool, sock, s, conf_path, bundle_fd, err);
 }
 
+int gate_start_thread(struct gate *g, pthread_t *ret_t, void *(*fn)(void *arg), void *arg)
+{
+	int r;
+
+	cores_leave_loop(&g->pool.cores); /* both are inherited */
+	r = pthread_create(ret_t, NULL, fn, arg);
+	cores_back_to_loop(&g->pool.cores);
+	return -r;
+}
+
 void gate_switch_site(struct gate *g, struct site *s)
 {
 	struct site *before = g->site;
@@ -155,6 +165,19 @@ void gate_switch_site(struct gate *g, struct site *s)
 	if (!g->draining)
 		intake_start(&g->intake);
 	log_info("Configuration reloaded");
+}
+
+void gate_once(struct gate *g, const char *only_id)
+{
+	intake_stop(&g->intake);
+	g->intake.once = true;
+	g->intake.only_id = only_id;
+	intake_start(&g->intake);
+}
+
+bool gate_once_done(const struct gate *g)
+{
+	return g->intake.once && gate_ready(g) && intake_is_over(&g->intake) && gate_idle(g);
 }
 
 void gate_set_throttle(struct gate *g, struct throttle *t)

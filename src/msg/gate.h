@@ -6,6 +6,7 @@
 #ifndef MSG_GATE_H
 #define MSG_GATE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +36,16 @@ int gate_add_zygote(struct gate *g, int sock, struct conf *c, const char *conf_p
 struct throttle;
 /* Whom to charge senders with; NULL: nobody. It must live as long as the gate. */
 void gate_set_throttle(struct gate *g, struct throttle *t);
+
+/* Look at the queues once, without a watch: for a person who looks on. @only_id (kept; NULL: all):
+ * no other message. Right after gate_new(). */
+void gate_once(struct gate *g, const char *only_id);
+/* The one look of gate_once() is over, and what it found has left our hands. */
+bool gate_once_done(const struct gate *g);
+
+/* A thread beside the loop, for what would hold it up; not on its core, not in its class. */
+int gate_start_thread(struct gate *g, pthread_t *ret_t, void *(*fn)(void *arg),
+		      void *arg) MUST_CHECK;
 
 /* Take no more messages; release those that no worker has begun. */
 void gate_drain(struct gate *g);

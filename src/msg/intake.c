@@ -100,6 +100,8 @@ static void rescan_due(struct timer *t)
 
 	if (!in->gate->draining)
 		intake_rescan(in);
+	if (in->once)
+		return;
 	(void)!loop_timer_set(in->gate->loop, t,
 			      loop_now_ns(in->gate->loop) + MAX_OF(s, 1u) * 1000000000u);
 }
@@ -198,6 +200,12 @@ static bool in_flight(const struct gate *g, const struct intake_name *n)
 	return false;
 }
 
+/* gate_once() with an id: others stay where they are. */
+static bool is_wanted(const struct intake *in, const char *id)
+{
+	return in->only_id == NULL || strcmp(in->only_id, id) == 0;
+}
+
 static bool has_room(const struct gate *g)
 {
 	return !g->draining && g->in_flight < g->in_flight_max && pool_wants_more(&g->pool);
@@ -213,7 +221,7 @@ static void claim_fifo(struct intake *in)
 
 		in->first = (in->first + 1) % INTAKE_FIFO;
 		in->n--;
-		if (n->dir_i < g->site->in_n && !in_flight(g, n) &&
+		if (n->dir_i < g->site->in_n && is_wanted(in, n->id) && !in_flight(g, n) &&
 		    life_claim(g, n->dir_i, n->id) < 0)
 			g->site->in[n->dir_i].dirty = true;
 	}
@@ -277,7 +285,7 @@ static bool list_some(struct intake *in, struct site_dir *d)
 			d->listing = false;
 			return d->dirty;
 		}
-		if (!in_flight(g, &n) && life_claim(g, d->index, n.id) < 0)
+		if (is_wanted(in, n.id) && !in_flight(g, &n) && life_claim(g, d->index, n.id) < 0)
 			d->dirty = true;
 	}
 	return true;
@@ -322,9 +330,20 @@ static void start_watch(struct intake *in)
 	loop_poll(in->gate->loop, &w->op, watch_fd(w->watch));
 }
 
+bool intake_is_over(const struct intake *in)
+{
+	const struct site *s = in->gate->site;
+
+	for (size_t i = 0; i < s->in_n; i++)
+		if (s->in[i].dirty || s->in[i].listing)
+			return false;
+	return in->n == 0;
+}
+
 void intake_start(struct intake *in)
 {
-	start_watch(in);
+	if (!in->once)
+		start_watch(in);
 	rescan_due(&in->rescan_timer);
 }
 

@@ -188,6 +188,8 @@ struct intake {
 	char invalid[64][QUEUE_ID_MAX]; /* told lately, so that each is logged once an hour */
 	uint64_t invalid_ns[64];
 	unsigned invalid_next;
+	bool once;           /* gate_once() */
+	const char *only_id; /* NULL: all */
 };
 
 void intake_init(struct intake *in, struct gate *g);
@@ -198,6 +200,8 @@ void intake_stop(struct intake *in);
 /* There may be room for more messages. */
 void intake_wake(struct intake *in);
 void intake_rescan(struct intake *in);
+/* Nothing is left of the last listing. */
+bool intake_is_over(const struct intake *in);
 /* Try @id again in a moment: it was locked. */
 void intake_retry(struct intake *in, size_t dir_i, const char *id);
 /* Try @id again at @due_ns: it failed an attempt. */

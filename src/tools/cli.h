@@ -41,6 +41,8 @@ int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
 /* "sallyport: reason" on standard error; exit code for its kind. */
 int cli_fail(const struct err *err);
 
+/* Add the mistakes in the rule files of file names and types that @c names. */
+void cli_check_rules(const struct conf *c, struct conf_report *r);
 /* One mistake as an element of the open JSON array. */
 void cli_add_problem(struct jout *j, const struct conf_problem *p);
 /* One mistake as a line of text. */
@@ -67,9 +69,5 @@ int cmd_host(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_throttle(int argc, char **argv);
-
-/* MailScanner's own switches (spec a9), for sallyportd under whatever name. */
-bool cli_is_mailscanner_switch(int argc, char **argv);
-int cli_mailscanner(int argc, char **argv);
 
 #endif

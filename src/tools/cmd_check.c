@@ -59,8 +59,10 @@ int cmd_check(int argc, char **argv)
 	if (optind < argc || report == NULL)
 		return cli_usage(usage);
 	code = cli_load(&cli, &c, NULL, report);
-	if (c != NULL)
+	if (c != NULL) {
 		conf_explain(c, report);
+		cli_check_rules(c, report);
+	}
 	if (cli.json)
 		(void)print_json(report, code == 0);
 	else

@@ -5,7 +5,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,18 +91,6 @@ static int load(struct run *r)
 
 /* --- topology and plan --- */
 
-static void our_cpus(struct cpus *ret_set)
-{
-	cpu_set_t set;
-
-	*ret_set = (struct cpus){ { 0 } };
-	CPU_ZERO(&set);
-	(void)sched_getaffinity(0, sizeof(set), &set);
-	for (unsigned i = 0; i < CPUS_MAX; i++)
-		if (CPU_ISSET(i, &set))
-			cpus_add(ret_set, i);
-}
-
 static int look(struct run *r, struct err *err)
 {
 	struct plan_wish w = { .workers = conf_num(r->conf, OPT_MAX_CHILDREN, NULL),
@@ -115,7 +102,7 @@ static int look(struct run *r, struct err *err)
 
 	if (res < 0)
 		return res;
-	our_cpus(&w.allowed);
+	host_allowed(&w.allowed);
 	plan_make(&r->report.plan, r->report.host, &w);
 	w.workers = 0;
 	plan_make(&r->report.all, r->report.host, &w);

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include "conf/explain.h"
+#include "conf/waits.h"
 #include "core/text.h"
 #include "tools/cli.h"
 #include "tools/migrate_rows.h"
@@ -124,7 +125,7 @@ static void judge(struct migration *m, enum opt_id id)
 			add(m, NO_EFFECT, id, o->why == NULL ? "" : o->why);
 	} else if ((o->flags & OPT_LATER) != 0) {
 		if (own || counts)
-			add(m, NOT_BUILT, id, row == NULL ? "" : row->text);
+			add(m, NOT_BUILT, id, row == NULL ? opt_waits_for(id) : row->text);
 	} else if (counts)
 		add(m, DIFFERS, id, row->text);
 	else
@@ -223,8 +224,10 @@ static void print_item(const struct migration *m, enum group g, const struct ite
 	else
 		(void)printf("  %s%s%s\n", cli_dim(&m->cli), str_view(&place), cli_plain(&m->cli));
 	if (it->text[0] != '\0')
-		(void)printf("│  %s     %s%s%s\n", last ? " " : "│", it->text,
-			     g == DIFFERS ? "; " : "", g == DIFFERS ? DIFFERENCES : "");
+		(void)printf("│  %s     %s%s%s%s\n", last ? " " : "│",
+			     g == NOT_BUILT && strncmp(it->text, "not built", 9) != 0 ? "waits for "
+										      : "",
+			     it->text, g == DIFFERS ? "; " : "", g == DIFFERS ? DIFFERENCES : "");
 }
 
 static void print_text(const struct migration *m)

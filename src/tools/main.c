@@ -6,6 +6,7 @@
 
 #include "core/log.h"
 #include "tools/cli.h"
+#include "tools/ms.h"
 #include "tools/zygote_role.h"
 
 static const struct {
@@ -33,7 +34,10 @@ static void help(FILE *to)
 	(void)fputs("Usage: sallyport COMMAND [OPTION]... [ARGUMENT]...\n\nCommands:\n", to);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		(void)fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].what);
-	(void)fputs("\nEvery command takes -c FILE (configuration), --json and --help.\n", to);
+	(void)fputs("\nEvery command takes -c FILE (configuration), --json and --help.\n"
+		    "MailScanner's helpers (ms-peek, ms-check, ...) are commands, too: "
+		    "ms-helpers(8).\n",
+		    to);
 }
 
 int main(int argc, char **argv)
@@ -41,6 +45,8 @@ int main(int argc, char **argv)
 	log_init(LOG_TO_STDERR, "sallyport", "mail");
 	if (zygote_role_is(argc, argv)) /* started by our own `scan` */
 		return zygote_role_main(argc, argv);
+	if (ms_is_name(argv[0]))
+		return ms_main(argc, argv);
 	if (argc < 2) {
 		help(stderr);
 		return EX_USAGE;
@@ -54,6 +60,8 @@ int main(int argc, char **argv)
 		(void)printf("Sallyport %s\n", SALLYPORT_VERSION);
 		return EX_OK;
 	}
+	if (ms_is_name(argv[1]))
+		return ms_main(argc - 1, argv + 1);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);

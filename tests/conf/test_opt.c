@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "conf/waits.h"
 #include "tests/t.h"
 
 static const struct {
@@ -69,7 +70,7 @@ static bool ends_sentence(const char *s)
 /* Rows that cannot be right. */
 static void check_rows(void)
 {
-	unsigned found = 0, docs = 0, words = 0, whys = 0, ours = 0;
+	unsigned found = 0, docs = 0, words = 0, whys = 0, ours = 0, waiting = 0;
 
 	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
 		const struct opt *o = &opt_rows[id];
@@ -81,12 +82,14 @@ static void check_rows(void)
 		docs += o->doc != NULL && ends_sentence(o->doc) && o->section[0] != '\0';
 		words += !listed || o->words != NULL;
 		whys += idle == (o->why != NULL);
+		waiting += (o->flags & OPT_LATER) == 0 || opt_waits_for(id) != NULL;
 		ours += (o->flags & OPT_OURS) != 0;
 	}
 	T_OK(found == OPT_ROWS, "each row is found by both of its names (%u)", found);
 	T_OK(docs == OPT_ROWS, "each row has a section and a sentence of documentation (%u)", docs);
 	T_OK(words == OPT_ROWS, "each row of words has them (%u)", words);
 	T_OK(whys == OPT_ROWS, "a row without effect says why, others do not (%u)", whys);
+	T_OK(waiting == OPT_ROWS, "a row that waits says for what (%u)", waiting);
 	T_OK(OPT_ROWS - ours == 398, "all 398 options of MailScanner (%u)", OPT_ROWS - ours);
 }
 

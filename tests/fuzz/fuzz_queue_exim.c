@@ -1,86 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dep: queue_dep - Exim's -H file: a file that is accepted is written back byte for byte. */
-#include <stdlib.h>
-
 #include "queue/exim_head.h"
 
-#define ARENA_BYTES (4u * 1024 * 1024)
-#define ID_N        16
+#define HEAD_PARSE exim_head_parse
+#define HEAD_BUILD exim_head_build
+#define HEAD_ID    "1xVETZ-00046K-2I"
+#include "tests/fuzz/queue_head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
-
-struct parsed {
-	struct queue_entry e;
-	struct pair_entry p;
-};
-
-static int parse(struct parsed *x, struct bytes raw, struct arena *a)
-{
-	const struct queue_settings set = { .received_ip_header = 2 };
-	struct err err;
-
-	memset(x, 0, sizeof(*x));
-	x->p.raw = raw;
-	x->e.format = &x->p;
-	memcpy(x->e.id, "1xVETZ-00046K-2I", ID_N);
-	return exim_head_parse(&x->e, &set, a, &err);
-}
-
-static struct bytes build(const struct parsed *x, const struct header_list *l,
-			  const struct queue_copied *body, struct arena *a)
-{
-	struct queue_change change = { .headers = l };
-	struct pair_build b = { .e = &x->e, .change = &change, .body = body };
-	struct sink s = { 0 };
-	size_t n;
-
-	exim_head_build(&b, &s);
-	n = s.n;
-	s = (struct sink){ .p = arena_alloc(a, n) };
-	if (s.p == NULL)
-		return BYTES("");
-	exim_head_build(&b, &s);
-	if (s.n != n)
-		abort();
-	return bytes_of(s.p, n);
-}
-
-/* Every second recipient in one part, the others in another: together they are all, in order. */
-static void try_parts(const struct parsed *x, struct arena *a)
-{
-	static const struct queue_change nothing = { .body_fd = -1 };
-	uint32_t *of = arena_array(a, x->e.env.to_n, sizeof(*of));
-	size_t seen[2] = { 0 };
-	struct parsed part[2];
-
-	if (of == NULL)
-		return;
-	for (size_t i = 0; i < x->e.env.to_n; i++)
-		of[i] = (uint32_t)(i % 2);
-	for (uint32_t k = 0; k < 2; k++) {
-		const struct pair_part of_k = { .id = "1xVETZ-00046K-2I", .of = of, .number = k };
-		struct pair_build b = { .e = &x->e, .change = &nothing, .part = &of_k };
-		struct sink s = { 0 };
-
-		exim_head_build(&b, &s);
-		s = (struct sink){ .p = arena_alloc(a, s.n) };
-		if (s.p == NULL)
-			return;
-		exim_head_build(&b, &s);
-		if (parse(&part[k], bytes_of(s.p, s.n), a) < 0 && (k == 0 || x->e.env.to_n > 1)) {
-			if (arena_used(a) > ARENA_BYTES / 2)
-				return;
-			abort();
-		}
-	}
-	for (size_t i = 0; i < x->e.env.to_n; i++)
-		if (strcmp(part[i % 2].e.env.to_verbatim[seen[i % 2]++], x->e.env.to_verbatim[i]) !=
-		    0)
-			abort();
-	if (x->e.env.to_n > 1 && (part[0].e.env.to_n != seen[0] || part[1].e.env.to_n != seen[1] ||
-				  part[1].e.env.split_from == NULL))
-		abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {

@@ -3,7 +3,8 @@
  * The input is the ruleset, then after a 0x01 byte lines: sender, client IP, host, recipients. */
 #include <stdlib.h>
 
-#include "conf/conf.h"
+#include "conf/conf_internal.h"
+#include "conf/ruleset.h"
 #include "core/str.h"
 
 #define TO_MAX 8
@@ -20,6 +21,23 @@ static const char *take_line(struct bytes *rest, struct str *out)
 	if (line.n > 0 && memchr(line.p, 0, line.n) == NULL)
 		str_add_bytes(out, bytes_head(line, 4095));
 	return str_view(out);
+}
+
+/* The screen must not change an answer. */
+static void compare(const struct ruleset *rs, const struct conf_who *who)
+{
+	struct ruleset bare = *rs;
+	struct rule_hits fast, slow;
+
+	bare.screen = NULL;
+	rule_hits_init(&fast);
+	rule_hits_init(&slow);
+	ruleset_match(rs, who, MANY_EACH, &fast);
+	ruleset_match(&bare, who, MANY_EACH, &slow);
+	if (fast.n != slow.n || memcmp(fast.list, slow.list, fast.n * sizeof(*fast.list)) != 0)
+		abort();
+	rule_hits_fini(&fast);
+	rule_hits_fini(&slow);
 }
 
 static void ask(const struct conf *c, struct bytes message)
@@ -41,6 +59,8 @@ static void ask(const struct conf *c, struct bytes message)
 	if (conf_str(c, OPT_SPAM_ACTIONS, &who) == NULL ||
 	    conf_str(c, OPT_SILENT_VIRUSES, &who) == NULL)
 		abort();
+	if (c->settings[OPT_SILENT_VIRUSES].rules != NULL)
+		compare(c->settings[OPT_SILENT_VIRUSES].rules, &who);
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		str_fini(&parts[i]);
 }

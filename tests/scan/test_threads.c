@@ -186,14 +186,14 @@ static void load_mail(struct mail *m)
 
 static void put_rules(struct site *s, const char *as, const char *name)
 {
+	struct bytes content;
 	char path[512];
-	struct bytes text;
 
 	(void)snprintf(path, sizeof(path), "%s/rules/%s", getenv("SALLYPORT_TEST_DATA"), name);
-	text = file_read(path);
-	if (conf_source_add(s->source, as, CONF_FILE, false, text) < 0)
+	content = file_read(path);
+	if (conf_source_add(s->source, as, CONF_FILE, false, content) < 0)
 		abort();
-	free((void *)(uintptr_t)text.p);
+	free((void *)(uintptr_t)content.p);
 }
 
 static struct scan_engine *whole_engine(struct site *s)

@@ -5,10 +5,12 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kit import gateway, load as mail, queuefile, tap, wait  # noqa: E402
@@ -62,6 +64,26 @@ def load(gate):
         writer.write(message)
 
 
+class Load:
+    """Mail that goes on coming until it is told to stop."""
+
+    def __init__(self, gate):
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write, args=(gate,), daemon=True)
+        self._thread.start()
+
+    def _write(self, gate):
+        writer = queuefile.SendmailWriter(gate.in_queue)
+        for _case, message, _want in mail.mixed(seed=2):
+            writer.write(message)
+            if self._stop.wait(0.02):
+                return
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join()
+
+
 def screen_part(gate):
     command = f"{gate.build}/sallyport top -c {gate.conf} --delay 0.2"
     screen = Terminal(command, 120, 40)
@@ -69,6 +91,13 @@ def screen_part(gate):
         tap.ok(screen.shows("Sallyport", "scan threads", "THREAD", "STAGE", "SOURCE", "THROTTLE", gate.in_queue),
                "every section is there")
         tap.ok(screen.shows("I idle"), "threads without work are idle")
+        flow = Load(gate)
+        tap.ok(wait.until(lambda: re.search(r"per second: (?!0\.0)[\d.]+ delivered", screen.text()), 30, "a rate"),
+               "under load: messages by the second")
+        tap.ok(wait.until(lambda: re.search(r" [PANVC] (parsing|archives|names|viruses|content) .* [A-Za-z0-9]{14}",
+                                            screen.text()), 30, "a thread at work"),
+               "and what a thread does with which message")
+        flow.stop()
         screen.resize(60, 14)
         tap.ok(screen.shows("THROTTLE", "q quit") and len(screen.text().splitlines()) <= 14,
                "a smaller window has less, but its last line")

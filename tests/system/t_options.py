@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Each of MailScanner's 398 options answers `config --value` with the built-in default of the table
+options.tsv (SALLYPORT_SPEC names its folder; otherwise it lies beside the corpus), and the unmodified
+sample configuration has no mistake.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import gateway, tap  # noqa: E402
+
+COLUMNS = ["name", "internal_name", "type", "allowed_values", "default", "shipped_value", "ruleset", "section",
+           "effect", "obsolete"]
+
+
+def find_table():
+    places = [os.environ.get("SALLYPORT_SPEC"), os.path.join(os.environ.get("SALLYPORT_EXPECTED", "/nonexistent"),
+                                                             "..", "spec")]
+    for place in filter(None, places):
+        path = os.path.join(place, "options.tsv")
+        if os.path.isfile(path):
+            return path
+    return None
+
+
+def read_table(path):
+    with open(path, encoding="utf-8") as f:
+        lines = [line.rstrip("\n").split("\t") for line in f]
+    if lines[0] != COLUMNS:
+        raise ValueError(f"{path}: columns {lines[0]}")
+    return [dict(zip(COLUMNS, x)) for x in lines[1:] if not x[0].startswith("%")]
+
+
+def sallyport(*words):
+    return subprocess.run([os.path.join(gateway.build_dir(), "sallyport"), *words], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+def ask(conf, name):
+    done = sallyport("config", "--value", name, "--json", "-c", conf)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        return {"error": done.stderr}
+
+
+def defaults(table, conf):
+    """An empty file: all that holds is built in. The table writes a line feed as the file does."""
+    for row in table:
+        want = {"option": row["name"], "value": row["default"].replace("\\n", "\n"), "source": "default"}
+        tap.equal(ask(conf, row["name"]), want, f"{row['name']} = {row['default'][:40]}")
+
+
+def sample(folder):
+    """The sample configuration, but for queues and programs that this host may lack."""
+    site = os.path.join(folder, "stock")
+    shutil.copytree(os.path.join(gateway.TOP, "config"), site)
+    path = os.path.join(site, "sallyport.conf")
+    with open(path, encoding="utf-8") as f:
+        lines = [x for x in f if not x.startswith(("Sendmail =", "Sendmail2 ="))]
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(lines)
+    with open(os.path.join(site, "conf.d", "10-host.conf"), "w", encoding="ascii") as f:
+        for name in ("Incoming Queue Dir", "Outgoing Queue Dir", "Quarantine Dir"):
+            f.write(f"{name} = {folder}\n")
+    done = sallyport("check", "--json", "-c", path)
+    tap.equal((done.returncode, json.loads(done.stdout)), (0, {"ok": True, "problems": []}), "check: the sample is fine")
+    tap.equal(sallyport("check", "-c", path).stdout, f"no mistakes in {path}\n", "check: and says so")
+
+
+def main():
+    path = find_table()
+    if not gateway.have_programs():
+        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+        sample(folder)
+        if path is None:
+            tap.skip("the table of options", "neither SALLYPORT_SPEC nor the folder beside the corpus has options.tsv")
+            tap.done()
+            return
+        table = read_table(path)
+        tap.equal(len(table), 398, "options in the table")
+        conf = os.path.join(folder, "empty.conf")
+        with open(conf, "w", encoding="ascii"):
+            pass
+        defaults(table, conf)
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
