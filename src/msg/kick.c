@@ -184,8 +184,11 @@ int kick_init(struct kick *k, struct gate *g, struct err *err)
 	return 0;
 }
 
+/* What was collected so far goes out; nobody is left who would. */
 void kick_fini(struct kick *k)
 {
+	if (k->gate->site != NULL)
+		due(&k->timer);
 	loop_timer_clear(k->gate->loop, &k->timer);
 	fd_close(&k->signal_fd);
 }

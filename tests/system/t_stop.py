@@ -10,6 +10,7 @@ Needs a build with fault points: there the header X-Sallyport-Test asks for a sc
 
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -70,6 +71,34 @@ def term_all(tree):
             pass  # its parent was faster
 
 
+def told_at_the_end(folder):
+    """Mail that was delivered just before the end: the MTA hears of each."""
+    gate = gateway.Gateway(folder)
+    told, script = gate.path("told"), gate.path("kick")
+    with open(script, "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\necho "$@" >>{told}\n')
+    os.chmod(script, 0o755)
+    gate.options["Sendmail2"] = script
+    gate.write_configuration()
+    for n in range(5):
+        queuefile.SendmailWriter(gate.in_queue).write(bytes(samples.letter(f"Mail {n}")))
+    done = subprocess.run([os.path.join(gate.build, "sallyportd"), "-c", gate.conf, "--debug"], capture_output=True,
+                          timeout=60, check=False)
+    tap.equal(done.returncode, 0, "--debug: ends by itself")
+    ids = sorted(n[2:] for n in os.listdir(gate.out_queue) if n.startswith("qf"))
+
+    def missing():
+        with open(told, encoding="ascii") as f:
+            text = f.read()
+        return [i for i in ids if i not in text]
+
+    try:
+        wait.until(lambda: os.path.exists(told) and not missing(), 10, "kicks")
+    except wait.Late:
+        pass
+    tap.ok(len(ids) == 5 and os.path.exists(told) and not missing(), f"--debug: the MTA is told of each of {len(ids)}")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root: processes change users")
@@ -77,6 +106,7 @@ def main():
         tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
     with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
         os.chmod(folder, 0o755)
+        told_at_the_end(os.path.join(folder, "told"))
         for what, stop in (("Ctrl-C", ctrl_c), ("TERM for all", term_all)):
             try:
                 check(what, *load_and(os.path.join(folder, what.split()[0]), stop))
