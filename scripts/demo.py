@@ -55,7 +55,7 @@ def new_instance():
     os.makedirs(work)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m,mode=0750", "sallyport-work", work], check=False)
     os.makedirs(os.path.join(RUN, "drop"))
-    return gateway.Gateway(RUN, signatures=host_signatures())
+    return gateway.Gateway(RUN, signatures=host_signatures(), options={"Message Log": os.path.join(RUN, "state", "messages.json")})
 
 
 def start(gate):
@@ -130,7 +130,20 @@ def table(gate, writer):
     say()
     for text in surprises:
         say(f"Unexpected: {text}")
+    cost(gate)
     return not surprises
+
+
+def cost(gate):
+    """What the sender of all that has been charged, and what would come of it."""
+    answer = gate.control("throttle", "top") or {}
+    for source in answer.get("sources", []):
+        if "/" in source["prefix"]:
+            continue  # its network's account
+        reasons = ", ".join(f"{r['count']} {r['reason']}" for r in source.get("reasons", []))
+        say(f"The sender of all that, {source['prefix']}, was charged {source['cost_s']:.0f} s: {reasons}.")
+        say(f"{DIM}That is level {source.get('level')}; with Throttle = enforce the kernel would act on it.{PLAIN}")
+        say()
 
 
 # --- staying ---
@@ -149,16 +162,19 @@ def drop(gate, writer):
 
 def stay(gate, writer):
     say("Running until Ctrl-C. Copy a message file into run/drop/ to see what becomes of it. In another terminal:")
-    for words in ("status", "stats", "queue", "quarantine list"):
-        say(f"  build/sallyport {words} -c run/etc/sallyport.conf")
+    for words, about in (("top", "what happens now"), ("stats", "counters, times, what each stage costs"),
+                         ("queue", "what waits, and why"), ("quarantine list", "what was withheld"),
+                         ("explain ID", "what became of a message"), ("throttle top", "what senders cost"),
+                         ("host --quick", "what this machine can do")):
+        say(f"  build/sallyport {words + ' -c run/etc/sallyport.conf':<46} {DIM}{about}{PLAIN}")
+    say(f"  {'curl --unix-socket run/state/metrics http://localhost/metrics':<62} {DIM}for Prometheus{PLAIN}")
     began = time.monotonic()
     while gate.running():
         drop(gate, writer)
         up, count = gate.ask("status") or {}, gate.counters()
-        counts = "  ".join(f"{k} {count.get(f'messages_{k}_total', 0)}"
-                           for k in ("delivered", "quarantined", "deferred"))
-        status(f"{time.monotonic() - began:6.0f} s  {up.get('workers_up', 0)} workers  {counts}  "
-               f"in hand {up.get('in_flight', 0)}  queue {len(gate.queue_ids())}")
+        counts = ", ".join(f"{count.get(f'messages_{k}_total', 0)} {k}" for k in ("delivered", "quarantined", "deferred"))
+        status(f"{time.monotonic() - began:.0f} s  {up.get('workers_up', 0)} workers: {counts}, "
+               f"{up.get('in_flight', 0)} in hand, {len(gate.queue_ids())} waiting")
         time.sleep(0.5)
     say("sallyportd has ended; see run/log")
     return False

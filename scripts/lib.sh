@@ -13,13 +13,13 @@ fi
 # What the build needs; docs/dependencies.md says why.
 # shellcheck disable=SC2034
 build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 bpftool clang libarchive-dev libbpf-dev libc-ares-dev
-	libcap-ng-dev libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libldap-dev libmagic-dev
+	libclamav-dev libgmime-3.0-dev libhyperscan-dev libjansson-dev libldap-dev libmagic-dev
 	libmicrohttpd-dev libncurses-dev libnftables-dev libpcre2-dev libpq-dev libseccomp-dev libsqlite3-dev libssl-dev
 	libsystemd-dev liburing-dev systemtap-sdt-dev)
 # What the tests need on top of it.
 # shellcheck disable=SC2034
-test_packages=(git bpftrace clang clang-format hwloc-nox iproute2 libclang-rt-dev nftables postgresql-15 prometheus tmux
-	universal-ctags zstd)
+test_packages=(bpftrace clang clang-format git groff-base hwloc-nox iproute2 libclang-rt-dev nftables
+	tmux universal-ctags zstd)
 
 die() {
 	printf '%s%s%s\n' "$red" "$*" "$plain" >&2

@@ -8,10 +8,13 @@
  *
  *   status   "version", "generation", "engine", "in_flight", "in_flight_max", "workers",
  *            "workers_up", "scan_threads" (in each worker), "loop_core" (left out: any),
- * "draining", "dirs" [path] queue    "messages" [{"id", "state", "from", "size", "age_ms",
- * "attempts", "why"}]: in hand now; "attempts" [{"id", "count", "next_in_s"}]: failed before, will
- * be tried again; "dirs" [path] stats    "metrics" {name: number, or {"count", "sum_us", "p50_us",
- * "p99_us"}} "stages" [as in top], "workers" [{"worker", "messages", "cpu_us", "deaths"}] in it
+ *            "draining", "dirs" [path]
+ *   queue    "messages" [{"id", "state", "from", "size", "age_ms", "attempts", "why"}]: in hand;
+ *            "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again;
+ *            "dirs" [path]
+ *   stats    "metrics" {name: number, or {"count", "sum_us", "p50_us", "p90_us", "p99_us",
+ *            "max_us"}}; in it "stages" [as in top],
+ *            "workers" [{"worker", "messages", "cpu_us", "deaths"}]
  *   metrics  "content_type", "page": the page for Prometheus, text format 0.0.4
  *   top      what a live view shows; it computes rates from the totals of two answers:
  *            "version", "uptime_ms" (of the gateway), "engine", "draining", "in_flight",

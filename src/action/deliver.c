@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* action/deliver.c - the header rows of a delivery (spec e17), in their order. */
+/* action/deliver.c - the header rows of a delivery, in their order. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,8 +120,7 @@ static int remove_these(struct delivery *d, struct err *err)
 }
 
 /*
- * Numbers are those of the table in spec e17. Not here: 4 (no body is changed yet), 6-9 and 12, 13,
- * 15 (they need a spam or content verdict), 16 (envelope).
+ * In MailScanner's order. Not here: what needs a changed body, a spam verdict or another envelope.
  */
 typedef int row(struct delivery *d, struct err *err);
 #define ROWS_MAX 9

@@ -63,7 +63,7 @@ static size_t put_bytes(uint8_t *out, struct bytes b)
 	return b.n;
 }
 
-/* Blanks inside a name would end it: '-' (spec a3). */
+/* Blanks inside a name would end it: '-'. */
 static size_t put_name(uint8_t *out, struct bytes name)
 {
 	for (size_t i = 0; i < name.n; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * action/edit.h - MailScanner's header editing primitives (spec d1) and the header rows it writes
- * on delivery (spec e17), on a queue entry's header list. Pure: no I/O.
+ * action/edit.h - MailScanner's header editing primitives and the header rows it writes
+ * on delivery, on a queue entry's header list. Pure: no I/O.
  */
 #ifndef ACTION_EDIT_H
 #define ACTION_EDIT_H

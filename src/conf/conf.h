@@ -22,7 +22,7 @@
 struct conf;
 
 /*
- * What a database of the site is asked (spec a7). The first three members name the question; the
+ * What a database of the site is asked. The first three members name the question; the
  * others are how to get there: only the database looks at them and no source keeps any of them.
  */
 enum conf_query_kind {

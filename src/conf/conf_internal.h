@@ -133,9 +133,9 @@ bool conf_value_parse(struct conf_loader *l, enum opt_id id, const char *text, b
 /* "no, yes": for messages. In the snapshot's arena. */
 const char *conf_value_expected(struct conf_loader *l, enum opt_id id);
 
-/* database.c: options and rulesets from SQL and LDAP (spec a7). */
+/* database.c: options and rulesets from SQL and LDAP. */
 void conf_database_read(struct conf_loader *l);
-/* Whether @text names a ruleset in a database (spec a4), and reading it as ruleset_load() does. */
+/* Whether @text names a ruleset in a database, and reading it as ruleset_load() does. */
 bool conf_database_has_ruleset(struct conf_loader *l, const char *text, struct conf_place at);
 bool conf_database_ruleset(struct conf_loader *l, enum opt_id id, const char *name,
 			   struct conf_place at);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * conf/database.c - options and rulesets that come from SQL or LDAP (spec a7). Who is asked stands
+ * conf/database.c - options and rulesets that come from SQL or LDAP. Who is asked stands
  * in the files alone. A question without an answer makes loading fail: half a configuration must
  * not judge mail. All answers are kept by the source, so that a bundle of it needs no database.
  */

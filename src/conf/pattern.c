@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * conf/pattern.c - the kinds of ruleset patterns (spec b2) and their keys. The order of the
+ * conf/pattern.c - the kinds of ruleset patterns and their keys. The order of the
  * tests is MailScanner's: it decides what "bad.de" or "/10\.1/" means.
  */
 #include "conf/pattern.h"

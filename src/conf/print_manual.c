@@ -3,8 +3,11 @@
 #include "conf/print.h"
 
 static const char head[] =
+	".\\\" SPDX-License-Identifier: GPL-2.0-or-later\n"
 	".\\\" Made from the option table by scripts/gen-conf; do not edit.\n"
 	".TH SALLYPORT.CONF 5 \"\" \"Sallyport\" \"File formats\"\n"
+	".\\\" Long paths would tear holes into adjusted lines.\n"
+	".ad l\n"
 	".SH NAME\n"
 	"sallyport.conf \\- configuration of the Sallyport mail security gateway\n"
 	".SH DESCRIPTION\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * conf/rule_eval.c - which rules of a ruleset match a message (spec b4).
+ * conf/rule_eval.c - which rules of a ruleset match a message.
  *
  * Limits: without memory for more than 32 matches the ruleset's default is the answer, and without
  * memory for a regular expression's work space that expression does not match.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * conf/ruleset.c - reading rulesets (spec a4, b1, b3). A mistake costs its line, never the load,
+ * conf/ruleset.c - reading rulesets. A mistake costs its line, never the load,
  * unless the option guards what passes.
  */
 #include "conf/ruleset.h"

@@ -64,7 +64,7 @@ struct ruleset {
 	uint64_t has_bits[2][3]; /* IPv4, IPv6: bit for each prefix length in use */
 };
 
-/* Whether @text, the value of option @id, names a ruleset (spec a4). */
+/* Whether @text, the value of option @id, names a ruleset. */
 bool ruleset_is_meant(struct conf_loader *l, enum opt_id id, const char *text);
 /* Read it into the setting of @id. False: it cannot be read (reported), the default holds. */
 bool ruleset_load(struct conf_loader *l, enum opt_id id, const char *path, struct conf_place at);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * confdb/ldap.c - configuration from LDAP, asked anonymously (spec a7).
+ * confdb/ldap.c - configuration from LDAP, asked anonymously.
  *
  * One entry of class mailscannerconfmain for the site has options as attributes, entries of class
  * mailscannerRuleSetObject are one rule each. Names of attributes count with and without

@@ -101,19 +101,6 @@ bool budget_allows(struct budget *b, enum budget_limit what, uint64_t value, str
 	return over(b, what, value) ? reached(b, what, where) : true;
 }
 
-uint64_t budget_room(const struct budget *b)
-{
-	uint64_t room = UINT64_MAX;
-	uint64_t max = b->limits.max[BUDGET_EXPANDED_BYTES];
-	uint64_t used = b->used[BUDGET_EXPANDED_BYTES];
-
-	if (max != 0)
-		room = max > used ? max - used : 0;
-	if (b->limits.max[BUDGET_MEMBER_BYTES] != 0)
-		room = MIN_OF(room, b->limits.max[BUDGET_MEMBER_BYTES]);
-	return room;
-}
-
 bool budget_check_cpu(struct budget *b, uint64_t cpu_now_ns, struct bytes where)
 {
 	uint64_t ms = (cpu_now_ns - b->cpu_start_ns) / 1000000;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * core/budget.h - what one message may cost. Every parser of message bytes gets the budget and
- * asks it *before* it expands, descends or allocates (DESIGN.md, promise P4). Reaching a limit is
+ * asks it *before* it expands, descends or allocates (promise P4). Reaching a limit is
  * a verdict with a name, never a silent skip. One message, one thread: no locks.
  */
 #ifndef CORE_BUDGET_H
@@ -58,9 +58,6 @@ bool budget_charge(struct budget *b, enum budget_limit what, uint64_t n, struct 
 
 /* Ask whether a single value (depth, one member's bytes, one header block) is within its limit. */
 bool budget_allows(struct budget *b, enum budget_limit what, uint64_t value, struct bytes where);
-
-/* What may still be expanded into one more member: the smallest of the three byte limits. */
-uint64_t budget_room(const struct budget *b);
 
 /* Between steps: false when the thread has used up CPU_MS. Costs half a microsecond. */
 bool budget_check_cpu(struct budget *b, uint64_t cpu_now_ns, struct bytes where);

@@ -120,8 +120,3 @@ void jout_str(struct jout *j, struct bytes v)
 {
 	jout_member_str(j, NULL, v);
 }
-
-void jout_num(struct jout *j, uint64_t v)
-{
-	jout_member_num(j, NULL, v);
-}

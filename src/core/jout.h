@@ -38,6 +38,5 @@ void jout_member_raw(struct jout *j, const char *name, const char *json);
 
 /* Elements of the open array. */
 void jout_str(struct jout *j, struct bytes v);
-void jout_num(struct jout *j, uint64_t v);
 
 #endif

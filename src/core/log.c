@@ -44,6 +44,12 @@ void log_init(enum log_target target, const char *tag, const char *facility)
 		openlog(tag, LOG_PID | LOG_NDELAY, facility_of(facility));
 }
 
+void log_set_facility(const char *facility)
+{
+	if (state.target == LOG_TO_SYSLOG)
+		openlog(state.tag, LOG_PID | LOG_NDELAY, facility_of(facility));
+}
+
 void log_set_level(enum log_level level)
 {
 	state.level = level;

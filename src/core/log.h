@@ -26,6 +26,8 @@ enum log_target {
 /* Once at start, before threads or forks. @tag and @facility ("mail") must stay valid.
  * Unknown facility: "mail". Until it is called, lines go to stderr. */
 void log_init(enum log_target target, const char *tag, const char *facility);
+/* For syslog, from the next line on. */
+void log_set_facility(const char *facility);
 /* Lines above @level are dropped; LOG_LEVEL_INFO unless set. */
 void log_set_level(enum log_level level);
 

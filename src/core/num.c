@@ -62,10 +62,3 @@ size_t num_add_sat(size_t a, size_t b)
 
 	return __builtin_add_overflow(a, b, &r) ? SIZE_MAX : r;
 }
-
-size_t num_mul_sat(size_t a, size_t b)
-{
-	size_t r;
-
-	return __builtin_mul_overflow(a, b, &r) ? SIZE_MAX : r;
-}

@@ -14,8 +14,7 @@ int num_parse(struct bytes b, unsigned base, uint64_t max, uint64_t *ret) MUST_C
 /* The digits at the start of @rest, which moves behind them; -EINVAL: no digit there. */
 int num_take(struct bytes *rest, uint64_t max, uint64_t *ret) MUST_CHECK;
 
-/* @a + @b and @a * @b, SIZE_MAX instead of overflow: for limits, where "too large" is an answer. */
+/* @a + @b, SIZE_MAX instead of overflow: for limits, where "too large" is an answer. */
 size_t num_add_sat(size_t a, size_t b);
-size_t num_mul_sat(size_t a, size_t b);
 
 #endif

@@ -74,15 +74,3 @@ const char *text_escape(char *out, size_t out_size, struct bytes in)
 	out[o] = '\0';
 	return out;
 }
-
-bool text_is_utf8(struct bytes in)
-{
-	while (in.n > 0) {
-		size_t len = text_utf8_length(in);
-
-		if (len == 0)
-			return false;
-		in = bytes_from(in, len);
-	}
-	return true;
-}

@@ -15,10 +15,8 @@ void text_make_printable(char *s);
  */
 const char *text_escape(char *out, size_t out_size, struct bytes in);
 
-/* Length of the well-formed UTF-8 sequence at the start of @in, 0 when there is none. */
+/* Length of the UTF-8 sequence at the start of @in; 0 when there is no well-formed one (RFC 3629:
+ * no surrogates, no overlong forms). */
 size_t text_utf8_length(struct bytes in);
-
-/* True when @in is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
-bool text_is_utf8(struct bytes in);
 
 #endif

@@ -49,7 +49,7 @@ static int add_group(struct identity *id, const char *name, struct err *err)
 	return 0;
 }
 
-/* Run As User and Group; supplementary: theirs, Quarantine Group, Incoming Work Group (spec a8). */
+/* Run As User and Group; supplementary: theirs, Quarantine Group, Incoming Work Group. */
 static int gateway_identity(struct identity *id, const struct conf *c, struct err *err)
 {
 	const char *user = conf_str(c, OPT_RUN_AS_USER, NULL);

@@ -40,6 +40,7 @@ void log_from_conf(const struct conf *c)
 	(void)!num_parse(bytes_str(conf_words(c, OPT_LOG_LEVEL, NULL)), 10, LOG_LEVEL_DEBUG,
 			 &level);
 	log_set_level((enum log_level)level);
+	log_set_facility(conf_str(c, OPT_SYSLOG_FACILITY, NULL));
 }
 
 /* Option @o->in_queue as the last line of the main file. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* daemon/main.c - sallyportd: command line and roles. */
 #include <getopt.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,31 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* systemd.exec(5) says how: the variable alone is inherited by much that is no service. */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	struct stat st;
+	char own[64];
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(own, stream) == 0;
+}
+
+/*
+ * Under systemd the journal takes syslog's lines just as well as those of standard error: with
+ * level and facility, and under the name that programs look for which read MailScanner's log.
+ */
+static void start_log(bool foreground)
+{
+	if (foreground && !stderr_is_journal())
+		log_init(LOG_TO_STDERR, "sallyportd", "mail");
+	else
+		log_init(LOG_TO_SYSLOG, "MailScanner", "mail");
+}
+
 static int run_role(int argc, char **argv)
 {
 	struct daemon_options o = { 0 };
@@ -53,10 +79,7 @@ static int run_role(int argc, char **argv)
 			return EX_USAGE;
 		}
 	}
-	if (o.foreground)
-		log_init(LOG_TO_STDERR, "sallyportd", "mail");
-	else
-		log_init(LOG_TO_SYSLOG, "MailScanner", "mail");
+	start_log(o.foreground);
 	/* What runs at the end of a program needs calls that its filter does not know. */
 	if (strcmp(argv[1], EXPORTER_ROLE) == 0)
 		_exit(exporter_main());
@@ -68,7 +91,7 @@ int main(int argc, char **argv)
 	struct mailscanner_run run;
 	int code;
 
-	/* MailScanner's umask: queue and quarantine files are nobody else's (spec a8). */
+	/* MailScanner's umask: queue and quarantine files are nobody else's. */
 	(void)umask(077);
 	if (zygote_role_is(argc, argv)) {
 		log_init(LOG_TO_STDERR, "sallyportd", "mail");
@@ -80,6 +103,8 @@ int main(int argc, char **argv)
 	code = mailscanner_main(argc, argv, &run);
 	if (code >= 0)
 		return code;
+	if (run.foreground)
+		start_log(true);
 	return supervisor_main(&(struct daemon_options){ .conf_path = run.conf_path,
 							 .foreground = run.foreground,
 							 .once = run.once,

@@ -573,6 +573,9 @@ static int set_up(struct supervisor *s, struct err *err)
 		r = files_daemonize(conf_str(s->conf, OPT_SYSLOG_FACILITY, NULL), err);
 		if (r < 0)
 			return r;
+	} else if (!s->options.foreground) {
+		log_init(LOG_TO_SYSLOG, "MailScanner",
+			 conf_str(s->conf, OPT_SYSLOG_FACILITY, NULL));
 	}
 	r = s->pid_fd = files_pid_open(conf_str(s->conf, OPT_PID_FILE, NULL), err);
 	if (r >= 0)

@@ -49,7 +49,6 @@ struct question_list {
 };
 
 void question_append(struct question_list *l, struct question *q);
-void question_prepend(struct question_list *l, struct question *q);
 void question_remove(struct question_list *l, struct question *q);
 
 struct table {

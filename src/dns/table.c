@@ -18,15 +18,6 @@ void question_append(struct question_list *l, struct question *q)
 	l->n++;
 }
 
-void question_prepend(struct question_list *l, struct question *q)
-{
-	q->prev = NULL;
-	q->next = l->first;
-	*(l->first == NULL ? &l->last : &l->first->prev) = q;
-	l->first = q;
-	l->n++;
-}
-
 void question_remove(struct question_list *l, struct question *q)
 {
 	*(q->prev == NULL ? &l->first : &q->prev->next) = q->next;

@@ -13,7 +13,7 @@
  * dead worker had in hand), DONE, and FREE again. Everything the worker writes is hostile input
  * for the gateway: jobs_reap() copies before anybody looks.
  *
- * Hand-off (probes.md 9): rings of slot numbers in shared memory; a futex wakes the worker, an
+ * Hand-off: rings of slot numbers in shared memory; a futex wakes the worker, an
  * eventfd the gateway, each only when the other side said that it sleeps. Descriptors of a whole
  * batch travel in one SCM_RIGHTS message on the worker's socket.
  */

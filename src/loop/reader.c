@@ -2,9 +2,9 @@
 /*
  * loop/reader.c - the worker's ring: READ and CLOSE, for ever nothing else.
  *
- * seccomp does not see what a ring does (T9), so the ring itself is restricted before it is
+ * seccomp does not see what a ring does, so the ring itself is restricted before it is
  * enabled. It is made after Landlock and has no SQPOLL thread, which would keep the credentials
- * of its birth (T8).
+ * of its birth.
  *
  * A close is linked behind its read with IO_LINK, not IO_HARDLINK: a short or failed read then
  * breaks the link, and the descriptor is still there to read on. What the ring left open is
@@ -21,7 +21,7 @@
 
 #include "core/fault.h"
 
-#define BATCH        16u           /* probes.md 1: more leaves the cache */
+#define BATCH        16u           /* more leaves the cache */
 #define ALONE_BYTES  (512u * 1024) /* from here a batch doubles the cost */
 #define ENTRIES      (BATCH * 2)
 #define CLOSE_TAG    UINT64_C(1) /* user data: index << 1 | is it the close */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * loop/reader.h - the worker's restricted ring: it can read and close, nothing else (probes T8,
- * T9), and is made after Landlock and all loss of privilege, just before seccomp forbids the making
+ * loop/reader.h - the worker's restricted ring: it can read and close, nothing else, and is
+ * made after Landlock and all loss of privilege, just before seccomp forbids the making
  * of rings. Reads go into the worker's own buffers, never into a mapping of a file that others may
- * write (T10). Where the host has no io_uring the same interface reads with pread(2).
+ * write. Where the host has no io_uring the same interface reads with pread(2).
  */
 #ifndef LOOP_READER_H
 #define LOOP_READER_H

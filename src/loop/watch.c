@@ -56,7 +56,7 @@ int watch_new(struct watch **ret_w, enum watch_kind kind, struct err *err)
 	w->buf = malloc(EVENT_BYTES);
 	if (w->buf == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "queue watch: out of memory");
-	/* A blocking descriptor would stop the whole ring when it is read (probes.md 3). */
+	/* A blocking descriptor would stop the whole ring when it is read. */
 	if (kind == WATCH_INOTIFY)
 		w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	else

@@ -43,7 +43,7 @@ enum mime_defect {
 	MIME_EXTERNAL = 1u << 9,       /* message/external-body */
 	MIME_LONG_BOUNDARY = 1u << 10, /* 80 characters or more */
 	MIME_NO_BLANK_LINE = 1u << 11, /* headers run into the body */
-	MIME_QP_BLANK_BOMB = 1u << 12, /* decoded line of more than 100,000 blanks (spec e8.1) */
+	MIME_QP_BLANK_BOMB = 1u << 12, /* decoded line of more than 100,000 blanks */
 };
 
 struct mime_name {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * msg/hold.c - into quarantine: the whole message as it came (original headers, spec e11), copied
+ * msg/hold.c - into quarantine: the whole message as it came (original headers), copied
  * through the ring into a hidden directory; commit.c syncs and publishes it.
  */
 #include <errno.h>

@@ -373,7 +373,7 @@ static enum metric outcome_metric(enum outcome o)
 	}
 }
 
-/* MailScanner's lines, which other programs read (spec e26). */
+/* MailScanner's lines, which other programs read. */
 static void log_findings(struct msg *m)
 {
 	const struct facts *f = m->facts;

@@ -124,7 +124,7 @@ static void ask_no_content(struct scan_request *r)
 	r->max_attachment_bytes = r->min_attachment_bytes = -1;
 }
 
-/* Unpacking serves the virus scan, too (spec e5). */
+/* Unpacking serves the virus scan, too. */
 static void ask_unpacking(const struct conf *c, const struct conf_who *who, struct scan_request *r)
 {
 	r->allow_encrypted_archives = conf_bool(c, OPT_ALLOW_PASSWORD_PROTECTED_ARCHIVES, who);
@@ -372,7 +372,7 @@ void policy_decide(const struct conf *c UNUSED, const struct conf_who *who UNUSE
 		   const struct scan_request *r, const struct facts *f, struct arena *a,
 		   struct decision *ret_d)
 {
-	/* Clean Header Value speaks of the virus scan, whatever else was looked at (spec e17). */
+	/* Clean Header Value speaks of the virus scan, whatever else was looked at. */
 	struct decision d = { .outcome = OUTCOME_DEFER, .scanned = r->virus_scanning, .why = "" };
 
 	if (!decide_findings(f, a, &d) && !decide_limit(f, a, &d) && !decide_missing(r, f, a, &d))

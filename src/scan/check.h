@@ -22,7 +22,7 @@ struct leaf {
 	size_t path_n;
 	const char **names; /* every reading of its own name, at least one unless unnamed */
 	size_t names_n;
-	char origin;          /* MailScanner's type letter: n z r u o t (spec c2) */
+	char origin;          /* MailScanner's type letter: n z r u o t */
 	unsigned depth;       /* 0: MIME leaf; archive level otherwise */
 	struct bytes content; /* decoded; empty when @unread */
 	bool encrypted;       /* cannot be read without a password */
@@ -85,7 +85,7 @@ void scan_find_limit(struct scan_state *s);
 /* The arena is full: a limit too. Always -ENOMEM. */
 int scan_no_memory(struct scan_state *s, struct err *err);
 bool scan_hash(struct scan_state *s, struct bytes content, uint8_t ret_sha256[32]);
-/* MailScanner's safe name (spec e5) of @name, in the arena: for reports. */
+/* MailScanner's safe name of @name, in the arena: for reports. */
 const char *scan_safe_name(struct scan_state *s, const char *name);
 
 /* --- rules.c: filename and filetype rules, compiled --- */
@@ -111,7 +111,7 @@ bool rule_wanted(struct rule_scratch *s, const struct scan_rules *rules, enum ru
 /*
  * First match of allow list, deny list, rule files (in this order) on any of @subjects.
  * Compiles a set nobody has asked for yet (only lists, not files, can be new) and keeps it.
- * 0 with *@ret_m (RULE_NONE: nothing matched), or negative: the check failed (probes T4).
+ * 0 with *@ret_m (RULE_NONE: nothing matched), or negative: the check failed.
  */
 int rule_first_match(struct rule_scratch *s, const struct scan_rules *rules, enum rule_field field,
 		     const struct bytes *subjects, size_t subjects_n, struct rule_match *ret_m,

@@ -66,7 +66,7 @@ enum finding_kind {
 
 struct finding {
 	enum finding_kind kind;
-	char class;         /* MailScanner's report class: v f c s e d m, or 0 (spec e9) */
+	char class;         /* MailScanner's report class: v f c s e d m, or 0 */
 	bool whole_message; /* not about one part */
 	bool delete_part;   /* deny+delete: the part is not kept in quarantine */
 	const char *part;   /* part id; "" for the whole message */

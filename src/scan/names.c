@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan/names.c - filename rules on every reading of every name (spec c2).
+ * scan/names.c - filename rules on every reading of every name.
  *
  * A name that mail readers take for more than one is judged once for each, and the strictest answer
  * counts: else an allow rule for "a.txt" would let the part pass that others show as "b.exe".

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan/rule_file.h - filename.rules.conf and filetype.rules.conf as rows (spec c1). Bytes in, rows
+ * scan/rule_file.h - filename.rules.conf and filetype.rules.conf as rows. Bytes in, rows
  * and mistakes out: no files, no regular-expression library, so that `sallyport check`, the engine
  * and a fuzzer all read a rule file in the same way.
  */

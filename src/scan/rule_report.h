@@ -13,7 +13,7 @@ struct rule_words {
 	const char *untold_text; /* for users, when the rule has no text */
 };
 
-/* The rules that hold for @leaf: by the letter of what it came out of (spec c2). */
+/* The rules that hold for @leaf: by the letter of what it came out of. */
 const struct scan_rules *rule_report_set(const struct scan_state *s, const struct leaf *leaf);
 
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan/rules.c - the order in which rules are asked (spec c2, c3): the allow list, the deny list,
+ * scan/rules.c - the order in which rules are asked: the allow list, the deny list,
  * the rule files as they are listed; the first that matches decides.
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan/safe_name.c - the name a file would get on disk (spec e5): what rules are also tried on and
+ * scan/safe_name.c - the name a file would get on disk: what rules are also tried on and
  * what reports show. Hostile bytes do not survive it, UTF-8 does.
  */
 #include "scan/rule_report.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * scan/types.c - filetype rules on what libmagic says of each content (spec c3).
+ * scan/types.c - filetype rules on what libmagic says of each content.
  *
  * libmagic is asked through a descriptor of a memory file, not through magic_buffer(): on a buffer
  * it cannot run its tests that count from the end of a file or look into ELF headers, and answers
@@ -275,7 +275,7 @@ static int judge(struct scan_state *s, struct leaf *leaf, struct wanted w, const
 		r = first_match(s, leaf, RULE_MIME, leaf->file_mime, &mime, err);
 	if (r < 0)
 		return r;
-	/* The MIME allow list, but not a rule, takes a hit by type back (spec c3). */
+	/* The MIME allow list, but not a rule, takes a hit by type back. */
 	if (mime.action == RULE_ALLOW && mime.from_list)
 		type.action = RULE_NONE;
 	*renames += type.action == RULE_RENAME;

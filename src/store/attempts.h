@@ -3,7 +3,7 @@
  * store/attempts.h - how often a message has been tried, so that none can stop the queue.
  *
  * Two parts. The *table* is MailScanner's SQLite file (option Processing Attempts Database,
- * tables processing and archive with id, count, nexttime, spec d0.4): written only when an attempt
+ * tables processing and archive with id, count, nexttime): written only when an attempt
  * has failed, so that good mail costs nothing. The *ledger* is a small memory-mapped file beside
  * it that holds the ids in flight: it survives a kill of the gateway, costs no system call, and
  * what is found in it at the next start has failed an attempt.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * store/attempts_db.h - MailScanner's two tables (spec d0.4) in one SQLite file. Every function
+ * store/attempts_db.h - MailScanner's two tables in one SQLite file. Every function
  * returns 0 or a count, or negative errno with @err.
  */
 #ifndef STORE_ATTEMPTS_DB_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * store/msglog.h - one JSON object a line for every message that is finished: what programs such as
- * MailWatch read (spec g), and what `sallyport explain` shows. The file is only appended to, a line
+ * MailWatch read, and what `sallyport explain` shows. The file is only appended to, a line
  * by one write, so that readers see whole lines; who rotates it has the gateway reopen it.
  */
 #ifndef STORE_MSGLOG_H

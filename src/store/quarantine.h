@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * store/quarantine.h - mail that policy withheld: QDIR/YYYYMMDD/ID/message (spec e11), with the
+ * store/quarantine.h - mail that policy withheld: QDIR/YYYYMMDD/ID/message, with the
  * owner, group and permissions of the options.
  *
  * Storing is in three steps, so that the loop can copy and sync in between without waiting:

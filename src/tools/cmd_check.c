@@ -12,7 +12,7 @@ static const char usage[] =
 	"Reads the configuration with everything it names and reports each mistake with file,\n"
 	"line and what was expected. Changes nothing.\n"
 	"\n"
-	"Exit: 0 no mistakes, 1 warnings only, 75 the configuration database cannot be asked,\n"
+	"Exit: 0 no mistakes, 1 warnings only, 64 usage, 75 the database cannot be asked,\n"
 	"78 mistakes the daemon would not start with.\n";
 
 static int print_json(const struct conf_report *r, bool loaded)

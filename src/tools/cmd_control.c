@@ -15,6 +15,7 @@
 #include "tools/cli.h"
 
 #define ANSWER_BYTES_MAX (8u * 1024 * 1024)
+#define EXIT_TEXT        "\nExit: 0, 64 usage, 75 no gateway answers, 78 configuration.\n"
 
 static const struct option common[] = { CLI_LONG_OPTIONS, { NULL, 0, NULL, 0 } };
 
@@ -264,9 +265,8 @@ int cmd_queue(int argc, char **argv)
 	static const struct question q = {
 		.command = "queue",
 		.usage = "Usage: sallyport queue [-c FILE] [--json]\n\n"
-			 "What waits in the incoming queues, what is in hand and in which state, "
-			 "and what\n"
-			 "was tried before and will be tried again.\n",
+			 "What waits in the incoming queues, what is in hand and in which state,\n"
+			 "and what was tried before and will be tried again.\n" EXIT_TEXT,
 		.print = print_queue,
 		.waiting = true,
 	};
@@ -278,8 +278,10 @@ int cmd_stats(int argc, char **argv)
 {
 	static const struct question q = {
 		.command = "stats",
-		.usage = "Usage: sallyport stats [-c FILE] [--json]\n\n"
-			 "Counters and latencies of the running gateway since its start.\n",
+		.usage =
+			"Usage: sallyport stats [-c FILE] [--json]\n\n"
+			"Counters and latencies of the running gateway since its start, what each\n"
+			"stage of a scan costs, and the workers.\n" EXIT_TEXT,
 		.print = print_stats,
 	};
 
@@ -291,7 +293,8 @@ int cmd_status(int argc, char **argv)
 	static const struct question q = {
 		.command = "status",
 		.usage = "Usage: sallyport status [-c FILE] [--json]\n\n"
-			 "Whether the gateway runs, with which scan engine and how many workers.\n",
+			 "Whether the gateway runs, with which scan engine and how many "
+			 "workers.\n" EXIT_TEXT,
 		.print = print_status,
 	};
 
@@ -303,9 +306,8 @@ int cmd_reload(int argc, char **argv)
 	static const struct question q = {
 		.command = "reload",
 		.usage = "Usage: sallyport reload [-c FILE] [--json]\n\n"
-			 "Reads the configuration again. A mistake changes nothing; mail in hand "
-			 "is\n"
-			 "finished under the configuration it began with.\n",
+			 "Reads the configuration again. A mistake changes nothing; mail in hand\n"
+			 "is finished under the configuration it began with.\n" EXIT_TEXT,
 		.print = print_reload,
 	};
 

@@ -20,9 +20,8 @@ static const char usage[] =
 	"\n"
 	"Shows the topology of this host, the limits the kernel sets, which cores Sallyport would\n"
 	"use for what, and measures what limits its mail: syncs of the disk, memory, pattern\n"
-	"matching, and the site's own scan of made-up mail, on one core and on all. Takes about "
-	"40\n"
-	"seconds and all cores; better not while mail flows. Changes nothing.\n"
+	"matching, and the site's own scan of made-up mail, on one core and on all. Takes about\n"
+	"40 seconds and all cores; better not while mail flows. Changes nothing.\n"
 	"\n"
 	"  --quick       measure for about 10 seconds in all\n"
 	"  --no-measure  do not measure\n"
@@ -239,33 +238,32 @@ int cmd_host(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct run *r = calloc(1, sizeof(*r));
-	int o, code;
+	int o, code = -1;
 
 	if (r == NULL)
 		return EX_OSERR;
 	r->cli.conf_path = cli_default_conf();
 	r->measure = true;
-	(void)cli_common(&r->cli, 0, NULL, usage);
-	while ((o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		code = cli_common(&r->cli, o, optarg, usage);
-		if (code > 0) {
-			free(r);
-			return EX_OK;
-		}
+	while (code < 0 && (o = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		int common = cli_common(&r->cli, o, optarg, usage);
+
+		if (common > 0)
+			code = EX_OK;
+		else if (o == '?')
+			code = cli_usage(usage);
 		r->quick |= o == 'q';
 		r->measure &= o != 'n';
 		if (o == 'd')
 			r->dir = optarg;
-		if (o == '?')
-			optind = argc + 1;
 	}
-	if (optind != argc) {
-		free(r);
-		return cli_usage(usage);
+	if (code < 0 && optind != argc)
+		code = cli_usage(usage);
+	if (code < 0) {
+		(void)cli_common(&r->cli, 0, NULL, usage);
+		hold_signals(SIG_BLOCK);
+		code = run(r);
+		hold_signals(SIG_UNBLOCK);
 	}
-	hold_signals(SIG_BLOCK);
-	code = run(r);
-	hold_signals(SIG_UNBLOCK);
 	host_free(&r->report.host);
 	conf_unref(&r->conf);
 	free(r);

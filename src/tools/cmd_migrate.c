@@ -37,7 +37,8 @@ static const char usage[] =
 	"  rulesets          [{option, file, lines}], lines: those that hold rules\n"
 	"  problems          [{severity, file, line, column, text}], as sallyport check has them\n"
 	"\n"
-	"Exit: 0 nothing needs attention, 1 something does, 64 usage, 78 cannot be loaded.\n";
+	"Exit: 0 nothing needs attention, 1 something does, 64 usage, 75 a database cannot be\n"
+	"asked, 78 the configuration cannot be loaded.\n";
 
 enum group { DIFFERS, NO_EFFECT, NOT_BUILT, FUNCTIONS, RULESETS, GROUPS };
 

@@ -22,7 +22,8 @@ static const char usage[] =
 	"  show ID    what was found in it and where it lies\n"
 	"  --message  print the stored message itself, byte for byte\n"
 	"\n"
-	"Exit: 0, 1 no such message, 64 usage, 75 the quarantine cannot be read.\n";
+	"Exit: 0, 1 no such message, 64 usage, 75 the quarantine cannot be read,\n"
+	"78 configuration.\n";
 
 struct view {
 	struct cli cli;

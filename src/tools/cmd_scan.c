@@ -35,8 +35,8 @@ static const char usage[] =
 	"  --out DIR           write what would be delivered to DIR/FILE.out and what would be\n"
 	"                      quarantined to DIR/quarantine/FILE\n"
 	"\n"
-	"Exit: 0 nothing found, 1 something found, 64 usage, 75 a check could not run,\n"
-	"78 configuration.\n";
+	"Exit: 0 nothing found, 1 something found, 64 usage, 73 --out cannot be made,\n"
+	"75 a check could not run, 78 configuration.\n";
 
 struct scan {
 	struct cli cli;

@@ -37,7 +37,8 @@ static const char usage[] =
 	"  --level LEVEL  slower, few (connections a minute) or nothing\n"
 	"  --for TIME     90s, 10m, 2h, 1d; without it there is no end\n"
 	"\n"
-	"All take -c FILE and --json. Exit: 0, 64 usage, 65 refused, 75 no gateway answers.\n";
+	"All take -c FILE and --json. Exit: 0, 64 usage, 65 refused, 75 no gateway answers,\n"
+	"78 configuration.\n";
 
 static const char *text_of(const json_t *o, const char *name)
 {

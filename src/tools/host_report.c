@@ -120,7 +120,8 @@ static void text_plan(const struct cli *cli, const struct host_report *h)
 	char cores[200];
 
 	head(cli, "Plan");
-	(void)printf("  %u workers of %u scan threads on cores %s\n", p->workers_n, p->threads_n,
+	(void)printf("  %u worker%s of %u scan thread%s on cores %s\n", p->workers_n,
+		     p->workers_n == 1 ? "" : "s", p->threads_n, p->threads_n == 1 ? "" : "s",
 		     cpus_text(&p->scan_cpus, cores, sizeof(cores)));
 	if (p->loop_cpu >= 0)
 		(void)printf("  the gateway's loop on core %d\n", p->loop_cpu);
@@ -180,12 +181,12 @@ static void text_estimate(const struct cli *cli, const struct host_report *h)
 
 	host_estimate(h, &e);
 	head(cli, "Estimate");
-	if (e.all > 0)
-		(void)printf("  %s%.0f messages/s%s (%.1f million a day), limited by %s\n",
-			     cli_green(cli), e.all, cli_plain(cli), e.all * 86400 / 1e6,
-			     e.limited_by);
-	else
+	if (e.all <= 0) {
 		(void)printf("  none: scan or disk was not measured\n");
+		return;
+	}
+	(void)printf("  %s%.0f messages/s%s (%.1f million a day), limited by %s\n", cli_green(cli),
+		     e.all, cli_plain(cli), e.all * 86400 / 1e6, e.limited_by);
 	(void)printf("  scan %.0f/s, disk %.0f/s, loop %.0f/s\n", e.scan, e.commit, e.loop);
 	for (size_t i = 0; i < ARRAY_LEN(assumptions); i++)
 		(void)printf("  %sassumed: %s%s\n", cli_dim(cli), assumptions[i], cli_plain(cli));

@@ -47,7 +47,7 @@ static const char usage_common[] =
 	"  -h, --help          this text\n"
 	"\n"
 	"Signals: HUP reads the configuration again, TERM finishes mail in hand and stops.\n"
-	"Exit: 0 stopped, 64 usage, 71 system error, 78 configuration.\n";
+	"Exit: 0 stopped, 64 usage, 71 system error, 75 try again, 78 configuration.\n";
 
 enum {
 	ASK_NOTHING,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tools/mailscanner.h - the command line of the daemon: our switches and MailScanner's (spec a9),
+ * tools/mailscanner.h - the command line of the daemon: our switches and MailScanner's,
  * under whatever name it was started.
  */
 #ifndef TOOLS_MAILSCANNER_H

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "core/text.h"
 #include "tools/cli.h"
@@ -71,6 +72,18 @@ bool ms_is_name(const char *argv0)
 	return find(base_name(argv0)) < ARRAY_LEN(helpers);
 }
 
+/* The helpers know no switches: each answers one with its usage, as a mistake. --help is none. */
+static int run(size_t i, int argc, char **argv)
+{
+	bool asked = argc == 2 && strcmp(argv[1], "--help") == 0;
+	int code;
+
+	if (asked)
+		(void)dup2(STDOUT_FILENO, STDERR_FILENO);
+	code = helpers[i].run(argc, argv);
+	return asked && code == EX_USAGE ? EX_OK : code;
+}
+
 int ms_main(int argc, char **argv)
 {
 	size_t i = find(base_name(argv[0]));
@@ -78,7 +91,7 @@ int ms_main(int argc, char **argv)
 	if (i == ARRAY_LEN(helpers))
 		return EX_USAGE;
 	if (helpers[i].run != NULL)
-		return helpers[i].run(argc, argv);
+		return run(i, argc, argv);
 	(void)fprintf(helpers[i].code == EX_OK ? stdout : stderr, "%s: %s\n", helpers[i].name,
 		      helpers[i].instead);
 	return helpers[i].code;

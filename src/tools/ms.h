@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tools/ms.h - MailScanner's helper commands (spec a11), by their names or as `sallyport ms-...`.
+/* tools/ms.h - MailScanner's helper commands, by their names or as `sallyport ms-...`.
  */
 #ifndef TOOLS_MS_H
 #define TOOLS_MS_H

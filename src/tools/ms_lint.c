@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * tools/ms_lint.c - MailScanner's --lint: the configuration, what it names, and a test virus
- * through the sandbox. The order is MailScanner's (spec a9); steps it needs for Perl say what
+ * through the sandbox. The order is MailScanner's; steps it needs for Perl say what
  * stands there.
  */
 #include <errno.h>

@@ -31,7 +31,7 @@
 /* One call a line would hide the groups. */
 /* clang-format off */
 static const int allowed[] = {
-	/* what was seen while scanning (probes.md 9), and its near relatives */
+	/* what was seen while scanning, and its near relatives */
 	CALL(read), CALL(readv), CALL(pread64), CALL(preadv), CALL(write), CALL(writev),
 	CALL(pwrite64), CALL(pwritev), CALL(lseek), CALL(close), CALL(open), CALL(openat),
 	CALL(stat), CALL(fstat), CALL(lstat), CALL(newfstatat), CALL(statx), CALL(access),

@@ -5,9 +5,9 @@
  *
  *   limits, scanner_new(), Landlock, the ring (loop/reader.h), seccomp
  *
- * The ring comes after Landlock, because a ring keeps the credentials of its birth (probes.md T8).
+ * The ring comes after Landlock, because a ring keeps the credentials of its birth.
  * seccomp comes after the ring, because it must forbid the making of rings; it does not see what a
- * ring does anyway (T9), so the ring is restricted by itself. No byte of a message is touched
+ * ring does anyway, so the ring is restricted by itself. No byte of a message is touched
  * before the last step. More scan threads are started after Landlock, which holds for the thread
  * that asks and its children, each makes its own ring, and seccomp then takes them all at once.
  *

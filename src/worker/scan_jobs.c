@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * worker/scan_jobs.c - a batch of jobs: decide what may be read, read it into our own memory
- * (probes.md T10), scan one after the other, answer each.
+ * worker/scan_jobs.c - a batch of jobs: decide what may be read, read it into our own memory,
+ * scan one after the other, answer each.
  *
  * Every job gets an answer that says what became of it. One that was not scanned, for whatever
  * reason, says so in every check: it can never look clean (promise P2).
@@ -23,7 +23,7 @@
 #define WAIT_MS        1000          /* how late we see that the gateway is gone */
 #define CEILING_BYTES  GIB           /* of one message, whatever the configuration says */
 #define HOT_BYTES      (2 * MIB)     /* small messages of one turn together */
-#define SMALL_BYTES    (512u * 1024) /* probes.md 1: larger ones are read one by one */
+#define SMALL_BYTES    (512u * 1024) /* larger ones are read one by one */
 #define REQUESTS_BYTES (4 * MIB)     /* decoded requests of a batch */
 #define CLOCK_FRESH_NS UINT64_C(100000)
 #define MEMORY_BYTES   GIB /* of a message's arena when the request sets no limit */
@@ -439,14 +439,6 @@ int scan_jobs_init(struct scan_jobs *w, struct err *err)
 		return err_errno(err, "look at the worker's directory");
 	w->free_inodes = (uint64_t)st.f_ffree;
 	return 0;
-}
-
-void scan_jobs_fini(struct scan_jobs *w)
-{
-	free(w->hot);
-	w->hot = NULL;
-	arena_free(&w->requests);
-	arena_free(&w->arena);
 }
 
 int scan_jobs_run(struct scan_jobs *w)

@@ -45,9 +45,8 @@ struct scan_jobs {
 	uint8_t *hot;             /* small messages of one turn, reused: it stays in the cache */
 };
 
-/* Buffers and arenas. */
+/* Buffers and arenas, until the process ends. */
 int scan_jobs_init(struct scan_jobs *w, struct err *err) MUST_CHECK;
-void scan_jobs_fini(struct scan_jobs *w);
 
 /* Until the gateway is gone (-EPIPE) or this process can no longer work. */
 int scan_jobs_run(struct scan_jobs *w) MUST_CHECK;

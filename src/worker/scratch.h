@@ -2,7 +2,7 @@
 /*
  * worker/scratch.h - a private directory for each worker, where libraries may write: a tmpfs of
  * limited size in the zygote's mount namespace, or a plain directory where that cannot be had.
- * Private because libclamav's temporary names repeat in sibling workers (probes.md T3).
+ * Private because libclamav's temporary names repeat in sibling workers.
  */
 #ifndef WORKER_SCRATCH_H
 #define WORKER_SCRATCH_H

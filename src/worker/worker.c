@@ -4,9 +4,9 @@
  * gateway is gone.
  *
  * With one scan thread there is no other: the scan runs on the main stack, whose limit is raised
- * to 64 MB (GMime recurses on input, probes.md T5; the kernel keeps 128 MB of address space free
+ * to 64 MB (GMime recurses on input; the kernel keeps 128 MB of address space free
  * for it). A process without threads also spares malloc and stdio their locks, and the main heap is
- * not trimmed after every scan as the heaps of threads are (probes.md 6). More scan threads
+ * not trimmed after every scan as the heaps of threads are. More scan threads
  * (option Scan Threads) are worker/crew.c's.
  */
 #include "worker/worker.h"
@@ -110,7 +110,7 @@ static int tie_to(pid_t zygote)
 	return getppid() == zygote ? 0 : -ECHILD; /* it died before the line above */
 }
 
-/* Half of ClamAV's cost was giving memory back after each scan (probes.md 6). */
+/* Half of ClamAV's cost was giving memory back after each scan. */
 static void tune_malloc(unsigned threads)
 {
 	(void)mallopt(M_ARENA_MAX, (int)threads);

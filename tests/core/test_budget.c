@@ -30,12 +30,9 @@ int main(void)
 	T_OK(b.hit == BUDGET_MEMBERS, "the first limit stays");
 
 	small_limits(&b);
-	T_OK(budget_room(&b) == 400, "room is the member limit");
 	T_OK(budget_charge(&b, BUDGET_EXPANDED_BYTES, 900, BYTES("")), "expand");
-	T_OK(budget_room(&b) == 100, "then what is left of the sum");
 	T_OK(budget_charge(&b, BUDGET_EXPANDED_BYTES, 100, BYTES("")), "up to the limit");
-	T_OK(!budget_charge(&b, BUDGET_EXPANDED_BYTES, 1, BYTES("")) && budget_room(&b) == 0,
-	     "over");
+	T_OK(!budget_charge(&b, BUDGET_EXPANDED_BYTES, 1, BYTES("")), "over");
 
 	budget_init(&b, &budget_default_limits, 10 * 1024, 0);
 	T_OK(budget_charge(&b, BUDGET_EXPANDED_BYTES, 9 * MIB, BYTES("")),

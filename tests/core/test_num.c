@@ -38,7 +38,6 @@ int main(void)
 	}
 	T_OK(num_take(&rest, 100, &v) == 0 && v == 19 && rest.n == 5, "take moves on");
 	T_OK(num_take(&rest, 100, &v) == -EINVAL && rest.n == 5, "take without digits stays");
-	T_OK(num_add_sat(SIZE_MAX, 1) == SIZE_MAX && num_mul_sat(SIZE_MAX, 2) == SIZE_MAX,
-	     "saturate");
+	T_OK(num_add_sat(SIZE_MAX, 1) == SIZE_MAX, "saturate");
 	return t_done();
 }

@@ -291,7 +291,7 @@ static void check_file(void)
 
 	if (jobs_new(&j, &fd, NULL) < 0)
 		abort();
-	T_OK(ftruncate(fd, 0) < 0 && errno == EPERM, "the worker cannot shorten the table (T10)");
+	T_OK(ftruncate(fd, 0) < 0 && errno == EPERM, "the worker cannot shorten the table");
 	T_OK(ftruncate(fd, 1 << 30) < 0 && errno == EPERM, "nor lengthen it");
 	T_OK(jobs_attach(&other, plain, &err) == -EBADMSG && other == NULL, "%s", err.text);
 	if (ftruncate(plain, sizeof(struct jobs_shared)) < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/scan/test_names.c - filename rules on whole messages; safe names (spec c2, e5). */
+/* tests/scan/test_names.c - filename rules on whole messages; safe names. */
 #include "tests/scan/rules_fixture.h"
 
 static const char normal[] = "allow\t\\.txt$\t-\t-\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/scan/test_rule_file.c - the rule file's grammar, sentence by sentence (spec c1). */
+/* tests/scan/test_rule_file.c - the rule file's grammar, sentence by sentence. */
 #include "scan/rule_file.h"
 
 #include <errno.h>

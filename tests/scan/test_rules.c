@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/scan/test_rules.c - who decides about a name or type: lists, then files (spec c1-c3). */
+/* tests/scan/test_rules.c - who decides about a name or type: lists, then files. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/scan/test_types.c - filetype rules on whole messages; libmagic's answers (spec c3). */
+/* tests/scan/test_types.c - filetype rules on whole messages; libmagic's answers. */
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>

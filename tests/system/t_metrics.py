@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +18,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, load, queuefile, samples, sink, tap, wait  # noqa: E402
+from kit import account, gateway, load, packages, queuefile, samples, sink, tap, wait  # noqa: E402
 
 CONNECTIONS_MAX = 64  # of the exporter, for each of its sockets
 LIFE_SECONDS = 10
@@ -67,8 +66,20 @@ def sample(page, name, **labels):
 
 
 def promtool(page):
-    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+    program = packages.program("prometheus", "promtool")
+    done = subprocess.run([program, "check", "metrics"], input=page, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def check_alerts(page):
+    """An alert on a name or label that is not on the page never fires, and nobody sees why."""
+    with open(os.path.join(gateway.TOP, "config", "prometheus", "sallyport.rules.yml"), encoding="utf-8") as f:
+        rules = f.read()
+    names = set(re.findall(r"\b(sallyport_\w+)", rules))
+    tap.equal([n for n in sorted(names) if not re.search(rf"^{n}[ {{]", page, re.M)], [],
+              f"the {len(names)} names of the alerts are on the page")
+    labels = set(re.findall(r'(sallyport_\w+)\{(\w+)!?="(\w+)"', rules))
+    tap.ok(labels and all(f'{n}{{{label}="{value}"' in page for n, label, value in labels), f"so are their labels {labels}")
 
 
 class Site:
@@ -111,12 +122,13 @@ def check_page(site):
                f"{name}: a page of {len(page)} bytes")
     if site.v6 is None:
         tap.skip("IPv6", "no ::1 on this machine")
-    if shutil.which("promtool"):
+    try:
         code, said = promtool(page)
         tap.ok(code == 0 and said == "", "promtool has nothing to say")
         tap.note(said)
-    else:
-        tap.skip("promtool", "package prometheus is not installed")
+    except packages.Missing as why:
+        tap.skip("promtool", why)
+    check_alerts(page)
     tap.ok(all(sample(page, "stage_cpu_seconds_total", stage=s) is not None for s in CHECKS), "each stage has its line")
     tap.ok(not re.search(r'"[^"]*(@|\b\d+\.\d+\.\d+\.\d+)[^"]*"', page), "no addresses in labels")
     tap.equal(http(site.v4, "/healthz")[::2], (200, "ok\n"), "/healthz")

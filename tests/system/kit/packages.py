@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -50,6 +51,11 @@ def unpack(packages, folder):
     with open(stamp, "w", encoding="ascii") as f:
         f.write("\n".join(packages) + "\n")
     return folder
+
+
+def program(package, name):
+    """@name of @package: the installed one, or one unpacked beside the servers."""
+    return shutil.which(name) or os.path.join(unpack([package], os.path.join(cache_dir(), package)), "usr/bin", name)
 
 
 def library_path(folder):

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the commands say about themselves: --help, wrong options, exit codes, and what the manual pages say of them."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import gateway, tap  # noqa: E402
+
+MANUAL = os.path.join(gateway.TOP, "docs", "man")
+LINE_MAX = 96
+
+
+def run(program, *words):
+    return subprocess.run([os.path.join(gateway.build_dir(), program), *words], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=60, check=False)
+
+
+def long_options(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
+
+
+def exit_codes(text):
+    """Those that the paragraph 'Exit: ...' of a help text names."""
+    return set(re.findall(r"\b([0-9]{1,2})\b", text.partition("Exit:")[2].partition("\n\n")[0]))
+
+
+def manual(name):
+    """The page as a reader sees it, in one line."""
+    done = subprocess.run(["groff", "-man", "-rHY=0", "-Tascii", "-P-cbou", os.path.join(MANUAL, name)],
+                          capture_output=True, text=True, check=True)
+    return re.sub(r"\s+", " ", done.stdout)
+
+
+def commands():
+    done = run("sallyport", "--help")
+    tap.equal((done.returncode, done.stderr), (0, ""), "sallyport --help")
+    return re.findall(r"^  ([a-z]+) +\S", done.stdout, re.M)
+
+
+def one_command(name, page, source):
+    done = run("sallyport", name, "--help")
+    tap.equal((done.returncode, done.stderr), (0, ""), f"{name} --help")
+    text = done.stdout
+    tap.ok(text.startswith(f"Usage: sallyport {name}"), f"{name}: begins with its usage")
+    tap.equal([x for x in text.splitlines() if len(x) > LINE_MAX or "\t" in x], [], f"{name}: lines fit a terminal")
+    tap.equal(sorted({"0", "64"} - exit_codes(text)), [], f"{name}: tells its exit codes")
+    for word in ("--no-such-option", "-Z"):
+        done = run("sallyport", name, word)
+        tap.equal((done.returncode, done.stdout), (64, ""), f"{name} {word}")
+        tap.ok(text in done.stderr, f"{name} {word}: the usage follows")
+    done = run("sallyport", name, "--config")
+    tap.equal(done.returncode, 64, f"{name} --config without a file")
+    tap.ok(re.search(rf"^\.B[IR]? \"?{name}\b", source, re.M), f"{name}: has an entry in sallyport(1)")
+    tap.equal([o for o in sorted(long_options(text)) if o not in page], [], f"{name}: sallyport(1) has its options")
+    codes = page.partition("EXIT STATUS")[2]
+    tap.equal([c for c in sorted(exit_codes(text)) if not re.search(rf"\b{c}\b", codes)], [],
+              f"{name}: sallyport(1) has its exit codes")
+
+
+def helpers():
+    """MailScanner's helper commands: those that do something tell what with --help."""
+    page = manual("ms-helpers.8")
+    for name in ("ms-peek", "ms-check", "ms-clean-quarantine", "ms-cron", "ms-msg-alert", "ms-d2mbox", "ms-df2mbox"):
+        done = run("sallyport", name, "--help")
+        tap.equal((done.returncode, done.stderr), (0, ""), f"{name} --help")
+        tap.ok(done.stdout.startswith(f"Usage: {name}"), f"{name}: begins with its usage")
+        tap.equal((run("sallyport", name, "--no-such-option").returncode), 64, f"{name} with a wrong option")
+        tap.ok(name in page, f"{name} stands in ms-helpers(8)")
+
+
+def no_configuration(names):
+    """A file that is not there is a mistake of the configuration, for whatever command."""
+    words = {"scan": ["-"], "config": ["--dump"], "explain": ["x"], "throttle": ["list"], "quarantine": ["list"]}
+    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+        for name in names:
+            missing = os.path.join(folder, "none.conf")
+            done = run("sallyport", name, *words.get(name, []), "-c", missing)
+            tap.equal(done.returncode, 78, f"{name} without its configuration")
+            tap.ok(missing in done.stdout + done.stderr, f"{name}: names the file")
+
+
+def daemon():
+    done = run("sallyportd", "--help")
+    tap.equal(done.returncode, 0, "sallyportd --help")
+    tap.equal(run("sallyportd", "--no-such-option").returncode, 64, "sallyportd with a wrong option")
+    page = manual("sallyportd.8")
+    tap.equal([o for o in sorted(long_options(done.stdout)) if o not in page], [], "sallyportd(8) has its options")
+    version = run("sallyport", "--version").stdout.split()[-1]
+    tap.ok(f"Sallyport version {version}\n" in run("sallyportd", "--version").stdout, f"one version, {version}")
+
+
+def pages():
+    for name in sorted(os.listdir(MANUAL)):
+        done = subprocess.run(["groff", "-ww", "-man", "-Tutf8", os.path.join(MANUAL, name)],
+                              capture_output=True, text=True, check=True)
+        tap.equal(done.stderr, "", f"{name}: groff has nothing to say")
+
+
+def main():
+    if not gateway.have_programs():
+        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    names = commands()
+    tap.ok(len(names) >= 13, f"commands: {' '.join(names)}")
+    page = manual("sallyport.1")
+    with open(os.path.join(MANUAL, "sallyport.1"), encoding="utf-8") as f:
+        source = f.read()
+    for name in names:
+        one_command(name, page, source)
+    helpers()
+    no_configuration(names)
+    for words in ((), ("no-such-command",), ("--no-such-option",)):
+        done = run("sallyport", *words)
+        tap.equal((done.returncode, done.stdout), (64, ""), f"sallyport {' '.join(words) or '(nothing)'}")
+        tap.ok("Usage: sallyport COMMAND" in done.stderr, "the usage follows")
+    daemon()
+    pages()
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
