@@ -31,6 +31,8 @@ enum channel_type {
 			 * THROTTLE_LIST_ALL: empty them, status 0: refuse nobody */
 	/* supervisor -> gateway */
 	CHANNEL_PAGES, /* fd[0] where the exporter asks for the metrics page (ctl/pages.h) */
+	/* gateway -> supervisor */
+	CHANNEL_LOST, /* the zygote that got new mail has ended */
 	CHANNEL_TYPES
 };
 

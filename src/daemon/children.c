@@ -180,20 +180,30 @@ static struct rlimits limits_of(const struct conf *c)
 	};
 }
 
+/* As far as we may: without privileges only up to the hard limit. */
+static void raise_files(void)
+{
+	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
+
+	if (setrlimit(RLIMIT_NOFILE, &files) == 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* In the child. */
 static _Noreturn void run(enum child_role role, const int *fds, size_t fds_n,
 			  const struct identity *id, const struct rlimits *limits,
 			  struct command *cmd)
 {
-	struct rlimit files = { GATEWAY_FILES, GATEWAY_FILES };
 	sigset_t none;
 
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (role == CHILD_GATEWAY)
-		(void)setrlimit(RLIMIT_NOFILE, &files);
-	if (role == CHILD_GATEWAY)
+	if (role == CHILD_GATEWAY) {
+		raise_files();
 		grant_realtime(limits);
+	}
 	if (!become(id))
 		_exit(EX_NOPERM);
 	if (!place_fds(fds, fds_n))
@@ -211,7 +221,8 @@ static struct child *free_place(struct children *cs)
 }
 
 int children_start(struct children *cs, enum child_role role, const int *fds, size_t fds_n,
-		   const struct conf *c, const struct daemon_options *o, struct err *err)
+		   const struct conf *c, const struct daemon_options *o, pid_t *ret_pid,
+		   struct err *err)
 {
 	struct child *place = free_place(cs);
 	const struct rlimits limits = limits_of(c);
@@ -236,6 +247,8 @@ int children_start(struct children *cs, enum child_role role, const int *fds, si
 	if (pid == 0)
 		run(role, fds, fds_n, &id, &limits, &cmd);
 	*place = (struct child){ .role = role, .pid = pid, .started_ns = clock_now_ns() };
+	if (ret_pid != NULL)
+		*ret_pid = pid;
 	return 0;
 }
 

@@ -31,9 +31,9 @@ struct children {
 
 /* Run this program again in @role with @fds (at most CHILD_FDS_MAX) as CHANNEL_FD and what follows
  * it. The gateway becomes Run As User, the exporter sallyport-web; the zygote stays root until it
- * has made its namespaces. */
+ * has made its namespaces. @ret_pid may be NULL. */
 int children_start(struct children *cs, enum child_role role, const int *fds, size_t fds_n,
-		   const struct conf *c, const struct daemon_options *o,
+		   const struct conf *c, const struct daemon_options *o, pid_t *ret_pid,
 		   struct err *err) MUST_CHECK;
 /* Take note of a process that somebody else has forked. False: no room. */
 bool children_add(struct children *cs, enum child_role role, pid_t pid) MUST_CHECK;

@@ -71,19 +71,22 @@ static void fail(struct gateway *g, uint64_t serial, const struct err *err)
 	}
 }
 
-static void on_gate(void *arg, enum gate_event e, const char *text)
+static void on_gate(void *arg, enum gate_event e, uint64_t generation, const char *text)
 {
-	struct gateway *g = arg;
+	const struct gateway *g = arg;
+	/* 0: of a configuration before the newest */
+	uint64_t serial = generation == conf_generation(g->conf) ? g->serial : 0;
 
 	switch (e) {
 	case GATE_ZYGOTE_READY:
-		say(CHANNEL_READY, g->serial, 0, text);
+		say(CHANNEL_READY, serial, 0, text);
 		break;
 	case GATE_ZYGOTE_FAILED:
-		say(CHANNEL_FAILED, g->serial, EX_CONFIG, text);
+		say(CHANNEL_FAILED, serial, EX_CONFIG, text);
 		break;
 	case GATE_ZYGOTE_LOST:
 		log_warning("%s; mail waits until a new one is up", text);
+		say(CHANNEL_LOST, serial, 0, text);
 		break;
 	}
 }
@@ -200,7 +203,11 @@ static void new_zygote(struct gateway *g, const struct channel_msg *m, int bundl
 		take_zygote(g, m, bundle_fd, sock);
 	} else if (g->waiting_n < ZYGOTES_WAITING_MAX) {
 		g->waiting[g->waiting_n++] = (struct waiting_zygote){ *m, bundle_fd, sock };
-	} else { /* the zygote sees that its socket is gone, ends, and is started anew */
+	} else { /* it sees that its socket is gone, and ends; who waits for it must know */
+		struct err err;
+
+		(void)err_set(&err, ERR_TEMP, -EBUSY, "too many zygotes at once");
+		fail(g, m->serial, &err);
 		fd_close(&bundle_fd);
 		fd_close(&sock);
 	}

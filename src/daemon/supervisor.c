@@ -53,6 +53,8 @@ struct supervisor {
 	int channel;                    /* to the gateway; -1: it is not running */
 	int signal_fd, pid_fd, listen_fd;
 	bool ever_ready, stopping, want_zygote, want_gateway;
+	pid_t newest;                         /* zygote; 0: it has ended */
+	bool lost;                            /* the gateway has no zygote that gets new mail */
 	uint64_t stop_ns, start_ns, pause_ns; /* when to kill; when to start again; growing pause */
 	struct web web;
 	bool want_web;
@@ -83,7 +85,7 @@ static void start_exporter(struct supervisor *s)
 	for (size_t i = 0; i < s->web.listen_n; i++)
 		fds[1 + i] = s->web.listen_fds[i];
 	if (children_start(&s->children, CHILD_EXPORTER, fds, 1 + s->web.listen_n, s->conf,
-			   &s->options, &err) == 0)
+			   &s->options, NULL, &err) == 0)
 		return;
 	log_warning("metrics page: %s", err.text);
 	s->want_web = true;
@@ -97,14 +99,15 @@ static int start_gateway(struct supervisor *s, struct err *err)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the gateway");
-	r = children_start(&s->children, CHILD_GATEWAY, &pair[1], 1, s->conf, &s->options, err);
+	r = children_start(&s->children, CHILD_GATEWAY, &pair[1], 1, s->conf, &s->options, NULL,
+			   err);
 	(void)close(pair[1]);
 	if (r < 0) {
 		(void)close(pair[0]);
 		return r;
 	}
 	s->channel = pair[0];
-	s->want_gateway = false;
+	s->want_gateway = s->lost = false;
 	s->want_zygote = true;
 	r = kernel_side_tell(s->kernel, s->channel, err);
 	if (r < 0 || s->listen_fd < 0)
@@ -113,7 +116,8 @@ static int start_gateway(struct supervisor *s, struct err *err)
 	return r < 0 ? r : hand_pages(s, err);
 }
 
-/* A zygote for the newest configuration; the gateway gets its other end. */
+/* A zygote for the newest configuration; the gateway gets its other end. It remains wanted when
+ * that fails: a reload waits for it. */
 static int start_zygote(struct supervisor *s, struct err *err)
 {
 	bool reload = s->next_conf != NULL;
@@ -124,7 +128,7 @@ static int start_zygote(struct supervisor *s, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "socket for the zygote");
 	r = children_start(&s->children, CHILD_ZYGOTE, &pair[1], 1, reload ? s->next_conf : s->conf,
-			   &s->options, err);
+			   &s->options, &s->newest, err);
 	(void)close(pair[1]);
 	if (r == 0) {
 		(void)snprintf(m.text, sizeof(m.text), "%s", s->options.conf_path);
@@ -133,7 +137,7 @@ static int start_zygote(struct supervisor *s, struct err *err)
 		r = channel_send(s->channel, &m, fds, 2, err);
 	}
 	(void)close(pair[0]);
-	s->want_zygote = false;
+	s->want_zygote = r < 0;
 	return r;
 }
 
@@ -191,10 +195,12 @@ static void load_done(struct supervisor *s)
 
 static int start_refresh(struct supervisor *s, enum refresh_job job, struct err *err)
 {
-	const int ours[] = { s->channel, s->signal_fd, s->pid_fd, s->listen_fd };
+	int ours[4 + EXPORTER_LISTEN_MAX] = { s->channel, s->signal_fd, s->pid_fd, s->listen_fd };
 
+	for (size_t i = 0; i < s->web.listen_n; i++)
+		ours[4 + i] = s->web.listen_fds[i];
 	return refresh_start(&s->refresh, job, s->options.conf_path, &s->children, ours,
-			     ARRAY_LEN(ours), err);
+			     4 + s->web.listen_n, err);
 }
 
 static void reload(struct supervisor *s)
@@ -331,6 +337,7 @@ static void in_force(struct supervisor *s, const struct channel_msg *m)
 	if (!s->ever_ready)
 		log_info("Sallyport %s is ready: %s", SALLYPORT_VERSION, m->text);
 	s->ever_ready = true;
+	s->lost = false;
 	s->pause_ns = 0;
 	(void)sd_notifyf(0, "READY=1\nSTATUS=scanning: %s", m->text);
 	if (s->reload_again)
@@ -386,6 +393,10 @@ static void handle(struct supervisor *s, const struct channel_msg *m)
 	case CHANNEL_RELOAD:
 		reload(s);
 		break;
+	case CHANNEL_LOST:
+		s->lost = true;
+		s->want_zygote |= s->newest == 0;
+		break;
 	case CHANNEL_DRAINED:
 		if (s->options.once)
 			stop(s, EX_OK);
@@ -416,6 +427,20 @@ static void channel_event(struct supervisor *s)
 		fd_close(&s->channel); /* SIGCHLD tells the rest */
 }
 
+/* One that retires leaves its successor behind, one that failed to start its predecessor: the
+ * gateway says when neither is there. */
+static void zygote_ended(struct supervisor *s, pid_t pid, uint64_t lived_ns)
+{
+	bool newest = pid == s->newest;
+
+	if (newest)
+		s->newest = 0;
+	if (children_count(&s->children, CHILD_ZYGOTE) > 0 && !(newest && s->lost))
+		return;
+	s->want_zygote = true;
+	pause_then(s, lived_ns);
+}
+
 static void child_ended(struct supervisor *s, const struct child *c, int status)
 {
 	uint64_t lived = clock_now_ns() - c->started_ns;
@@ -435,13 +460,13 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 		refresh_event(s);
 	} else if (c->role == CHILD_GATEWAY) {
 		fd_close(&s->channel);
-		drop_next(s); /* a reload goes down with it: said by the log above */
+		if (s->next_conf != NULL && !s->stopping)
+			reload_failed("the gateway ended while it was under way");
+		drop_next(s);
 		s->want_gateway = true;
 		pause_then(s, lived);
-	} else if (children_count(&s->children, CHILD_ZYGOTE) == 0) {
-		/* Those that retire after a reload leave their successor behind. */
-		s->want_zygote = true;
-		pause_then(s, lived);
+	} else {
+		zygote_ended(s, c->pid, lived);
 	}
 }
 

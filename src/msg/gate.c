@@ -12,14 +12,13 @@
 #include "store/msglog.h"
 #include "throttle/throttle.h"
 
-void gate_event(struct gate *g, enum gate_event e, const char *text)
+void gate_event(struct gate *g, enum gate_event e, const struct site *s, const char *text)
 {
 	if (g->on_event != NULL)
-		g->on_event(g->on_event_arg, e, text);
+		g->on_event(g->on_event_arg, e, conf_generation(s->conf), text);
 }
 
-void gate_on_event(struct gate *g, void (*fn)(void *arg, enum gate_event e, const char *text),
-		   void *arg)
+void gate_on_event(struct gate *g, gate_event_fn *fn, void *arg)
 {
 	g->on_event = fn;
 	g->on_event_arg = arg;
@@ -152,13 +151,15 @@ int gate_start_thread(struct gate *g, pthread_t *ret_t, void *(*fn)(void *arg), 
 
 void gate_switch_site(struct gate *g, struct site *s)
 {
+	struct site *before = g->site;
 	struct err err;
 
 	if (open_msglog(g, s->conf, &err) < 0)
 		log_err("Message Log: %s; nothing is written until the next reload", err.text);
 	intake_stop(&g->intake);
-	site_unref(&g->site);
 	g->site = site_ref(s);
+	kick_pass_on(&g->kick, before);
+	site_unref(&before);
 	throttle_reload(g->throttle, s->conf);
 	resolve_configure(&g->resolve);
 	if (!g->draining)

@@ -54,10 +54,11 @@ bool gate_idle(const struct gate *g);
 /* Have working scan workers. */
 bool gate_ready(const struct gate *g);
 
-/* How a zygote fared, to tell whoever asked for the reload; called from the loop. */
+/* How a zygote fared, to tell whoever asked for the reload; called from the loop. @generation: of
+ * the configuration it was for. */
 enum gate_event { GATE_ZYGOTE_READY, GATE_ZYGOTE_FAILED, GATE_ZYGOTE_LOST };
-void gate_on_event(struct gate *g, void (*fn)(void *arg, enum gate_event e, const char *text),
-		   void *arg);
+typedef void gate_event_fn(void *arg, enum gate_event e, uint64_t generation, const char *text);
+void gate_on_event(struct gate *g, gate_event_fn *fn, void *arg);
 
 /* --- for the control server --- */
 struct gate_status {

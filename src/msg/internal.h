@@ -80,6 +80,7 @@ struct msg {
 	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
 	bool alone;               /* is retried: shares no worker */
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	bool exhausted;           /* no attempt any more: into quarantine unread */
 	unsigned retry_shift;     /* the next attempt comes so many times twice as late */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
 	struct lookup *lookup; /* RESOLVING: in the arena */
@@ -154,7 +155,10 @@ struct site *site_ref(struct site *s);
 void site_unref(struct site **s);
 /* A cookie for directory @watch_i of @d; the site's. NULL: out of memory. */
 struct site_watch *site_watch_new(struct site_dir *d, size_t watch_i) MUST_CHECK;
-/* The outgoing directory for this message, opened once. */
+/* The outgoing directory @path, opened once. */
+int site_out_at(struct site *s, const char *path, struct site_out **ret_o,
+		struct err *err) MUST_CHECK;
+/* The one for this message. */
 int site_out_dir(struct site *s, const struct conf_who *who, struct site_out **ret_o,
 		 struct err *err) MUST_CHECK;
 
@@ -447,6 +451,8 @@ int kick_init(struct kick *k, struct gate *g, struct err *err) MUST_CHECK;
 void kick_fini(struct kick *k);
 /* @id was published in @o: tell the MTA soon. */
 void kick_add(struct kick *k, struct site_out *o, const char *id);
+/* What waits in a site that is no longer in force. */
+void kick_pass_on(struct kick *k, struct site *from);
 
 /* --- gate.c --- */
 #define GATE_DISTRUSTED_MAX 1024 /* full: no more mail is taken until the disk was looked at */
@@ -470,7 +476,7 @@ struct gate {
 	bool draining;
 	char distrusted[GATE_DISTRUSTED_MAX][QUEUE_ID_MAX];
 	unsigned distrusted_n;
-	void (*on_event)(void *arg, enum gate_event e, const char *text);
+	gate_event_fn *on_event;
 	void *on_event_arg;
 };
 
@@ -478,7 +484,8 @@ struct gate {
 void gate_distrust(struct gate *g, const char *id);
 bool gate_distrusts(const struct gate *g, const char *id);
 
-void gate_event(struct gate *g, enum gate_event e, const char *text);
+/* About a zygote of @s. */
+void gate_event(struct gate *g, enum gate_event e, const struct site *s, const char *text);
 /* The configuration of a ready zygote takes effect. */
 void gate_switch_site(struct gate *g, struct site *s);
 

@@ -114,14 +114,36 @@ static bool has_place(struct site_out *o)
 	return true;
 }
 
+/* Kicks are made for the directories of the site in force: a message may be of an older one. */
+static struct site_out *in_force(struct kick *k, struct site_out *o)
+{
+	struct site_out *now;
+	struct err err;
+
+	for (now = k->gate->site->out; now != NULL; now = now->next)
+		if (now == o)
+			return o;
+	return site_out_at(k->gate->site, o->path, &now, &err) < 0 ? NULL : now;
+}
+
 void kick_add(struct kick *k, struct site_out *o, const char *id)
 {
-	if (same_id(o, id) || !has_place(o))
+	o = in_force(k, o);
+	if (o == NULL || same_id(o, id) || !has_place(o))
 		return;
 	memcpy(o->ids[o->ids_n++], id, QUEUE_ID_MAX);
 	if (k->timer.place == 0)
 		(void)!loop_timer_set(k->gate->loop, &k->timer,
 				      loop_now_ns(k->gate->loop) + COLLECT_NS);
+}
+
+void kick_pass_on(struct kick *k, struct site *from)
+{
+	for (struct site_out *o = from->out; o != NULL; o = o->next) {
+		for (unsigned i = 0; i < o->ids_n; i++)
+			kick_add(k, o, o->ids[i]);
+		o->ids_n = 0;
+	}
 }
 
 static void child_event(struct op *op, int result, bool more)
@@ -162,8 +184,11 @@ int kick_init(struct kick *k, struct gate *g, struct err *err)
 	return 0;
 }
 
+/* What was collected so far goes out; nobody is left who would. */
 void kick_fini(struct kick *k)
 {
+	if (k->gate->site != NULL)
+		due(&k->timer);
 	loop_timer_clear(k->gate->loop, &k->timer);
 	fd_close(&k->signal_fd);
 }

@@ -190,7 +190,8 @@ static void fill_who(struct msg *m)
 				    .client_ip = e->client_ip };
 }
 
-/* Tried too often: set aside without another look. */
+/* Tried too often: set aside without another look, as a whole; where to is asked as MailScanner
+ * does, for all recipients at once. */
 static void give_up(struct msg *m)
 {
 	metrics_add(m->gate->metrics, METRIC_ATTEMPTS_EXCEEDED, 1);
@@ -242,6 +243,10 @@ static int begin_attempt(struct msg *m, struct err *err)
 /* All that rules ask for is known. */
 void life_resolved(struct msg *m)
 {
+	if (m->exhausted) {
+		give_up(m);
+		return;
+	}
 	if (m->attempts > 1)
 		log_info("Making attempt %u at processing message %s", m->attempts, m->entry.id);
 	m->alone = m->attempts > 1;
@@ -307,10 +312,8 @@ int life_claim(struct gate *g, size_t dir_i, const char *id)
 		return r;
 	}
 	(void)fault_at(states[MSG_CLAIMED].fault, 0);
-	if (tried == -EDQUOT)
-		give_up(m);
-	else
-		start(m);
+	m->exhausted = tried == -EDQUOT;
+	start(m);
 	return 0;
 }
 

@@ -215,6 +215,9 @@ static void hand_out(struct task *t)
 	struct pool *p = CONTAINER_OF(t, struct pool, task);
 	struct msg **at = &p->waiting;
 
+	/* Nobody starts another zygote while everything stops. */
+	if (p->gate->draining && p->current == NULL)
+		pool_release_waiting(p);
 	p->reserved = NULL;
 	while (*at != NULL) {
 		struct msg *m = *at;
@@ -593,7 +596,7 @@ static void take_over(struct zygote *z, const struct zygote_msg *msg)
 		start_process(&z->workers[i]);
 	if (p->gate->site != z->site)
 		gate_switch_site(p->gate, z->site);
-	gate_event(p->gate, GATE_ZYGOTE_READY, z->engine);
+	gate_event(p->gate, GATE_ZYGOTE_READY, z->site, z->engine);
 }
 
 /* The first thread of process @number. */
@@ -608,11 +611,12 @@ static void handle(struct zygote *z, const struct zygote_msg *msg)
 
 	switch (msg->type) {
 	case ZYGOTE_READY:
-		take_over(z, msg);
+		if (!z->retiring) /* else a newer one was ready before it */
+			take_over(z, msg);
 		break;
 	case ZYGOTE_FAILED:
 		z->failed = true;
-		gate_event(z->pool->gate, GATE_ZYGOTE_FAILED, msg->text);
+		gate_event(z->pool->gate, GATE_ZYGOTE_FAILED, z->site, msg->text);
 		break;
 	case ZYGOTE_SPAWNED:
 		if (w != NULL && w->state == WORKER_STARTING)
@@ -652,9 +656,10 @@ static void zygote_lost(struct zygote *z)
 	if (z->retiring || (z->failed && p->current != NULL))
 		return;
 	if (p->current != NULL) /* a reload waits for this one, and must not wait for ever */
-		gate_event(p->gate, GATE_ZYGOTE_FAILED, "the new zygote ended while it started");
+		gate_event(p->gate, GATE_ZYGOTE_FAILED, z->site,
+			   "the new zygote ended while it started");
 	else
-		gate_event(p->gate, GATE_ZYGOTE_LOST, "the zygote is gone");
+		gate_event(p->gate, GATE_ZYGOTE_LOST, z->site, "the zygote is gone");
 }
 
 static void close_fds(int fds[ZYGOTE_FDS_MAX])

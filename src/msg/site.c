@@ -201,17 +201,20 @@ static int open_out(struct site *s, const char *path, struct site_out **ret_o, s
 	return 0;
 }
 
-int site_out_dir(struct site *s, const struct conf_who *who, struct site_out **ret_o,
-		 struct err *err)
+int site_out_at(struct site *s, const char *path, struct site_out **ret_o, struct err *err)
 {
-	const char *path = conf_str(s->conf, OPT_OUTGOING_QUEUE_DIR, who);
-
 	for (struct site_out *o = s->out; o != NULL; o = o->next)
 		if (strcmp(o->path, path) == 0) {
 			*ret_o = o;
 			return 0;
 		}
 	return open_out(s, path, ret_o, err);
+}
+
+int site_out_dir(struct site *s, const struct conf_who *who, struct site_out **ret_o,
+		 struct err *err)
+{
+	return site_out_at(s, conf_str(s->conf, OPT_OUTGOING_QUEUE_DIR, who), ret_o, err);
 }
 
 static int check_quarantine(struct site *s, struct err *err)

@@ -74,6 +74,17 @@ int pair_split_begin(struct queue_split *s, const uint32_t *part_of, struct queu
 
 /* --- staging --- */
 
+/* Another process that sweeps may have come between the making of a file and its lock: -EEXIST, it
+ * is gone, or will be. A file system without locks has no sweep either. */
+static int lock_head(int fd)
+{
+	struct stat st;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EEXIST : 0;
+	return fstat(fd, &st) == 0 && st.st_nlink == 0 ? -EEXIST : 0;
+}
+
 /* Make @what of @id, locked, so that no other process takes it for a left-over. */
 static int create_head(const struct queue_split *s, enum pair_file what, const char *id,
 		       struct split_part *part, struct err *err)
@@ -89,8 +100,8 @@ static int create_head(const struct queue_split *s, enum pair_file what, const c
 	if (r < 0)
 		return r;
 	part->head = true;
-	(void)flock(part->head_fd, LOCK_EX | LOCK_NB); /* a file system without locks: no sweep */
-	return 0;
+	r = lock_head(part->head_fd);
+	return r < 0 ? err_code(err, r, "lock %s", name) : 0;
 }
 
 static int write_head(const struct queue_split *s, size_t i, struct err *err)
@@ -294,10 +305,13 @@ static int stage_reduced(struct queue_split *s, struct err *err)
 {
 	struct pair_split *t = s->format;
 	const struct pair_entry *p = s->e->format;
-	int r;
+	int r = -EEXIST;
 
-	pair_clear(t->f, p->head_dir, p->body_dir, s->e->id, 1u << PAIR_SPLIT_HEAD);
-	r = create_head(s, PAIR_SPLIT_HEAD, s->e->id, &t->parts[0], err);
+	for (unsigned tries = 0; r == -EEXIST && tries < ID_TRIES; tries++) {
+		fd_close(&t->parts[0].head_fd);
+		pair_clear(t->f, p->head_dir, p->body_dir, s->e->id, 1u << PAIR_SPLIT_HEAD);
+		r = create_head(s, PAIR_SPLIT_HEAD, s->e->id, &t->parts[0], err);
+	}
 	if (r == 0)
 		r = write_head(s, 0, err);
 	if (r == 0)

@@ -3,9 +3,11 @@
 #include "store/quarantine.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,24 +111,47 @@ static int open_day(struct quarantine_put *p, const char *dir, struct err *err)
 	return r < 0 ? explain(err, r, dir, "make or open the directory of the day") : 0;
 }
 
+/* Locked, so that a sweep sees that somebody is at work. One that came between the making and the
+ * lock has removed it or is about to: -EEXIST, another name will do. */
+static int lock_tmp(const struct quarantine_put *p)
+{
+	if (flock(p->dir_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return -EEXIST;
+	return quarantine_is_at(p->dir_fd, p->day_fd, p->tmp_name) ? 0 : -EEXIST;
+}
+
+static int try_tmp(struct quarantine_put *p)
+{
+	int r = STORE_CALL("quarantine_mkdir", mkdirat(p->day_fd, p->tmp_name, 0700));
+
+	if (r < 0)
+		return r;
+	p->dir_fd = STORE_CALL("quarantine_opendir", openat(p->day_fd, p->tmp_name, OPEN_DIR));
+	if (p->dir_fd == -ENOENT)
+		return -EEXIST;
+	if (p->dir_fd < 0)
+		(void)unlinkat(p->day_fd, p->tmp_name, AT_REMOVEDIR);
+	return p->dir_fd < 0 ? p->dir_fd : lock_tmp(p);
+}
+
 /* A name that is taken belongs to another message with this id, which may be on its way, too. */
 static int make_tmp(struct quarantine_put *p, const char *dir, struct err *err)
 {
 	int r = -EEXIST;
 
 	for (unsigned i = 1; i <= TRIES_MAX && r == -EEXIST; i++) {
+		fd_close(&p->dir_fd);
 		if (i == 1)
 			(void)snprintf(p->tmp_name, sizeof(p->tmp_name), ".%s.tmp", p->id);
 		else
 			(void)snprintf(p->tmp_name, sizeof(p->tmp_name), ".%s-%u.tmp", p->id, i);
-		r = STORE_CALL("quarantine_mkdir", mkdirat(p->day_fd, p->tmp_name, 0700));
+		r = try_tmp(p);
 	}
 	if (r < 0) {
 		p->tmp_name[0] = '\0';
 		return explain(err, r, dir, "make a directory for the message");
 	}
-	p->dir_fd = STORE_CALL("quarantine_opendir", openat(p->day_fd, p->tmp_name, OPEN_DIR));
-	r = p->dir_fd < 0 ? p->dir_fd : set_owner_mode(p, p->dir_fd, dir_mode(p->file_mode));
+	r = set_owner_mode(p, p->dir_fd, dir_mode(p->file_mode));
 	return r < 0 ? explain(err, r, dir, "prepare the directory of the message") : 0;
 }
 
@@ -239,6 +264,15 @@ int quarantine_publish(struct quarantine_put *p, struct err *err)
 	memcpy(p->path + p->path_base, p->final_name, sizeof(p->final_name));
 	p->published = true;
 	return 0;
+}
+
+bool quarantine_is_at(int fd, int parent_fd, const char *name)
+{
+	struct stat open, there;
+
+	return fstat(fd, &open) == 0 &&
+	       fstatat(parent_fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       open.st_ino == there.st_ino && open.st_dev == there.st_dev;
 }
 
 void quarantine_remove_dir(int parent_fd, const char *name)

@@ -68,8 +68,8 @@ int quarantine_publish(struct quarantine_put *p, struct err *err) MUST_CHECK;
  * a quarantine_begin() that failed, and twice. */
 void quarantine_end(struct quarantine_put *p);
 
-/* Start-up, when no other gateway runs: remove hidden left-overs of an earlier run. Returns how
- * many; 0 when the directory does not exist. */
+/* Start-up and reload: remove hidden left-overs of an earlier run; what somebody is at work on,
+ * here or in another gateway, stays. Returns how many; 0 when the directory does not exist. */
 int quarantine_sweep(const struct quarantine_settings *set, struct err *err) MUST_CHECK;
 
 struct quarantine_item {

@@ -9,6 +9,9 @@
 
 bool quarantine_day_is_valid(const char *day);
 
+/* @fd is what @name in @parent_fd is now. */
+bool quarantine_is_at(int fd, int parent_fd, const char *name);
+
 /* Remove directory @name and the files in it (one level: we make no more), as far as possible. */
 void quarantine_remove_dir(int parent_fd, const char *name);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -297,16 +298,27 @@ int quarantine_find(const char *dir, const char *id, struct arena *a, struct qua
 
 /* --- sweep --- */
 
+/* Who is at work on it holds its lock. */
+static bool sweep_tmp(int day_fd, const char *name)
+{
+	int fd AUTO(fd_close) = openat(day_fd, name, OPEN_DIR);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || !quarantine_is_at(fd, day_fd, name))
+		return false;
+	quarantine_remove_dir(day_fd, name);
+	return true;
+}
+
 static int sweep_day(int root_fd, const char *day)
 {
 	struct names tmp AUTO(names_fini) = { 0 };
-	int day_fd AUTO(fd_close) = openat(root_fd, day, OPEN_DIR);
+	int day_fd AUTO(fd_close) = openat(root_fd, day, OPEN_DIR), removed = 0;
 
 	if (day_fd < 0 || names_read(&tmp, day_fd, is_hidden_tmp, by_name) < 0)
 		return 0;
 	for (int i = 0; i < tmp.n; i++)
-		quarantine_remove_dir(day_fd, tmp.v[i]->d_name);
-	return tmp.n;
+		removed += sweep_tmp(day_fd, tmp.v[i]->d_name);
+	return removed;
 }
 
 int quarantine_sweep(const struct quarantine_settings *set, struct err *err)

@@ -89,13 +89,16 @@ static void silence(bool keep_stderr)
 
 /* --- start --- */
 
-/* Handlers and blocked signals are the zygote's; a scan wants none of them. */
+/* Blocked signals are the zygote's; a scan wants none of them. What asks a whole group of processes
+ * to stop asks the supervisor, which lets scans end. */
 static void reset_signals(void)
 {
 	sigset_t none;
 
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error, not the end */
 }

@@ -84,7 +84,7 @@ static int watch_signals(struct zygote *z, struct err *err)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
 	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
+	(void)signal(SIGINT, SIG_IGN); /* of a terminal: the master has it too, and decides */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return err_errno(err, "block signals");
 	z->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -4,6 +4,7 @@
  * between any two, and after a failure of any call (docs/durability.md).
  */
 #include <errno.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -589,6 +590,42 @@ static void test_sweep(size_t i)
 	bed_fini(&b);
 }
 
+/* Another gateway lists the same queue all the time: it must not take for a left-over what was
+ * created a moment ago and is not locked yet. */
+static void test_swept_meanwhile(size_t i)
+{
+	enum { TIMES = 400 };
+	unsigned failed = 0;
+	struct bed b;
+	pid_t pid;
+
+	bed_init(&b, i);
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		fixture_die("fork");
+	while (pid == 0)
+		(void)listing(&b);
+	for (unsigned n = 0; n < TIMES; n++) {
+		if (claim(&b, b.fmt->id) < 0 || begin(&b) < 0 || stage(&b) < 0 ||
+		    queue_split_publish(&b.s, &b.err) < 0)
+			failed++;
+		for (size_t k = 1; k <= b.s.published; k++) {
+			(void)unlink(fixture_path(b.f.in, name_of(b.fmt->head, b.s.ids[k])));
+			(void)unlink(fixture_path(b.f.in, name_of(b.fmt->body, b.s.ids[k])));
+		}
+		queue_split_undo(&b.s);
+		crash(&b);
+	}
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	T_OK(failed == 0, "%s: %u of %u failed beside a gateway that sweeps: %s", b.fmt->mta,
+	     failed, TIMES, b.err.text);
+	(void)listing(&b);
+	T_OK(untouched(&b), "  and nothing is left");
+	bed_fini(&b);
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
@@ -598,6 +635,7 @@ int main(void)
 		test_id_taken(i);
 		test_refused(i);
 		test_sweep(i);
+		test_swept_meanwhile(i);
 #ifdef SALLYPORT_FAULTS
 		test_faults(i);
 		test_kills(i);

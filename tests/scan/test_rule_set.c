@@ -274,7 +274,7 @@ static void test_scan_failure(void)
 	r = first(s, w, BYTES("b"), &err);
 	(void)unsetenv("SALLYPORT_FAULT");
 #ifdef SALLYPORT_FAULTS
-	T_OK(r == -EIO && err.kind == ERR_BUG, "a code of hs_scan() that is no success: %s",
+	T_OK(r == -EIO && err.kind == ERR_BUG, "T4: a code of hs_scan() that is no success: %s",
 	     err.text);
 #else
 	T_OK(r > 0, "no fault points in this build");
@@ -314,8 +314,8 @@ static void test_literals(void)
 	(void)hs_free_scratch(scratch);
 	(void)hs_free_database(db);
 	(void)hs_free_compile_error(e);
-	T_OK(first(s, w, text, NULL) == 0, "our way finds the first literal");
-	T_OK(first(s, w, bytes_from(text, 10), NULL) == 1, "and the second");
+	T_OK(first(s, w, text, NULL) == 0, "T4: our way finds the first literal");
+	T_OK(first(s, w, bytes_from(text, 10), NULL) == 1, "T4: and the second");
 	T_OK(first(s, w, BYTES("zz"), NULL) > 1, "and nothing else");
 }
 

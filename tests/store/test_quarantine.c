@@ -303,6 +303,40 @@ static void test_kill(void)
 	     "the next start removes it");
 }
 
+/* At a reload, or at the start of another gateway: what is being stored is no left-over. */
+static void test_sweep_at_work(void)
+{
+	enum { TIMES = 300 };
+	struct quarantine_settings set = settings("work");
+	struct err err = { .kind = ERR_NONE };
+	struct quarantine_put p;
+	unsigned failed = 0, lost = 0;
+	char path[64];
+	pid_t pid;
+
+	T_OK(quarantine_begin(&p, &set, DAY, "m", &err) == 0 &&
+		     put_text(quarantine_create(&p, "message", &err), "hello") == 0 &&
+		     quarantine_sweep(&set, &err) == 0,
+	     "a sweep while it is stored removes nothing");
+	T_OK(quarantine_publish(&p, &err) == 0 && mode_of(set.dir, DAY "/m/message") == 0660,
+	     "it is published, with its file %s", err.text);
+	quarantine_end(&p);
+	(void)fflush(stdout);
+	pid = fork();
+	while (pid == 0)
+		(void)!quarantine_sweep(&set, NULL);
+	for (unsigned i = 0; i < TIMES; i++) {
+		(void)snprintf(path, sizeof(path), "w%u", i);
+		failed += store(&set, DAY, path, "x", NULL, &err) < 0;
+		(void)snprintf(path, sizeof(path), DAY "/w%u/message", i);
+		lost += mode_of(set.dir, path) != 0660;
+	}
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	T_OK(failed == 0 && lost == 0, "beside a process that sweeps: %u of %u failed, %u lost %s",
+	     failed, TIMES, lost - failed, err.text);
+}
+
 static const char *const points[] = {
 	"quarantine_open",    "quarantine_mkday",
 	"quarantine_openday", "quarantine_syncday",
@@ -467,6 +501,7 @@ int main(void)
 	test_links();
 	test_list();
 	test_kill();
+	test_sweep_at_work();
 	test_rights();
 	if (tmp_has_faults()) {
 		test_faults();

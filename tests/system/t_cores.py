@@ -47,6 +47,12 @@ def cores_of(pid):
             for tid in sorted(os.listdir(f"/proc/{pid}/task"), key=int)]
 
 
+def sandboxes_of(pid):
+    """{thread: (system-call filter, rights, new ones possible)}"""
+    return {tid: tuple(status_field(pid, f, tid) for f in ("Seccomp", "CapEff", "NoNewPrivs"))
+            for tid in os.listdir(f"/proc/{pid}/task")}
+
+
 def workers(gate):
     return sorted(p for p, role in gate.tree().items() if role == "worker")
 
@@ -93,6 +99,13 @@ def test_threads():
             want = [[str(c) for c in ALLOWED[:2]]]
             got = soon(lambda: [cores_of(p) for p in workers(gate)], want)
             tap.equal(got, want, "Scan Threads = 2: one worker, a core for each thread")
+            closed = ("2", "0" * 16, "1")
+            pids = workers(gate) + [p for p, role in gate.tree().items() if role == "exporter"]
+            # A worker counts as up from its fork on; mail posted to it waits until it has closed itself in.
+            wait.until(lambda: all(set(sandboxes_of(p).values()) == {closed} for p in pids), 20,
+                       f"filters and no rights in every thread of {[sandboxes_of(p) for p in pids]}")
+            tap.equal([len(sandboxes_of(p)) for p in workers(gate)], [2],
+                      "both threads of the worker, and the exporter, have a system-call filter and no rights")
             status = gate.ask("status")
             tap.equal((status["workers"], status["scan_threads"]), (1, 2), "status says so")
         finally:

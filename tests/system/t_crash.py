@@ -54,6 +54,25 @@ def try_poison(gate, acc, what):
     tap.ok(said, f"{what}: the log says so")
 
 
+def set_aside_by_rule(gate, acc):
+    """Quarantine Dir may be a ruleset; what nobody has read goes where the rules say, too."""
+    other, rules = gate.path("quarantine.other"), gate.path("etc", "quarantine.rules")
+    os.mkdir(other, 0o700)
+    with open(rules, "w", encoding="ascii") as f:
+        f.write(f"To: poison@dest.test {other}\nFromOrTo: default {gate.quarantine}\n")
+    gate.options["Quarantine Dir"] = rules
+    gate.write_configuration()
+    gate.start()
+    message = sink.with_case(poison("crash"), "poison-rule")
+    acc.accept("poison-rule", queuefile.split_headers(message)[1], "quarantine")
+    queuefile.SendmailWriter(gate.in_queue).write(message, recipients=["poison@dest.test"])
+    gate.wait_empty(60)
+    found = account.Account()
+    found.read_quarantine(other)
+    tap.equal(sorted(found.quarantined), ["poison-rule"], "set aside where the ruleset of Quarantine Dir says")
+    acc.read_quarantine(other)
+
+
 def _workers(gate):
     return [p for p, role in gate.tree().items() if role == "worker"]
 
@@ -71,6 +90,8 @@ def main():
             gate.start()
             for what in ("crash", "spin"):
                 try_poison(gate, acc, what)
+            gate.stop()
+            set_aside_by_rule(gate, acc)
             acc.read_queue(acc.delivered, "sendmail", gate.out_queue)
             tap.equal(acc.missing(), [], f"none is missing ({acc.summary()})")
             tap.equal(acc.withheld(), [], "every neighbour is delivered")

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What the supervisor must live through: so many reloads that old zygotes, each with a scan under way,
+take all its places; the end of a zygote whose predecessor is still busy; one that is ready only when a
+newer one is in use; mail and a gateway's end in the middle of a reload; and reloads without end, which
+must not cost a descriptor.
+Needs a build with fault points: there the header X-Sallyport-Test asks for a scan that never ends.
+
+SALLYPORT_RELOADS=N   reloads in a row (20)
+"""
+
+import os
+import signal
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import account, gateway, queuefile, samples, sink, tap, wait  # noqa: E402
+
+RELOADS = int(os.environ.get("SALLYPORT_RELOADS", "20"))
+PLACES = 9  # for zygotes: CHILDREN_MAX of daemon/children.h without gateway and exporter
+TIME_LIMIT = 30  # longer than the reloads that fill them
+IN_FORCE, STAYS = "Configuration reloaded", "the configuration in force stays"
+
+
+class Site:
+    """A gateway with one scan worker."""
+
+    def __init__(self, folder):
+        self.gate = gateway.Gateway(folder, options={"Max Children": 1, "Message Time Limit": TIME_LIMIT,
+                                                     "Maximum Processing Attempts": 1})
+        self.account, self.written = account.Account(), 0
+        self.gate.start()
+
+    def write(self, want, head=b""):
+        self.written += 1
+        message = sink.with_case(head + bytes(samples.letter(f"Mail {self.written}")), f"mail-{self.written}")
+        self.account.accept(f"mail-{self.written}", queuefile.split_headers(message)[1], want)
+        queuefile.SendmailWriter(self.gate.in_queue).write(message)
+
+    def hup(self):
+        os.kill(self.gate.pid("supervisor"), signal.SIGHUP)
+
+    def said(self, text):
+        return self.gate.log_text().count(text)
+
+    def reload(self, seconds=30):
+        before = self.said(IN_FORCE)
+        self.hup()
+        wait.until(lambda: self.said(IN_FORCE) > before and self.gate.ready(), seconds, "a reload", every=0.02)
+
+    def zygotes(self):
+        return {p for p, role in self.gate.tree().items() if role == "zygote"}
+
+    def scanning(self):
+        """The worker that gets new mail has some."""
+        workers = (self.gate.ask("top") or {}).get("workers", [])
+        return any(w["state"] not in "SEI" for w in workers if not w.get("retiring"))
+
+    def delivered(self):
+        return [n for n in os.listdir(self.gate.out_queue) if n.startswith("qf")]
+
+    def finish(self, what):
+        self.gate.wait_empty(TIME_LIMIT + 30)
+        self.account.read_quarantine(self.gate.quarantine)
+        self.account.read_queue(self.account.delivered, "sendmail", self.gate.out_queue)
+        tap.equal(self.account.missing(), [], f"{what}: no mail is missing ({self.account.summary()})")
+        tap.equal(self.gate.stop(), 0, f"{what}: stops cleanly")
+
+
+def no_place(site):
+    for n in range(PLACES - 1):
+        site.write("quarantine", b"X-Sallyport-Test: spin\n")
+        wait.until(site.scanning, 20, "a scan")
+        site.reload()
+        tap.progress(f"{n + 1} zygotes that retire")
+    tap.equal(len(site.zygotes()), PLACES, "no place: every place is taken")
+    before = site.said(IN_FORCE)
+    site.hup()
+    wait.until(lambda: site.said("old zygotes are still finishing") > 0, 20, "the log says that it has to wait")
+    site.write("deliver")
+    wait.until(lambda: site.said(IN_FORCE) > before, TIME_LIMIT + 40, "the reload when there is a place again")
+    tap.ok(True, "no place: the reload takes effect when there is one again")
+    site.reload()
+    tap.ok(True, "no place: and so does the next one")
+
+
+def successor(site):
+    old = site.zygotes()
+    site.write("quarantine", b"X-Sallyport-Test: spin\n")
+    wait.until(site.scanning, 20, "a scan")
+    site.reload()
+    tap.ok(old < site.zygotes(), "successor: the old zygote is still there")
+    os.kill(next(iter(site.zygotes() - old)), signal.SIGKILL)
+    site.write("deliver")
+    wait.until(site.delivered, TIME_LIMIT - 10, "mail in spite of the zygote's end")
+    tap.ok(old < site.zygotes(), "successor: mail flows again while the old zygote is still at its scan")
+
+
+def overtaken(site):
+    """A zygote that takes its time is overtaken by that of a reload: it must not come into use afterwards."""
+    for _ in range(20):
+        old = site.gate.pid("zygote")
+        os.kill(old, signal.SIGKILL)
+        slow = wait.until(lambda o=old: next(iter(site.zygotes() - {o}), None), 20, "another zygote", every=0.0005)
+        os.kill(slow, signal.SIGSTOP)
+        if not site.gate.ready():
+            break
+        os.kill(slow, signal.SIGCONT)  # it was ready already
+        wait.until(site.gate.ready, 20, "workers")
+    else:
+        tap.note("no zygote could be caught in its start")
+        return
+    site.gate.options["Information Header Value"] = "new"
+    site.gate.write_configuration()
+    site.reload()
+    os.kill(slow, signal.SIGCONT)
+    wait.until(lambda: slow not in site.zygotes(), 20, "the end of the one that was overtaken")
+    site.write("deliver")
+    wait.until(site.delivered, 20, "mail")
+    with open(site.gate.path("mqueue", site.delivered()[0]), encoding="ascii", errors="replace") as f:
+        tap.ok("Information: new" in f.read(), "overtaken: mail flows, with the new settings")
+
+
+def kick(site):
+    """Mail that a reload overtakes: the MTA is told of it like of any other."""
+    told, script = site.gate.path("told"), site.gate.path("kick")
+    with open(script, "w", encoding="ascii") as f:
+        f.write(f'#!/bin/sh\necho "$@" >>{told}\n')
+    os.chmod(script, 0o755)
+    site.gate.options["Sendmail2"] = script
+    site.gate.write_configuration()
+    site.reload()
+    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygote")
+    worker = site.gate.pid("worker")
+    os.kill(worker, signal.SIGSTOP)
+    site.write("deliver")
+    wait.until(site.scanning, 20, "a message with the worker that stands still")
+    site.reload()
+    os.kill(worker, signal.SIGCONT)
+    wait.until(site.delivered, 20, "the message")
+    name = site.delivered()[0][2:]
+    try:
+        wait.until(lambda: os.path.exists(told) and name in open(told, encoding="ascii").read(), 10, "a kick")
+        tap.ok(True, "kick: the MTA is told of a message that a reload has overtaken")
+    except wait.Late as late:
+        tap.ok(False, f"kick: the MTA is told of a message that a reload has overtaken: {late}")
+
+
+def gateway_ends(site):
+    old, before = site.zygotes(), site.said(STAYS)
+    site.hup()
+    wait.until(lambda: site.zygotes() - old, 20, "the zygote of a reload", every=0.001)
+    os.kill(site.gate.pid("gateway"), signal.SIGKILL)
+    wait.until(site.gate.ready, 40, "a gateway again")
+    tap.equal(site.said(STAYS), before + 1, "gateway ends: the log says that the reload came to nothing")
+    site.write("deliver")
+    site.reload()
+    tap.ok(True, "gateway ends: the next reload takes effect")
+
+
+def descriptors(site):
+    return {role: len(os.listdir(f"/proc/{site.gate.pid(role)}/fd")) for role in ("supervisor", "gateway", "zygote")}
+
+
+def many(site):
+    site.reload()
+    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygote")
+    before = descriptors(site)
+    for n in range(RELOADS):
+        site.reload()
+        if n % 20 == 19:
+            tap.progress(f"{n + 1} reloads")
+    site.write("deliver")
+    site.gate.wait_empty(20)
+    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygotes")
+    try:
+        wait.until(lambda: at_most(descriptors(site), before), 10, "the descriptors there were")
+    except wait.Late:
+        pass
+    after = descriptors(site)
+    tap.ok(at_most(after, before), f"{RELOADS} reloads: no more descriptors than before ({after}, before {before})")
+
+
+def at_most(now, before):
+    return all(now[role] <= before[role] for role in before)
+
+
+def main():
+    parts = {"no place": no_place, "overtaken": overtaken, "kick": kick, "successor": successor, "gateway ends": gateway_ends, "many": many}
+    if os.geteuid() != 0:
+        tap.skip_all("needs root: processes change users")
+    if not gateway.have_programs():
+        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+        os.chmod(folder, 0o755)
+        for what in sys.argv[1:] or parts:
+            site = Site(os.path.join(folder, what.replace(" ", "-")))
+            try:
+                parts[what](site)
+                site.finish(what)
+            except wait.Late as late:
+                tap.ok(False, f"{what}: {str(late).splitlines()[0]}")
+                tap.note(late)
+                tap.note(site.gate.log_tail())
+            finally:
+                site.gate.stop()
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()
