@@ -101,7 +101,7 @@ def successor(site):
 def overtaken(site):
     """A zygote that takes its time is overtaken by that of a reload: it must not come into use afterwards."""
     for _ in range(20):
-        old = site.gate.pid("zygote")
+        old = wait.until(lambda: site.gate.ready() and site.gate.pid("zygote"), 20, "a zygote in use")
         os.kill(old, signal.SIGKILL)
         slow = wait.until(lambda o=old: next(iter(site.zygotes() - {o}), None), 20, "another zygote", every=0.0005)
         os.kill(slow, signal.SIGSTOP)
