@@ -9,10 +9,9 @@ mail goes meanwhile is perf/attack.py's question.
 
 import os
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, packages, scene, tap, wait  # noqa: E402
+from kit import packages, scene, script, tap, wait  # noqa: E402
 
 OPTIONS = {"Throttle Slower Cost": 25, "Throttle Few Cost": 40, "Throttle Nothing Cost": 55,
            "Throttle Cost Half Life": 60, "Throttle Penalty Time": 900}
@@ -108,12 +107,8 @@ def end_part(s):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: namespaces, BPF")
-    if not gateway.have_programs():
-        tap.skip_all("sallyport is not built")
-    with tempfile.TemporaryDirectory(prefix="sallyport-attack-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("namespaces, BPF")
+    with script.folder() as folder:
         try:
             s = scene.Scene(folder, OPTIONS)
         except (OSError, packages.Missing) as reason:

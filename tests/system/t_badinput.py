@@ -8,10 +8,9 @@ else waits for it, and no process grows beyond its bound.
 
 import os
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, queuefile, samples, sink, tap, wait  # noqa: E402
+from kit import account, gateway, queuefile, samples, script, sink, tap, wait  # noqa: E402
 
 GATEWAY_BYTES = 300 << 20
 WORKER_BYTES = 900 << 20  # a 100 MB message, its decoded parts, the engine
@@ -167,12 +166,8 @@ def hard(gate, acc):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: files of other owners")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("files of other owners")
+    with script.folder() as folder:
         gate = gateway.Gateway(folder, options={"Rescan Interval": 1, "Maximum Processing Attempts": 2})
         acc = account.Account()
         try:
@@ -185,8 +180,7 @@ def main():
             tap.ok(peak.get("gateway", 0) < GATEWAY_BYTES, f"gateway: {peak.get('gateway', 0) >> 20} MB at most")
             tap.ok(peak.get("worker", 0) < WORKER_BYTES, f"worker: {peak.get('worker', 0) >> 20} MB at most")
         except wait.Late as late:
-            tap.ok(False, str(late).splitlines()[0])
-            tap.note(late)
+            script.too_late(late)
         finally:
             gate.stop()
     tap.done()

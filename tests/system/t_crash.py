@@ -8,11 +8,10 @@ Needs a build with fault points: there the header X-Sallyport-Test asks for it.
 
 import os
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, queuefile, samples, sink, tap, wait  # noqa: E402
+from kit import account, gateway, queuefile, samples, script, sink, tap, wait  # noqa: E402
 
 ATTEMPTS = 3
 NEIGHBOURS = 100
@@ -78,12 +77,9 @@ def _workers(gate):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("processes change users")
+    script.need_faults()
+    with script.folder() as folder:
         gate = gateway.Gateway(folder, options=OPTIONS)
         acc = account.Account()
         try:
@@ -97,8 +93,7 @@ def main():
             tap.equal(acc.withheld(), [], "every neighbour is delivered")
             tap.equal(acc.let_through(), [], "no poison is delivered")
         except wait.Late as late:
-            tap.ok(False, str(late).splitlines()[0])
-            tap.note(late)
+            script.too_late(late)
         finally:
             gate.stop()
     tap.done()

@@ -13,10 +13,9 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, databases, gateway, load, packages, queuefile, samples, sink, tap, wait  # noqa: E402
+from kit import account, databases, gateway, load, packages, queuefile, samples, script, sink, tap, wait  # noqa: E402
 
 CHANGES = 4
 BACKLOG = 40
@@ -238,8 +237,7 @@ def run(kind, folder):
         check_starts(gate, db)
         check_wrong_password(gate, db)
     except wait.Late as late:
-        tap.ok(False, str(late).splitlines()[0])
-        tap.note(late)
+        script.too_late(late)
         tap.note(gate.log_tail())
     finally:
         gate.stop()
@@ -247,13 +245,9 @@ def run(kind, folder):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    script.need("processes change users")
     chosen = sys.argv[1:]
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    with script.folder() as folder:
         for kind in (databases.Sqlite, databases.Postgres, databases.Ldap):
             if not chosen or kind.name in chosen:
                 run(kind, folder)

@@ -9,11 +9,10 @@ where that cannot be found out, the message stays in the incoming queue.
 import os
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, dns, gateway, mta, packages, queuefile, samples, sink, tap, wait  # noqa: E402
+from kit import account, dns, gateway, mta, packages, queuefile, samples, script, sink, tap, wait  # noqa: E402
 from kit.dns import A, CNAME, PTR  # noqa: E402
 
 QUEUES = ("vip", "good", "liar", "local", "spoofed", "none", "default")
@@ -364,13 +363,9 @@ def real_server(folder):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    script.need("processes change users")
     wanted = sys.argv[1:]
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    with script.folder() as folder:
         for part in (all_answers, outage, slow_server, real_server):
             if wanted and part.__name__ not in wanted:
                 continue
@@ -378,8 +373,7 @@ def main():
             try:
                 part(os.path.join(folder, part.__name__))
             except wait.Late as late:
-                tap.ok(False, str(late).splitlines()[0])
-                tap.note(late)
+                script.too_late(late)
     tap.done()
 
 

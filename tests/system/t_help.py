@@ -6,10 +6,9 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, tap  # noqa: E402
+from kit import gateway, script, tap  # noqa: E402
 
 MANUAL = os.path.join(gateway.TOP, "docs", "man")
 LINE_MAX = 96
@@ -76,7 +75,7 @@ def helpers():
 def no_configuration(names):
     """A file that is not there is a mistake of the configuration, for whatever command."""
     words = {"scan": ["-"], "config": ["--dump"], "explain": ["x"], "throttle": ["list"], "quarantine": ["list"]}
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+    with script.folder() as folder:
         for name in names:
             missing = os.path.join(folder, "none.conf")
             done = run("sallyport", name, *words.get(name, []), "-c", missing)
@@ -102,8 +101,7 @@ def pages():
 
 
 def main():
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    script.need()
     names = commands()
     tap.ok(len(names) >= 13, f"commands: {' '.join(names)}")
     page = manual("sallyport.1")

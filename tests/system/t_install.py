@@ -7,10 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, packages, tap  # noqa: E402
+from kit import gateway, packages, script, tap  # noqa: E402
 
 WANTED = ("bin/sallyport", "sbin/sallyportd", "share/man/man1/sallyport.1", "share/man/man8/sallyportd.8",
           "share/man/man5/sallyport.conf.5", "share/sallyport/config/sallyport.conf", "share/sallyport/config/conf.d/README",
@@ -108,11 +107,10 @@ def prometheus(prefix):
 
 def main():
     build = gateway.build_dir()
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {build}: scripts/build makes them")
+    script.need()
     if not shutil.which("meson"):
         tap.skip_all("meson is not installed")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+    with script.folder() as folder:
         dest = os.path.join(folder, "dest")
         accepted("meson install", "meson", "install", "-C", build, "--no-rebuild", env={**os.environ, "DESTDIR": dest})
         prefix = prefix_of(dest)

@@ -15,10 +15,9 @@ import random
 import re
 import signal
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, dns, gateway, load, queuefile, samples, tap, wait  # noqa: E402
+from kit import account, dns, gateway, load, queuefile, samples, script, tap, wait  # noqa: E402
 
 KILLS = int(os.environ.get("SALLYPORT_KILLS", "300"))
 SEED = int(os.environ.get("SALLYPORT_SEED", "1"))
@@ -261,23 +260,19 @@ def tap_quiet(fine, text):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    script.need("processes change users")
+    script.need_faults()
     states, points = fault_points()
     tap.ok(len(states) >= 8, f"{len(states)} states have fault points")
     parts = {"states": lambda f: at_states(f, states), "splits": at_splits, "random": at_random, 
              "errors": lambda f: with_errors(f, points)}
     wanted = sys.argv[1:] or list(parts)
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    with script.folder() as folder:
         for name in wanted:
             try:
                 parts[name](os.path.join(folder, name))
             except wait.Late as late:
-                tap.ok(False, f"{name}: {str(late).splitlines()[0]}")
-                tap.note(late)
+                script.too_late(late, f"{name}: ")
     tap.done()
 
 

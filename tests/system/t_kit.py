@@ -4,10 +4,9 @@
 
 import os
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import mta, packages, sink, tap, wait  # noqa: E402
+from kit import mta, packages, script, sink, tap, wait  # noqa: E402
 
 MESSAGES = 20
 
@@ -52,8 +51,7 @@ def try_server(kind, folder):
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root: mail servers and their users")
-    with tempfile.TemporaryDirectory(prefix="sallyport-kit-") as folder:
-        os.chmod(folder, 0o755)
+    with script.folder() as folder:
         for kind in (mta.Sendmail, mta.Exim):
             try:
                 try_server(kind, folder)

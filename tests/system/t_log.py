@@ -7,10 +7,9 @@ import os
 import re
 import socket
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, queuefile, samples, tap, wait  # noqa: E402
+from kit import gateway, queuefile, samples, script, tap, wait  # noqa: E402
 
 DEV_LOG = "/dev/log"
 DELIVERED = "Uninfected: Delivered 1 messages"
@@ -82,16 +81,14 @@ def terminal(folder, syslog):
 
 
 def main():
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    script.need()
     if os.geteuid() != 0:
         tap.skip_all("only root may make " + DEV_LOG)
     if os.path.lexists(DEV_LOG):
         tap.skip_all(f"{DEV_LOG} belongs to this host's syslog")
     syslog = Syslog()
     try:
-        with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-            os.chmod(folder, 0o755)
+        with script.folder() as folder:
             journal(os.path.join(folder, "journal"), syslog)
             terminal(os.path.join(folder, "terminal"), syslog)
     finally:

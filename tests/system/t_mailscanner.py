@@ -7,10 +7,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, queuefile, samples, tap, wait  # noqa: E402
+from kit import gateway, queuefile, samples, script, tap, wait  # noqa: E402
 
 RULES = ("From: *@quiet.test no\nTo: boss@dest.test no\nFrom: 192.0.2. no\n"
          "FromOrTo: default yes\n")
@@ -259,12 +258,8 @@ def check_and_start(site):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: the daemon makes sandboxes")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("the daemon makes sandboxes")
+    with script.folder() as folder:
         site = Site(os.path.join(folder, "site"))
         words(site)
         changed(site)

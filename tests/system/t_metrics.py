@@ -14,11 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, load, packages, queuefile, samples, sink, tap, wait  # noqa: E402
+from kit import account, gateway, load, packages, queuefile, samples, script, sink, tap, wait  # noqa: E402
 
 CONNECTIONS_MAX = 64  # of the exporter, for each of its sockets
 LIFE_SECONDS = 10
@@ -405,18 +404,13 @@ def run(site):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("processes change users")
+    with script.folder() as folder:
         site = Site(os.path.join(folder, "metrics"))
         try:
             run(site)
         except wait.Late as late:
-            tap.ok(False, str(late).splitlines()[0])
-            tap.note(late)
+            script.too_late(late)
             tap.note(site.gate.log_tail())
         finally:
             site.gate.stop()

@@ -8,10 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, tap  # noqa: E402
+from kit import gateway, script, tap  # noqa: E402
 
 # What differs from the sample, in a file that is read last.
 CHANGED = """# site's own
@@ -169,9 +168,8 @@ def edges(folder):
 
 
 def main():
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+    script.need()
+    with script.folder() as folder:
         works = stock(folder)
         quiet(folder)
         minimal(folder)

@@ -11,10 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, tap  # noqa: E402
+from kit import gateway, script, tap  # noqa: E402
 
 COLUMNS = ["name", "internal_name", "type", "allowed_values", "default", "shipped_value", "ruleset", "section",
            "effect", "obsolete"]
@@ -77,9 +76,8 @@ def sample(folder):
 
 def main():
     path = find_table()
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+    script.need()
+    with script.folder() as folder:
         sample(folder)
         if path is None:
             tap.skip("the table of options", "neither SALLYPORT_SPEC nor the folder beside the corpus has options.tsv")

@@ -11,11 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import xml.etree.ElementTree as xml
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, load, queuefile, samples, tap, wait  # noqa: E402
+from kit import account, gateway, load, queuefile, samples, script, tap, wait  # noqa: E402
 
 PERF = os.path.join(gateway.TOP, "perf")
 PROBES = ("msg_state", "scan_begin", "scan_end", "check_begin", "check_end")
@@ -141,12 +140,8 @@ def check_flamegraph(gate, folder):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("processes change users")
+    with script.folder() as folder:
         check_notes()
         check_drawing(folder)
         look = check_programs()
@@ -163,8 +158,7 @@ def main():
             gate.wait_empty(60)
             drain.stop(account.Account())
         except wait.Late as late:
-            tap.ok(False, str(late).splitlines()[0])
-            tap.note(late)
+            script.too_late(late)
         finally:
             gate.stop()
     tap.done()

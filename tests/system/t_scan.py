@@ -6,10 +6,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, samples, tap  # noqa: E402
+from kit import gateway, samples, script, tap  # noqa: E402
 
 OUTCOMES = {"deliver", "deliver-modified", "quarantine", "delete", "forward", "defer"}
 FINDINGS = {  # sample -> kind of its finding
@@ -69,10 +68,8 @@ def edges(gate, folder):
 
 
 def main():
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need()
+    with script.folder() as folder:
         gate = gateway.Gateway(os.path.join(folder, "gate"))
         for sample in samples.everything():
             one(gate, folder, sample)

@@ -9,10 +9,9 @@ import json
 import os
 import re
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, mta, packages, samples, sink, tap, wait  # noqa: E402
+from kit import gateway, mta, packages, samples, script, sink, tap, wait  # noqa: E402
 
 MANY = 1000
 RULES = {
@@ -249,13 +248,9 @@ PARTS = {"rules": rules_part, "join": join_part, "limit": limit_part, "held-up":
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: mail servers and their users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
+    script.need("mail servers and their users")
     wanted = sys.argv[1:] or list(PARTS)
-    with tempfile.TemporaryDirectory(prefix="sallyport-split-") as folder:
-        os.chmod(folder, 0o755)
+    with script.folder() as folder:
         for kind in (mta.Sendmail, mta.Exim):
             for part in wanted:
                 try:
@@ -263,8 +258,7 @@ def main():
                 except packages.Missing as why:
                     tap.skip(f"{kind.name}: {part}", why)
                 except wait.Late as late:
-                    tap.ok(False, f"{kind.name}: {part}: {str(late).splitlines()[0]}")
-                    tap.note(late)
+                    script.too_late(late, f"{kind.name}: {part}: ")
     tap.done()
 
 

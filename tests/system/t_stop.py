@@ -12,11 +12,10 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, queuefile, samples, sink, tap, wait  # noqa: E402
+from kit import account, gateway, queuefile, samples, script, sink, tap, wait  # noqa: E402
 
 TIME_LIMIT = 8
 STOP_SECONDS = 30  # the supervisor's own limit is 60
@@ -74,11 +73,11 @@ def term_all(tree):
 def told_at_the_end(folder):
     """Mail that was delivered just before the end: the MTA hears of each."""
     gate = gateway.Gateway(folder)
-    told, script = gate.path("told"), gate.path("kick")
-    with open(script, "w", encoding="ascii") as f:
+    told, kick = gate.path("told"), gate.path("kick")
+    with open(kick, "w", encoding="ascii") as f:
         f.write(f'#!/bin/sh\necho "$@" >>{told}\n')
-    os.chmod(script, 0o755)
-    gate.options["Sendmail2"] = script
+    os.chmod(kick, 0o755)
+    gate.options["Sendmail2"] = kick
     gate.write_configuration()
     for n in range(5):
         queuefile.SendmailWriter(gate.in_queue).write(bytes(samples.letter(f"Mail {n}")))
@@ -100,19 +99,15 @@ def told_at_the_end(folder):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("processes change users")
+    script.need_faults()
+    with script.folder() as folder:
         told_at_the_end(os.path.join(folder, "told"))
         for what, stop in (("Ctrl-C", ctrl_c), ("TERM for all", term_all)):
             try:
                 check(what, *load_and(os.path.join(folder, what.split()[0]), stop))
             except wait.Late as late:
-                tap.ok(False, str(late).splitlines()[0])
-                tap.note(late)
+                script.too_late(late)
     tap.done()
 
 

@@ -13,10 +13,9 @@ SALLYPORT_RELOADS=N   reloads in a row (20)
 import os
 import signal
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, queuefile, samples, sink, tap, wait  # noqa: E402
+from kit import account, gateway, queuefile, samples, script, sink, tap, wait  # noqa: E402
 
 RELOADS = int(os.environ.get("SALLYPORT_RELOADS", "20"))
 PLACES = 9  # for zygotes: CHILDREN_MAX of daemon/children.h without gateway and exporter
@@ -189,20 +188,15 @@ def at_most(now, before):
 
 def main():
     parts = {"no place": no_place, "overtaken": overtaken, "kick": kick, "successor": successor, "gateway ends": gateway_ends, "many": many}
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("processes change users")
+    with script.folder() as folder:
         for what in sys.argv[1:] or parts:
             site = Site(os.path.join(folder, what.replace(" ", "-")))
             try:
                 parts[what](site)
                 site.finish(what)
             except wait.Late as late:
-                tap.ok(False, f"{what}: {str(late).splitlines()[0]}")
-                tap.note(late)
+                script.too_late(late, f"{what}: ")
                 tap.note(site.gate.log_tail())
             finally:
                 site.gate.stop()

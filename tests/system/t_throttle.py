@@ -13,10 +13,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, queuefile, samples, tap, wait  # noqa: E402
+from kit import gateway, queuefile, samples, script, tap, wait  # noqa: E402
 
 NO_BPF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kit", "no_bpf.py")
 ATTACKER, HONEST = "192.0.2.66", [f"192.0.2.{n}" for n in range(10, 20)]
@@ -105,14 +104,9 @@ def read_text(path):
         return f.read()
 
 
-def has_faults(site):
-    with open(os.path.join(site.gate.build, "sallyportd"), "rb") as f:
-        return b"X-Sallyport-Test:" in f.read()
-
-
 def worker_deaths(site):
     """Poison: each of its three attempts costs a worker, and the sender what that is worth."""
-    if not has_faults(site):
+    if not gateway.has_faults():
         tap.skip("a message that kills its worker is charged", "a build without fault points")
         return
     site.writer.write(b"X-Sallyport-Test: crash\n" + BOMB["clean"], client_ip="192.0.6.6")
@@ -529,19 +523,14 @@ def keeping(folder):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("processes change users")
+    with script.folder() as folder:
         for part in (in_user_space, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
                      lambda f: with_kernel(f, "nftables"), keeping, many_events):
             try:
                 part(folder)
             except wait.Late as late:
-                tap.ok(False, str(late).splitlines()[0])
-                tap.note(late)
+                script.too_late(late)
     tap.done()
 
 

@@ -10,11 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, netns, tap, wait  # noqa: E402
+from kit import gateway, netns, script, tap, wait  # noqa: E402
 
 PORT, OTHER = 2525, 2526
 HOUR_MS = 3600 * 1000
@@ -602,7 +601,7 @@ def main():
         pair = netns.Pair([*HOSTS, *HOSTS6])
     except OSError as why:
         tap.skip_all(f"no network namespaces here: {why}")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
+    with script.folder() as folder:
         server = netns.Server(pair.server, [PORT, OTHER])
         try:
             why = why_not(pair)
@@ -610,7 +609,7 @@ def main():
                 tap.skip_all(f"no sk_lookup here: {why}")
             run_all(pair, folder)
         except wait.Late as late:
-            tap.ok(False, str(late).splitlines()[0])
+            script.too_late(late)
         finally:
             server.close()
             pair.close()

@@ -9,11 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, load as mail, queuefile, tap, wait  # noqa: E402
+from kit import gateway, load as mail, queuefile, script, tap, wait  # noqa: E402
 
 MESSAGES = 150
 
@@ -149,12 +148,8 @@ def refusals(gate, folder):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: the sandbox of the workers")
-    if not gateway.have_programs():
-        tap.skip_all("sallyport is not built")
-    with tempfile.TemporaryDirectory(prefix="sallyport-top-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("the sandbox of the workers")
+    with script.folder() as folder:
         gate = gateway.Gateway(os.path.join(folder, "gate"))
         gate.start()
         try:

@@ -11,11 +11,10 @@ SALLYPORT_TWO_SECONDS=N   how long, for each queue format (12)
 import os
 import signal
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, load, queuefile, samples, tap, wait  # noqa: E402
+from kit import account, gateway, load, queuefile, samples, script, tap, wait  # noqa: E402
 
 SECONDS = int(os.environ.get("SALLYPORT_TWO_SECONDS", "12"))
 RCPT, FREE = "rcpt@dest.test", ("one@noscan.test", "two@noscan.test")  # the latter's mail is not looked at
@@ -80,18 +79,13 @@ def run(folder, mta):
 
 
 def main():
-    if os.geteuid() != 0:
-        tap.skip_all("needs root: processes change users")
-    if not gateway.have_programs():
-        tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    script.need("processes change users")
+    with script.folder() as folder:
         for mta in sys.argv[1:] or WRITERS:
             try:
                 run(os.path.join(folder, mta), mta)
             except wait.Late as late:
-                tap.ok(False, f"{mta}: {str(late).splitlines()[0]}")
-                tap.note(late)
+                script.too_late(late, f"{mta}: ")
     tap.done()
 
 

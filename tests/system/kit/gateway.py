@@ -37,6 +37,12 @@ def have_programs():
     return all(os.access(os.path.join(build_dir(), p), os.X_OK) for p in ("sallyport", "sallyportd"))
 
 
+def has_faults():
+    """Whether the programs have fault points (core/fault.h), which a release build does not."""
+    with open(os.path.join(build_dir(), "sallyportd"), "rb") as f:
+        return b"SALLYPORT_FAULT_FILE" in f.read()
+
+
 class Gateway:
     """
     Everything lives under @folder. @queues: (mta name, incoming, outgoing, user, sendmail2); None
