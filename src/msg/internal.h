@@ -5,7 +5,10 @@
  *   intake.c    which names to claim next: watch, listing, retries
  *   life.c      one message: states, claim, decision
  *   resolve.c   the name of its client
- *   pool.c      zygotes and workers: hand out, reap, crashes, time limits
+ *   pool.c      zygotes and workers: start, reap, time limits
+ *   handout.c   which worker gets which message
+ *   blame.c     whose fault the end of a worker was
+ *   pool_view.c the scan threads as people see them
  *   commit.c    many messages, one sync
  *   hold.c      into quarantine
  *   recipients.c  recipients to whom rulesets give different values: judged each, then compared
@@ -272,17 +275,27 @@ int pool_init(struct pool *p, struct gate *g, struct err *err) MUST_CHECK;
 void pool_fini(struct pool *p);
 int pool_add_zygote(struct pool *p, int sock, struct site *site, const char *conf_path,
 		    int bundle_fd, struct err *err) MUST_CHECK;
+/* With all threads of its process; its jobs come back when it has ended. */
+void worker_kill(struct worker *w);
+void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
+		      void *arg);
+unsigned pool_up_n(const struct pool *p);
+/* Before the loop sleeps: true when a worker has finished something already. */
+bool pool_before_wait(void *pool);
+
+/* --- handout.c --- */
+/* The pool's task: give what waits to workers that have room. */
+void handout_run(struct task *t);
+/* Tell workers of what they were given and do not know yet. */
+void handout_flush(struct pool *p);
+/* Messages with all threads of the process of @first. */
+unsigned worker_process_busy_n(const struct worker *first);
 /* Queue @m for a worker. It comes back through life_scanned() or life_scan_failed(). */
 void pool_scan(struct pool *p, struct msg *m);
 /* Room for more messages that wait? */
 bool pool_wants_more(const struct pool *p);
-/* Before the loop sleeps: true when a worker has finished something already. */
-bool pool_before_wait(void *pool);
 /* Give up what no worker has begun (drain). */
 void pool_release_waiting(struct pool *p);
-unsigned pool_up_n(const struct pool *p);
-void pool_each_worker(const struct pool *p, void (*each)(void *arg, const struct gate_worker *w),
-		      void *arg);
 
 /* --- census.c --- */
 struct census {
