@@ -24,18 +24,8 @@ FAILED = "the configuration in force stays"
 INFORMATION, MAIL = b"X-test-MailScanner-Information", b"X-test-MailScanner"
 
 
-def header(message, name):
-    head = re.sub(rb"\n[ \t]+", b" ", sink.split_message(message)[0])
-    return [v.decode("utf-8", "replace").strip() for v in
-            re.findall(rb"^" + re.escape(name) + rb":[ \t]*(.*)$", head, re.I | re.M)]
-
-
 def settings_of(message):
-    """The name of the settings, when option and ruleset agree; anything else shows what it was."""
-    info, clean = header(message, INFORMATION), header(message, MAIL)
-    if len(info) == 1 and len(clean) == 1 and info[0].startswith("info ") and clean[0] == "clean " + info[0][5:]:
-        return info[0][5:]
-    return f"{info} {clean}"
+    return sink.settings_of(message, INFORMATION, MAIL)
 
 
 def command(gate, *words):

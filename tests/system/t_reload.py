@@ -64,19 +64,8 @@ class Site:
         return self.gate.log_text().count(text)
 
 
-def header(message, name):
-    """All values of header @name, unfolded."""
-    head = re.sub(rb"\n[ \t]+", b" ", sink.split_message(message)[0])
-    return [v.decode("utf-8", "replace").strip() for v in
-            re.findall(rb"^" + re.escape(name) + rb":[ \t]*(.*)$", head, re.I | re.M)]
-
-
 def settings_of(message):
-    """"A" or "B"; anything else in a form that shows what it was."""
-    info, clean = header(message, INFORMATION), header(message, MAIL)
-    if len(info) == 1 and len(clean) == 1 and info[0].startswith("info ") and clean[0] == "clean " + info[0][5:]:
-        return info[0][5:]
-    return f"{info} {clean}"
+    return sink.settings_of(message, INFORMATION, MAIL)
 
 
 def reload_for_a_while(site):

@@ -25,6 +25,23 @@ def case_of(data):
     return found.group(1).decode() if found else None
 
 
+def header_values(headers, name):
+    """All values of header @name (bytes), unfolded."""
+    text = re.sub(rb"\n[ \t]+", b" ", headers)
+    found = re.findall(rb"^" + re.escape(name) + rb":[ \t]*(.*)$", text, re.I | re.M)
+    return [v.decode("utf-8", "replace").strip() for v in found]
+
+
+def settings_of(message, information, mail):
+    """NAME, when the two headers of a message say "info NAME" and "clean NAME", from one configuration;
+    anything else in a form that shows what it was."""
+    headers = split_message(message)[0]
+    info, clean = header_values(headers, information), header_values(headers, mail)
+    if len(info) == 1 and len(clean) == 1 and info[0].startswith("info ") and clean[0] == "clean " + info[0][5:]:
+        return info[0][5:]
+    return f"{info} {clean}"
+
+
 def body_hash(body):
     return hashlib.sha256(body).hexdigest()
 
@@ -38,10 +55,7 @@ class Delivery:
     body: bytes = field(repr=False)
 
     def header(self, name):
-        """All values of header @name, unfolded."""
-        text = re.sub(rb"\n[ \t]+", b" ", self.headers)
-        found = re.findall(rb"^" + re.escape(name.encode()) + rb":[ \t]*(.*)$", text, re.I | re.M)
-        return [v.decode("utf-8", "replace").strip() for v in found]
+        return header_values(self.headers, name.encode())
 
 
 class Sink:
