@@ -18,7 +18,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkgconf python3 bpftool clang li
 	libsystemd-dev liburing-dev systemtap-sdt-dev)
 # What the tests need on top of it.
 # shellcheck disable=SC2034
-test_packages=(bpftrace clang clang-format git groff-base hwloc-nox iproute2 libclang-rt-dev nftables
+test_packages=(bpftrace clang clang-format git groff-base hwloc-nox iproute2 libclang-rt-dev linux-perf nftables
 	tmux universal-ctags zstd)
 
 die() {

@@ -118,18 +118,25 @@ int ctl_throttle_list(struct ctl *c, const json_t *request UNUSED, struct jout *
 	return 0;
 }
 
+/* The members "list" and "prefix", of a throttle that is there. */
+static int entry_of(struct ctl *c, const json_t *request, enum throttle_list *ret_l,
+		    struct throttle_prefix *ret_p, struct err *err)
+{
+	int r = has_throttle(c, err);
+
+	if (r == 0)
+		r = list_of(request, ret_l, err);
+	return r == 0 ? prefix_of(request, "prefix", ret_p, err) : r;
+}
+
 int ctl_throttle_add(struct ctl *c, const json_t *request, struct jout *j, struct err *err)
 {
 	const char *level = text_of(request, "level");
 	struct throttle_prefix p;
 	uint32_t seconds = 0;
 	enum throttle_list l;
-	int r = has_throttle(c, err);
+	int r = entry_of(c, request, &l, &p, err);
 
-	if (r == 0)
-		r = list_of(request, &l, err);
-	if (r == 0)
-		r = prefix_of(request, "prefix", &p, err);
 	if (r == 0)
 		r = seconds_of(request, &seconds, err);
 	if (r == 0)
@@ -143,12 +150,8 @@ int ctl_throttle_del(struct ctl *c, const json_t *request, struct jout *j, struc
 {
 	struct throttle_prefix p;
 	enum throttle_list l;
-	int r = has_throttle(c, err);
+	int r = entry_of(c, request, &l, &p, err);
 
-	if (r == 0)
-		r = list_of(request, &l, err);
-	if (r == 0)
-		r = prefix_of(request, "prefix", &p, err);
 	if (r == 0)
 		r = throttle_del(c->throttle, l, &p, err);
 	if (r == 0)
