@@ -166,6 +166,8 @@ static void probe_hash(struct eval *e, enum key_kind kind, struct bytes key, uin
 	uint64_t bits = RULE_FILTER_BITS(hash);
 	uint32_t i;
 
+	/* in a big ruleset each table is a cache miss: two at a time, not one after the other */
+	__builtin_prefetch(&rs->heads[hash & (rs->heads_n - 1)]);
 	if ((rs->filter[hash & (rs->filter_words - 1)] & bits) != bits)
 		return;
 	i = rs->heads[hash & (rs->heads_n - 1)];
@@ -175,8 +177,10 @@ static void probe_hash(struct eval *e, enum key_kind kind, struct bytes key, uin
 		/* first match: in this bucket all that follow come later */
 		if (!rs->all_matches && x->rule >= e->best)
 			return;
-		if (x->hash != hash || x->kind != kind || x->key_n != key.n ||
-		    memcmp(x->key, key.p, key.n) != 0)
+		if (x->hash != hash || x->kind != kind || x->key_n != key.n)
+			continue;
+		__builtin_prefetch(&rs->rules[x->rule]);
+		if (memcmp(x->key, key.p, key.n) != 0)
 			continue;
 		if ((x->sides >> side & 1) != 0)
 			e->best = x->rule;
