@@ -7,12 +7,13 @@ where that cannot be found out, the message stays in the incoming queue.
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, dns, gateway, mta, packages, queuefile, samples, script, sink, tap, wait  # noqa: E402
+from kit import account, dns, gateway, packages, ports, queuefile, samples, script, sink, tap, wait  # noqa: E402
 from kit.dns import A, CNAME, PTR  # noqa: E402
 
 QUEUES = ("vip", "good", "liar", "local", "spoofed", "none", "default")
@@ -344,7 +345,7 @@ def real_server(folder):
     wants = {"192.0.2.1": "good", "192.0.2.3": "spoofed", "192.0.2.4": "none", "192.0.2.7": "good",
              "192.0.2.9": "good", "2001:db8::25": "good"}
     try:
-        server = dns.Unbound(os.path.join(folder, "unbound"), mta.free_port(), records)
+        server = dns.Unbound(os.path.join(folder, "unbound"), ports.free(kinds=(socket.SOCK_DGRAM, socket.SOCK_STREAM)), records)
     except packages.Missing as missing:
         tap.skip("a real name server", str(missing))
         return

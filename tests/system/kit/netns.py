@@ -47,6 +47,13 @@ def _ip(*args):
     subprocess.run(["ip", *args], check=True, capture_output=True)
 
 
+def _counter(file, protocol, name):
+    """One of this thread's network namespace."""
+    with open(f"/proc/thread-self/net/{file}", encoding="ascii") as f:
+        names, values = (line.split() for line in f if line.startswith(protocol + ":"))
+    return int(values[names.index(name)])
+
+
 class Pair:
     """Server 10.77.0.1 and fd77::1; every address of 10.77.0.0/16 and fd77::/32 given is a client's."""
 
@@ -87,6 +94,8 @@ class Pair:
         s.bind((source, 0))
         try:
             s.connect((to or ("fd77::1" if v6 else "10.77.0.1"), port))
+            s.settimeout(60)
+            s.recv(1)  # its server has it: what the kernel counts there has been counted
             return s, "ok"
         except (TimeoutError, socket.timeout):
             word = "timeout"
@@ -108,10 +117,16 @@ class Pair:
         v6 = ":" in source
         code = ("import socket, sys, time\n"
                 f"s = [socket.create_connection(('{'fd77::1' if v6 else '10.77.0.1'}', {port}), 5,"
-                f" ('{source}', 0)) for _ in range({count})]\nprint('held', flush=True)\ntime.sleep(600)\n")
+                f" ('{source}', 0)) for _ in range({count})]\n[x.recv(1) for x in s]\nprint('held', flush=True)\n"
+                "time.sleep(600)\n")
         child = subprocess.Popen(self.argv([sys.executable, "-c", code], self.client), stdout=subprocess.PIPE)
         child.stdout.readline()
         return child
+
+    def first_packets(self):
+        """(connections begun, SYNs that had to be sent again) by all clients so far."""
+        with Inside(self.client):
+            return _counter("snmp", "Tcp", "ActiveOpens"), _counter("netstat", "TcpExt", "TCPSynRetrans")
 
 
 class Cable:
@@ -167,7 +182,7 @@ def reset(s):
 
 
 class Server:
-    """Takes every connection on all addresses of its namespace and closes it when the client does."""
+    """Takes every connection on all addresses of its namespace, says so and closes it when the client does."""
 
     def __init__(self, namespace, ports):
         self.taken = 0
@@ -195,6 +210,7 @@ class Server:
     @staticmethod
     def _hold(s):
         try:
+            s.send(b"+")
             while s.recv(4096):
                 pass
         except OSError:
