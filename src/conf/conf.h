@@ -97,6 +97,9 @@ int conf_source_add_env(struct conf_source *memory, const char *name, const char
 /* What the database answers to @q; @rows is copied. */
 int conf_source_add_rows(struct conf_source *memory, const struct conf_query *q,
 			 struct bytes rows) MUST_CHECK;
+/* What the command line says: option @id is @value as it stands (no substitutions), whatever files
+ * and databases say. Before @disk is loaded from; its bundles say the same. */
+int conf_source_set_option(struct conf_source *disk, enum opt_id id, const char *value) MUST_CHECK;
 /* @s must be of one of the functions above. */
 void conf_source_close(struct conf_source **s);
 

@@ -151,6 +151,11 @@ bool conf_mentions_password(struct bytes text);
 
 /* What a place's number counts: "line" or "row". */
 const char *conf_place_unit(const char *file);
+/* The place of what conf_source_set_option() was given; it has no number. */
+#define CONF_PLACE_SWITCH    "command line"
+/* What sources call it: a name of the MADE ones. */
+#define CONF_SWITCH_NAME_MAX 128
+const char *conf_switch_name(enum opt_id id, char out[CONF_SWITCH_NAME_MAX]);
 #define CONF_PLACE_SQL  "SQL "
 #define CONF_PLACE_LDAP "LDAP "
 

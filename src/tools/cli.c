@@ -55,12 +55,19 @@ int cli_fail(const struct err *err)
 	}
 }
 
-/* Includes and %conf-dir% want an absolute path. */
-static char *absolute(const char *path)
+static void free_text(char **text)
 {
-	char *real = realpath(path, NULL);
+	free(*text);
+}
 
-	return real != NULL ? real : strdup(path);
+char *cli_absolute(const char *path)
+{
+	AUTO(free_text) char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *joined;
+
+	if (here == NULL)
+		return strdup(path);
+	return asprintf(&joined, "%s/%s", here, path) < 0 ? NULL : joined;
 }
 
 int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
@@ -69,7 +76,7 @@ int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
 	AUTO(confdb_close) struct conf_database *d = NULL;
 	AUTO(conf_source_close) struct conf_source *s = NULL;
 	AUTO(conf_report_free) struct conf_report *own = NULL;
-	char *path = absolute(cli->conf_path);
+	char *path = cli_absolute(cli->conf_path);
 	struct conf *c = NULL;
 	const char *why;
 	struct err err = { .kind = ERR_TEMP, .text = "out of memory" };

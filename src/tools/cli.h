@@ -16,6 +16,10 @@
 /* The first of the two that exists; the first when none does. */
 const char *cli_default_conf(void);
 
+/* @path from the root on, as includes and %conf-dir% want it; links stay, so that all programs see
+ * the same folder. The caller's to free. NULL: no memory. */
+char *cli_absolute(const char *path);
+
 /* Options that every command has. */
 struct cli {
 	const char *conf_path;
