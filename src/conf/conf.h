@@ -199,5 +199,7 @@ struct conf_serial conf_serial(const struct conf *c, enum conf_back_end b);
 /* Every value option @id can have for anybody (its default and each rule's), without repeats, so
  * that rule files can be compiled before the first message asks. Returns how many. */
 size_t conf_every_value(const struct conf *c, enum opt_id id, const char **ret, size_t max);
+/* The same as a list that the caller frees; strings are lent. Returns 0 or -ENOMEM. */
+int conf_values(const struct conf *c, enum opt_id id, const char ***ret, size_t *ret_n) MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tools/cmd_migrate.c - sallyport migrate: what becomes of a MailScanner site's configuration. */
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -12,7 +13,6 @@
 #include "tools/cli.h"
 #include "tools/migrate_rows.h"
 
-#define VALUES_MAX    64
 #define SHOWN_MAX     101 /* characters of a value in the text report, with the NUL */
 #define DIFFERENCES   "see docs/differences.md"
 #define JSON_MAX      (16 * MIB)
@@ -72,13 +72,16 @@ struct migration {
 /* Some message gets another answer than "no". */
 static bool is_on(const struct conf *c, enum opt_id id)
 {
-	const char *values[VALUES_MAX];
-	size_t n = conf_every_value(c, id, values, VALUES_MAX);
+	const char **values = NULL;
+	bool on = false;
+	size_t n = 0;
 
-	for (size_t i = 0; i < MIN_OF(n, VALUES_MAX); i++)
-		if (values[i][0] != '\0' && strcmp(values[i], "0") != 0)
-			return true;
-	return false;
+	if (conf_values(c, id, &values, &n) < 0)
+		return true; /* rather a line too many */
+	for (size_t i = 0; i < n && !on; i++)
+		on = values[i][0] != '\0' && strcmp(values[i], "0") != 0;
+	free(values);
+	return on;
 }
 
 static bool is_fine(const char *fine, const char *value)
