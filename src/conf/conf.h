@@ -46,7 +46,8 @@ struct conf_query {
 
 /* Asks databases for a disk source: confdb/ is the one. It adds to @rows one line for each row:
  * first column, tab, second column, line feed; single columns are second ones. Errors: ERR_TEMP
- * when it may work later; code -ENOTCONN when there is no connection. */
+ * when it may work later; code -ENOTCONN when there is no connection; code -ENODATA: not read, and
+ * loading shall go on without (conf_unread()): for reports, never for what mail is judged by. */
 struct conf_database {
 	int (*ask)(struct conf_database *d, const struct conf_query *q, struct str *rows,
 		   struct err *err);

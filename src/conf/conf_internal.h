@@ -50,7 +50,9 @@ struct conf_setting {
 	struct conf_value value; /* simple value, or the default of the ruleset */
 	struct ruleset *rules;   /* NULL: a simple value */
 	const char *function;    /* Perl function the site wrote, which cannot run; NULL: none */
-	const char *where;       /* "FILE:LINE" of the value's line, or "default" */
+	const char *unread;      /* ruleset, or "", that a database was not asked for; NULL: none */
+	const char *unread_why;
+	const char *where; /* "FILE:LINE" of the value's line, or "default" */
 	const char *default_written;
 	struct conf_place set_at; /* the line of the configuration, whatever came of it */
 	bool all_matches;
@@ -114,6 +116,7 @@ struct conf_loader {
 	unsigned depth;        /* of includes */
 	unsigned unknown_n;    /* keys that are no option */
 	bool no_database;      /* it failed: it is not asked again */
+	bool unread;           /* something of a database was not read: -ENODATA */
 	bool fatal;            /* loading must fail; the report says why */
 	bool no_memory;
 	struct err why; /* the first fatal mistake */

@@ -22,8 +22,8 @@ static const char usage[] =
 	"  show ID    what was found in it and where it lies\n"
 	"  --message  print the stored message itself, byte for byte\n"
 	"\n"
-	"Exit: 0, 1 no such message, 64 usage, 75 the quarantine cannot be read,\n"
-	"78 configuration.\n";
+	"Exit: 0, 1 no such message, 64 usage, 75 the quarantine, or the database that may name\n"
+	"another one, cannot be read, 78 configuration.\n";
 
 struct view {
 	struct cli cli;
@@ -115,7 +115,7 @@ static int run_list(struct view *v, const struct places *p)
 	}
 	if (v->n == 0 && !v->cli.json && code == EX_OK)
 		(void)printf("the quarantine %s is empty\n", p->dirs[0]);
-	return code;
+	return code == EX_OK && v->cli.away ? EX_TEMPFAIL : code; /* it may name more of them */
 }
 
 static int copy_out(const struct stored_mail *m, void *arg UNUSED)
@@ -213,6 +213,7 @@ int cmd_quarantine(int argc, char **argv)
 	argv += optind;
 	if (argc < 1)
 		return cli_usage(usage);
+	v.cli.go_on = true;
 	r = cli_load(&v.cli, &c, NULL, NULL);
 	if (r != 0)
 		return r;

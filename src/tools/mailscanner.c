@@ -215,6 +215,7 @@ static int answer(struct ask *a)
 	default:
 		break;
 	}
+	cli.go_on = a->what == ASK_PROCESSING;
 	r = cli_load(&cli, &c, NULL, NULL);
 	if (r != 0)
 		return r;

@@ -101,7 +101,7 @@ static int start_daemon(const char *conf_path)
 int ms_check(int argc, char **argv)
 {
 	const char *path = only_conf(argc, argv, "Starts sallyportd unless it runs.");
-	struct cli cli = { .conf_path = path };
+	struct cli cli = { .conf_path = path, .go_on = true };
 	AUTO(conf_unref) struct conf *c = NULL;
 	char value[PATH_BYTES], stopped[PATH_BYTES];
 	int r;
