@@ -57,13 +57,33 @@ static int open_attempts(struct gate *g, const struct conf *c, int64_t now_s, st
 	return r;
 }
 
-/* Closed and opened anew at each reload: whoever rotates the file sends HUP. */
+/* Opened anew at each reload, too. Failing, what was open stays in use. */
 static int open_msglog(struct gate *g, const struct conf *c, struct err *err)
 {
 	const char *path = conf_str(c, OPT_MESSAGE_LOG, NULL);
+	struct msglog *l = NULL;
+	int r = path[0] == '\0' ? 0 : msglog_open(&l, path, err);
 
+	if (r < 0)
+		return r;
 	msglog_close(&g->msglog);
-	return path[0] == '\0' ? 0 : msglog_open(&g->msglog, path, err);
+	g->msglog = l;
+	return 0;
+}
+
+static void renew_msglog(struct gate *g, const struct conf *c)
+{
+	struct err err;
+
+	if (open_msglog(g, c, &err) < 0)
+		log_err("Message Log: %s; %s until the next reload or SIGHUP", err.text,
+			g->msglog == NULL ? "nothing is written"
+					  : "lines go on into the file that was open");
+}
+
+void gate_reopen(struct gate *g)
+{
+	renew_msglog(g, g->site->conf);
 }
 
 int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf *c, int64_t now_s,
@@ -152,10 +172,8 @@ int gate_start_thread(struct gate *g, pthread_t *ret_t, void *(*fn)(void *arg), 
 void gate_switch_site(struct gate *g, struct site *s)
 {
 	struct site *before = g->site;
-	struct err err;
 
-	if (open_msglog(g, s->conf, &err) < 0)
-		log_err("Message Log: %s; nothing is written until the next reload", err.text);
+	renew_msglog(g, s->conf);
 	intake_stop(&g->intake);
 	g->site = site_ref(s);
 	kick_pass_on(&g->kick, before);

@@ -35,6 +35,8 @@ struct queue_settings {
 	uint64_t header_max_bytes; /* a larger queue header file is refused: ERR_LIMIT */
 	uid_t owner;               /* entries of other owners than this or root are refused */
 	mode_t file_mode;          /* 0: that of the incoming file */
+	bool copies;               /* reading only: of no queue any more, such as a quarantine;
+				    * whoever owns them, wherever their body once was */
 	bool sweep;                /* listing removes what a queue_split of a dead process left */
 };
 

@@ -56,6 +56,8 @@ static int check_dir(int fd, const char *path, const struct queue_settings *set,
 {
 	if (fstat(fd, st) < 0)
 		return err_errno(err, "stat queue directory %s", path);
+	if (set->copies)
+		return 0;
 	if (st->st_uid != set->owner && st->st_uid != 0)
 		return err_set(err, ERR_CONFIG, -EPERM,
 			       "queue directory %s belongs to uid %u; expected %u or root", path,

@@ -367,7 +367,7 @@ static int show(const struct question *q, const char *raw)
 	return code;
 }
 
-static int ask(const struct question *q)
+static int ask(struct question *q)
 {
 	AUTO(conf_unref) struct conf *c = NULL;
 	AUTO(str_fini) struct str raw;
@@ -377,6 +377,7 @@ static int ask(const struct question *q)
 	int r;
 
 	str_init(&raw, ANSWER_BYTES_MAX);
+	q->cli.go_on = true; /* the gateway has its own */
 	r = cli_load(&q->cli, &c, NULL, NULL);
 	if (r != 0)
 		return r;

@@ -202,7 +202,10 @@ static int run(struct top *t)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 	struct conf *c = NULL;
-	int code = cli_load(&t->cli, &c, NULL, NULL);
+	int code;
+
+	t->cli.go_on = true; /* the gateway has its own */
+	code = cli_load(&t->cli, &c, NULL, NULL);
 
 	if (code != 0)
 		return code;
