@@ -36,6 +36,8 @@ static const struct {
 	{ Q, DNS_PTR, "", "no such name ttl 0" },
 	{ Q, DNS_PTR, "!SOA 2.0.192.in-addr.arpa 900 300", "no such name ttl 300" },
 	{ Q, DNS_PTR, "!SOA 2.0.192.in-addr.arpa 200 300", "no such name ttl 200" },
+	{ Q, DNS_PTR, "!PTR 2.0.192.in-addr.arpa a-name-longer-than-a-soa.example",
+	  "no such name ttl 0" },
 	{ Q, DNS_PTR,
 	  "CNAME " Q " 1.0-25.2.0.192.in-addr.arpa|PTR 1.0-25.2.0.192.in-addr.arpa mx.example",
 	  "found mx.example ttl 600" },
@@ -305,15 +307,26 @@ static void test_class(void)
 static void test_long_target(void)
 {
 	static struct wire w;
-	char name[4 * 60];
+	char name[256];
 
-	memset(name, 0xff, sizeof(name) - 1);
-	name[sizeof(name) - 1] = '\0';
-	for (size_t i = 59; i < sizeof(name) - 1; i += 60)
-		name[i] = '.';
+	memset(name, 0xff, sizeof(name));
+	name[60] = name[120] = name[180] = '.';
+	name[240] = '\0';
 	wire_begin(&w, Q, PTR, 1, 0);
 	wire_to_name(&w, Q, CNAME, 60, name);
 	T_OK(reads(&w, DNS_PTR, Q, "server failure ttl 0"), "a CNAME to a name that is too long");
+
+	for (size_t length = DNS_NAME_MAX; length <= DNS_NAME_MAX + 1; length++) {
+		memset(name, 'a', sizeof(name));
+		name[63] = name[127] = name[191] = '.';
+		name[192] = (char)0xff; /* four characters of the text */
+		name[length - 3] = '\0';
+		wire_begin(&w, Q, PTR, 1, 0);
+		wire_to_name(&w, Q, CNAME, 60, name);
+		T_OK(reads(&w, DNS_PTR, Q,
+			   length == DNS_NAME_MAX ? "no such name ttl 0" : "server failure ttl 0"),
+		     "a CNAME to a name of %zu characters", length);
+	}
 }
 
 static void test_short_soa(void)
@@ -377,6 +390,12 @@ static void test_broken(void)
 	wire_end(&w, at);
 	wire_to_name(&w, "x.example", PTR, 60, "mx.example");
 	T_OK(reads(&w, DNS_PTR, Q, "server failure ttl 0"), "a CNAME shorter than its record");
+
+	for (unsigned type = CNAME; type <= PTR; type += PTR - CNAME) {
+		wire_begin(&w, Q, PTR, 1, 0);
+		wire_bytes(&w, Q, type, 60, addr, 0);
+		T_OK(reads(&w, DNS_PTR, Q, "server failure ttl 0"), "type %u without data", type);
+	}
 
 	wire_begin(&w, "a.example", A, 1, 0);
 	wire_bytes(&w, "a.example", A, 60, addr, 3);
