@@ -74,8 +74,7 @@ static bool match_address_once(const struct pattern *p, struct bytes a)
 	case PATTERN_ADDRESS:
 		return bytes_eq(a, text);
 	case PATTERN_DOMAIN:
-		return at >= 0 && a.n > p->n && a.p[a.n - p->n - 1] == '@' &&
-		       bytes_ends_nocase(a, text);
+		return a.n > p->n && a.p[a.n - p->n - 1] == '@' && bytes_ends_nocase(a, text);
 	case PATTERN_SUB:
 		return at >= 0 && bytes_ends_nocase(domain, text);
 	case PATTERN_USER:
