@@ -207,6 +207,39 @@ def in_user_space(folder):
         site.gate.stop()
 
 
+def disk_fails(folder):
+    """The state file cannot be made durable: one warning, mail flows, and it is written when the disk is well again."""
+    if not gateway.has_faults():
+        tap.skip("a state file that cannot be written", "a build without fault points")
+        return
+    site = Site(os.path.join(folder, "disk"), {})
+    faults, kept = site.gate.path("faults"), site.gate.path("state", "throttle.state")
+
+    def fault(text):
+        with open(faults, "w", encoding="ascii") as f:
+            f.write(text)
+    fault("throttle.state.sync=EIO")
+    site.gate.environment = {"SALLYPORT_FAULT_FILE": faults}
+    try:
+        site.gate.start()
+        site.throttle("add", "deny", "192.0.5.0/24")
+        wait.until(lambda: "a restart forgives what is owed" in site.gate.log_text(), 20, "a warning")
+        site.throttle("add", "deny", "192.0.6.0/24")
+        site.send("bomb", ATTACKER)
+        site.send("clean", HONEST[0])
+        site.settle()
+        tap.equal(site.gate.log_text().count("a restart forgives"), 1, "a disk that fails: one warning, mail flows")
+        tap.ok(not os.path.exists(kept), "  what is not synced is not called written")
+        fault("")
+        site.throttle("add", "deny", "192.0.7.0/24")
+        wait.until(lambda: os.path.exists(kept) and "192.0.7.0/24" in read_text(kept), 20, "the file")
+        tap.ok(all(f"deny 192.0.{n}.0/24 0" in read_text(kept) for n in (5, 6, 7)), "  all of it is written later")
+        wait.until(lambda: "throttle.state: written again" in site.gate.log_text(), 20, "a line that it is well again")
+        tap.ok(True, "  and the log says so")
+    finally:
+        site.gate.stop()
+
+
 def no_account(folder):
     site = Site(os.path.join(folder, "off"), {"Throttle": "no"})
     try:
@@ -525,7 +558,7 @@ def keeping(folder):
 def main():
     script.need("processes change users")
     with script.folder() as folder:
-        for part in (in_user_space, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
+        for part in (in_user_space, disk_fails, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
                      lambda f: with_kernel(f, "nftables"), keeping, many_events):
             try:
                 part(folder)
