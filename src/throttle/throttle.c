@@ -148,7 +148,8 @@ void throttle_decide(const struct throttle *t, const struct throttle_prefix *add
 		decide(ret_d, THROTTLE_DO_SLOW, "penalty", &e->p);
 	}
 	account_host(address->addr, &p);
-	decide_by_account(t, &p, now_ns, ret_d);
+	if (address->bits >= p.bits) /* or it is a network: its first address is one of many */
+		decide_by_account(t, &p, now_ns, ret_d);
 	account_network(address->addr, &p);
 	decide_by_account(t, &p, now_ns, ret_d);
 	ret_d->action = ret_d->level == THROTTLE_NORMAL    ? THROTTLE_DO_PASS
@@ -205,8 +206,8 @@ int throttle_switch(struct throttle *t, bool off, uint32_t seconds, struct err *
 			   seconds == 0 ? 0 : loop_now_ns(t->loop) + seconds * THROTTLE_SECOND_NS,
 			   err);
 	if (r == 0)
-		log_notice("Throttle: switched %s by command",
-			   off ? "off: nobody is refused" : "on");
+		log_notice("Throttle: switched %s",
+			   off ? "off by command: nobody is refused" : "on by command");
 	return r;
 }
 

@@ -131,10 +131,15 @@ def lists(site):
                         (["add", "penalty", "192.0.2.1"], "needs a level"),
                         (["add", "deny", "203.0.113.0/24"], "option Throttle Deny has"),
                         (["del", "deny", "203.0.113.0/24"], "option Throttle Deny says so"),
-                        (["del", "allow", "10.0.0.0/8"], "is not on the allow list")):
+                        (["del", "allow", "10.0.0.0/8"], "is not on the allow list"),
+                        (["why", "203.0.0.0/8"], "holds many senders"), (["decide", "2001:db8::/32"], "holds many")):
         done = site.exit_code(*words)
         tap.ok(done.returncode == 65 and says.encode() in done.stderr, f"{' '.join(words)}: {done.stderr.decode().strip()}")
-    for words in ([], ["add"], ["add", "deny"], ["stats", "x"], ["list", "--for", "5x"], ["frob"]):
+    why = site.throttle("why", "192.0.2.0/24")
+    tap.equal(why.get("network", {}).get("prefix"), "192.0.2.0/24", "why of a network's account")
+    for words in ([], ["add"], ["add", "deny"], ["stats", "x"], ["list", "--for", "5x"], ["frob"], ["top", "many"],
+                  ["top", "0"], ["top", "201"], ["stats", "--for", "3s"], ["list", "--level", "few"],
+                  ["add", "allow", "192.0.9.1", "--level", "few"], ["off", "--for", "49711d"]):
         tap.equal(site.exit_code(*words).returncode, 64, f"usage: throttle {' '.join(words)}")
     tap.equal([site.exit_code("decide", c).returncode for c in (HONEST[1], "192.0.3.1", DENIED)], [0, 1, 2],
               "decide tells the outcome by its exit code")
