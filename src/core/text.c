@@ -4,11 +4,30 @@
 
 #include <string.h>
 
+/* C1 controls as UTF-8: a terminal takes U+009B as the start of a control sequence. */
+static bool is_c1(uint8_t first, uint8_t second)
+{
+	return first == 0xc2 && second >= 0x80 && second <= 0x9f;
+}
+
+/* Marks that change the direction of what follows (U+202A to U+202E, U+2066 to U+2069), and other
+ * ends of line (U+2028, U+2029): what is shown would not be what is there. @in is well-formed. */
+static bool is_misleading(struct bytes in)
+{
+	return in.n >= 3 && in.p[0] == 0xe2 &&
+	       ((in.p[1] == 0x80 && in.p[2] >= 0xa8 && in.p[2] <= 0xae) ||
+		(in.p[1] == 0x81 && in.p[2] >= 0xa6 && in.p[2] <= 0xa9));
+}
+
 void text_make_printable(char *s)
 {
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
+	for (; *s != '\0'; s++) {
+		if (is_c1((uint8_t)s[0], (uint8_t)s[1]))
+			*s++ = '?';
+		else if ((uint8_t)*s >= 0x20 && *s != 0x7f)
+			continue;
+		*s = '?';
+	}
 }
 
 /* The table of RFC 3629, section 4. */
@@ -51,7 +70,8 @@ const char *text_escape(char *out, size_t out_size, struct bytes in)
 		size_t len = text_utf8_length(in);
 		uint8_t c = in.p[0];
 
-		if (len == 0 || c < 0x20 || c == 0x7f) {
+		if (len == 0 || c < 0x20 || c == 0x7f || (len == 2 && is_c1(c, in.p[1])) ||
+		    (len == 3 && is_misleading(in))) {
 			if (o + 5 > out_size)
 				break;
 			out[o++] = '\\';

@@ -20,12 +20,23 @@ static const struct {
 	{ "\xed\xa0\x80", 3, "\\xed\\xa0\\x80", false },
 	{ "\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80", true },
 	{ "\xe2\x82", 2, "\\xe2\\x82", false },
+	{ "a\xc2\x9b"
+	  "31m",
+	  6, "a\\xc2\\x9b31m", true }, /* CSI as a C1 control */
+	{ "\xc2\xa0", 2, "\xc2\xa0", true },
+	{ "\xe2\x80\xae"
+	  "fdp.exe",
+	  10, "\\xe2\\x80\\xaefdp.exe", true }, /* right to left */
+	{ "\xe2\x81\xa9", 3, "\\xe2\\x81\\xa9", true },
+	{ "\xe2\x80\xa7\xe2\x80\xaf", 6, "\xe2\x80\xa7\xe2\x80\xaf", true },
 	{ "\0", 1, "\\x00", true },
 };
 
 int main(void)
 {
-	char out[64], small[6], s[] = "a\tb";
+	char out[64], small[6], s[] = "a\tb",
+				c1[] = "\xc2\x9b"
+				       "1m\xc3\x9b";
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct bytes in = bytes_of(cases[i].in, cases[i].n);
@@ -38,5 +49,7 @@ int main(void)
 	     "cut before an escape");
 	text_make_printable(s);
 	T_OK(strcmp(s, "a?b") == 0, "printable");
+	text_make_printable(c1);
+	T_OK(strcmp(c1, "??1m\xc3\x9b") == 0, "  without C1 controls: %s", c1);
 	return t_done();
 }
