@@ -84,6 +84,7 @@ struct conf {
 	atomic_uint refs;
 	uint64_t generation;
 	struct arena *arena;
+	const char *path; /* the main file */
 	struct conf_setting settings[OPT_ROWS];
 	struct conf_var *vars;
 	struct conf_note *notes;

@@ -125,6 +125,17 @@ void conf_describe_place(const struct conf *c, enum opt_id id, struct str *out)
 		conf_place_add(out, at->file, at->line);
 }
 
+void conf_report_option(const struct conf *c, struct conf_report *r, enum conf_severity severity,
+			enum opt_id id, const char *text)
+{
+	struct conf_place at = c->settings[id].set_at;
+
+	if (at.file == NULL)
+		at = (struct conf_place){ .file = c->path };
+	conf_problem_add(r, severity, at, "%s%s", text,
+			 at.line > 0 ? "" : " (the default: no line sets this option)");
+}
+
 /* ---- options without effect ---- */
 
 static void explain_options(const struct conf *c, struct conf_report *r)

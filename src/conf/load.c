@@ -485,6 +485,7 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 {
 	const char *name = conf_keep_name(l, path);
 
+	l->c->path = name;
 	opt_index_build(&l->index);
 	predefine(l, name);
 	(void)was_seen(l, name);
