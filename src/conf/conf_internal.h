@@ -114,6 +114,7 @@ struct conf_loader {
 	struct conf_var *seen; /* names of files read so far */
 	unsigned depth;        /* of includes */
 	unsigned unknown_n;    /* keys that are no option */
+	bool goes_on;          /* the line before ended in a backslash */
 	bool no_database;      /* it failed: it is not asked again */
 	bool fatal;            /* loading must fail; the report says why */
 	bool no_memory;
@@ -131,6 +132,8 @@ int conf_var_set(struct conf_loader *l, struct bytes name, const char *text, str
  * @check: files, directories and commands must exist (defaults are taken as they are). */
 bool conf_value_parse(struct conf_loader *l, enum opt_id id, const char *text, bool check,
 		      struct conf_place at, struct conf_value *ret_v, const char **ret_why);
+/* What to add to a message about a bad @text: what it is written with that no value has; or "". */
+const char *conf_value_hint(const char *text);
 /* "no, yes": for messages. In the snapshot's arena. */
 const char *conf_value_expected(struct conf_loader *l, enum opt_id id);
 
@@ -154,6 +157,9 @@ bool conf_mentions_password(struct bytes text);
 const char *conf_place_unit(const char *file);
 #define CONF_PLACE_SQL  "SQL "
 #define CONF_PLACE_LDAP "LDAP "
+
+/* source.c: why reading a file returned @code. */
+const char *conf_why_unread(int code);
 
 /* load.c */
 void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ...) PRINTF(3, 4);
