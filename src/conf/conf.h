@@ -110,13 +110,13 @@ enum conf_severity { CONF_WARNING, CONF_ERROR };
 struct conf_problem {
 	enum conf_severity severity;
 	const char *file;      /* lent by the report, as all of this */
-	unsigned line, column; /* from 1; 0 when it has none */
+	unsigned line, column; /* from 1; 0: it is in no line, such as a default */
 	const char *text;      /* what is wrong and what was expected */
 };
 
 /* "FILE:LINE", or "SQL Ruleset NAME row 7". */
 void conf_place_add(struct str *out, const char *file, unsigned line);
-/* "FILE:LINE:COLUMN", or "SQL Ruleset NAME row 7". */
+/* "FILE:LINE:COLUMN", or "SQL Ruleset NAME row 7", or "FILE" where it is in no line. */
 void conf_problem_place(const struct conf_problem *p, struct str *out);
 
 /* All mistakes of one load; at most 10,000, then one that says so. */

@@ -39,6 +39,11 @@ bool conf_lacks_host(const struct conf *c, enum opt_id id, const struct conf_who
 /* File of the ruleset the option has, and how many of its lines hold rules; NULL: none. */
 const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines);
 
+/* Add to @r what is wrong with option @id, at the line that sets it; line 0 of the main file when
+ * none does and the built-in default is wrong for this host. */
+void conf_report_option(const struct conf *c, struct conf_report *r, enum conf_severity severity,
+			enum opt_id id, const char *text);
+
 /* The line that sets the option, whatever came of it ("FILE:LINE" into @out); "default". */
 void conf_describe_place(const struct conf *c, enum opt_id id, struct str *out);
 

@@ -78,6 +78,10 @@ void conf_place_add(struct str *out, const char *file, unsigned line)
 
 void conf_problem_place(const struct conf_problem *p, struct str *out)
 {
+	if (p->line == 0) {
+		str_add(out, p->file);
+		return;
+	}
 	conf_place_add(out, p->file, p->line);
 	if (!is_row(p->file) && !is_switch(p->file))
 		str_addf(out, ":%u", p->column);

@@ -56,6 +56,12 @@ const char *queue_name(const struct queue_ops *ops);
 int queue_expand_dirs(const char *value, const char *file_content, struct arena *a,
 		      const char ***ret_dirs, struct str *warnings, struct err *err) MUST_CHECK;
 
+/* Whether queue_dir_open() would take @path as the queue of @owner, and the file system it is on.
+ * Opens nothing. */
+int queue_dir_look(const char *path, uid_t owner, dev_t *ret_device, struct err *err) MUST_CHECK;
+/* What to say, with both paths, where messages cannot be linked from one queue into the other. */
+#define QUEUE_OTHER_DEVICE "%s & %s must be on the same filesystem/partition!"
+
 /* Open @path (checks: directory, owner) and detect its layout (flat, qf/df sub-directories, split
  * spool, hashed). Start-up and reload only. */
 int queue_dir_open(struct queue_dir **ret_d, const struct queue_ops *ops, const char *path,

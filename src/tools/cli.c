@@ -8,7 +8,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/explain.h"
 #include "confdb/confdb.h"
+#include "msg/site_check.h"
 
 const char *cli_default_conf(void)
 {
@@ -135,6 +137,13 @@ int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct co
 	}
 	*ret_c = c;
 	return 0;
+}
+
+void cli_check_all(const struct conf *c, struct conf_report *r)
+{
+	conf_explain(c, r);
+	cli_check_rules(c, r);
+	site_check(c, r);
 }
 
 void cli_add_problem(struct jout *j, const struct conf_problem *p)

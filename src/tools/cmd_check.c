@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <sysexits.h>
 
-#include "conf/explain.h"
 #include "tools/cli.h"
 
 static const char usage[] =
@@ -59,10 +58,8 @@ int cmd_check(int argc, char **argv)
 	if (optind < argc || report == NULL)
 		return cli_usage(usage);
 	code = cli_load(&cli, &c, NULL, report);
-	if (c != NULL) {
-		conf_explain(c, report);
-		cli_check_rules(c, report);
-	}
+	if (c != NULL)
+		cli_check_all(c, report);
 	if (cli.json)
 		(void)print_json(report, code == 0);
 	else

@@ -199,10 +199,8 @@ int ms_lint(const char *conf_path, bool quick)
 		return EX_TEMPFAIL;
 	(void)printf("Reading configuration file %s\n", conf_path);
 	code = cli_load(&cli, &c, NULL, report);
-	if (c != NULL) {
-		conf_explain(c, report);
-		cli_check_rules(c, report);
-	}
+	if (c != NULL)
+		cli_check_all(c, report);
 	r = print_problems(report);
 	(void)printf("%zu %s in the configuration\n", conf_report_count(report),
 		     conf_report_count(report) == 1 ? "problem" : "problems");
