@@ -144,6 +144,17 @@ void conf_unref(struct conf **c);
 uint64_t conf_generation(const struct conf *c);
 
 /*
+ * Expressions of rulesets that gave up on this message's addresses, and how often (regex_match()).
+ * One for each message, all zero at first: senders choose the addresses, and many of them.
+ */
+#define CONF_PATIENCE_MAX 32u
+struct conf_patience {
+	uint32_t n;
+	uint8_t times[CONF_PATIENCE_MAX];
+	const void *of[CONF_PATIENCE_MAX];
+};
+
+/*
  * Whom a value is asked for. Addresses are lower-cased, without <>; the null sender is "".
  * NULL context: the value asked without a message (the default of a ruleset).
  */
@@ -156,6 +167,7 @@ struct conf_who {
 	const char *client_host_checked; /* forward-confirmed name, "_SPOOFED_" or "" */
 	const char *const *reports;      /* Virus: rules */
 	size_t reports_n;
+	struct conf_patience *patience; /* NULL: each question begins with a new one */
 };
 
 /* The value of option @id (enum opt_id of conf/opt.h) for @who. The type must be that of the row

@@ -355,9 +355,11 @@ static bool try_found(struct eval *e, struct screen_pass *pass)
 		return false;
 	rule_candidates_sort(pass->found);
 	e->scratch = screen_pass_regex(pass);
+	e->scratch->patience = e->own.patience;
 	try_each(e, pass->found->list, pass->found->n);
 	rest = rule_screen_rest(e->rs->screen, &rest_n);
 	try_each(e, rest, rest_n);
+	e->scratch->patience = NULL;
 	e->scratch = &e->own;
 	return true;
 }
@@ -447,7 +449,10 @@ void ruleset_match(const struct ruleset *rs, const struct conf_who *who, enum ru
 	struct eval e = { .rs = rs, .who = who, .to = who->to, .to_n = who->to_n };
 	char pseudo[HOST_MAX + 4];
 	const char *pseudo_to;
+	struct conf_patience patience;
 
+	patience.n = 0;
+	e.own.patience = who->patience == NULL ? &patience : who->patience;
 	e.from = bytes_str(who->from == NULL ? "" : who->from);
 	e.scratch = &e.own;
 	e.best = RULE_NONE;

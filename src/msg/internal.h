@@ -72,6 +72,7 @@ struct msg {
 	struct arena *arena;
 	struct queue_entry entry;
 	struct conf_who who;
+	struct conf_patience patience; /* of @who and of each recipient alone */
 	struct scan_request request;
 	struct decision decision;
 	struct timespec body_mtime; /* when it was claimed */

@@ -187,7 +187,8 @@ static void fill_who(struct msg *m)
 	m->who = (struct conf_who){ .from = e->sender,
 				    .to = (const char *const *)e->to,
 				    .to_n = e->to_n,
-				    .client_ip = e->client_ip };
+				    .client_ip = e->client_ip,
+				    .patience = &m->patience };
 }
 
 /* Tried too often: set aside without another look, as a whole; where to is asked as MailScanner
