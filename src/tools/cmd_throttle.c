@@ -226,10 +226,11 @@ static void print_counts(const json_t *answer)
 		(void)printf("\n");
 	}
 	if (layers != NULL)
-		(void)printf("connections: %lld opened, %lld closed, %lld not counted (map full); "
-			     "%lld events lost\n",
+		(void)printf("connections: %lld opened, %lld closed, %lld not counted and %lld not "
+			     "charged (map full); %lld events lost\n",
 			     number_of(answer, "opened"), number_of(answer, "closed"),
-			     number_of(answer, "open_full"), number_of(answer, "events_lost"));
+			     number_of(answer, "open_full"), number_of(answer, "rate_full"),
+			     number_of(answer, "events_lost"));
 }
 
 static void print_stats(const struct cli *cli, const json_t *answer)
@@ -259,6 +260,8 @@ static void print_stats(const struct cli *cli, const json_t *answer)
 			     active || text_of(p, "why")[0] != '\0' ? text_of(p, "why")
 								    : "not asked for");
 	}
+	if (text_of(answer, "rates_charge")[0] != '\0')
+		(void)printf("rates charge %s\n", text_of(answer, "rates_charge"));
 	(void)printf("lists: %lld allowed, %lld denied, %lld penalties by hand\n",
 		     number_of(entries, "allow"), number_of(entries, "deny"),
 		     number_of(entries, "penalty"));
