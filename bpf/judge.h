@@ -168,7 +168,8 @@ static __always_inline uint64_t count_of(const struct throttle_open *o)
  * than a wider one (opened.h): where the widest has fewer than the least that any may, one look is
  * enough.
  */
-static __always_inline int too_many_open(const struct conn *c, const struct limit *l, int n)
+static __always_inline int too_many_open(const struct conn *c, const struct limit *l,
+					 uint32_t first, int n)
 {
 	uint32_t least = ~0u;
 	uint64_t wide;
@@ -179,12 +180,13 @@ static __always_inline int too_many_open(const struct conn *c, const struct limi
 			least = l[i].concurrent;
 	if (least == ~0u)
 		return n;
-	wide = count_of(open_of(c, l[n - 1].bits));
+	wide = count_of(open_of(c, tier_bits(first + (uint32_t)n - 1)));
 	if (wide < least)
 		return n;
 #pragma unroll
 	for (int i = 0; i < n - 1; i++)
-		if (l[i].concurrent != 0 && count_of(open_of(c, l[i].bits)) >= l[i].concurrent)
+		if (l[i].concurrent != 0 &&
+		    count_of(open_of(c, tier_bits(first + (uint32_t)i))) >= l[i].concurrent)
 			return i;
 	return l[n - 1].concurrent != 0 && wide >= l[n - 1].concurrent ? n - 1 : n;
 }
@@ -215,7 +217,11 @@ static __always_inline uint64_t next_full(uint64_t full_ns, uint64_t was_deep_ns
 
 static __always_inline uint64_t *bucket_of(struct throttle_entry *e, bool flood)
 {
-	return flood ? &e->flood_full_ns : &e->full_ns;
+	uint64_t second = flood;
+
+	/* The verifier does not know that a bool read back from the stack is 0 or 1. */
+	asm volatile("%0 &= 1" : "+r"(second));
+	return second != 0 ? &e->flood_full_ns : &e->full_ns;
 }
 
 /* A flood's bucket has no debts: whatever is too far away comes from another limit. */
@@ -255,18 +261,18 @@ static __always_inline void note_charge(struct throttle_entry *e, const struct l
 
 /* The usual case inline, and numbers instead of a pointer to @l, which thus stays in registers. */
 static __always_inline bool charge(struct throttle_entry *e, const struct limit *l,
-				   const struct conn *c)
+				   const struct conn *c, bool flood)
 {
-	uint64_t *bucket = bucket_of(e, c->flood_only);
+	uint64_t *bucket = bucket_of(e, flood);
 	uint64_t full = *(volatile uint64_t *)bucket;
-	uint64_t next = next_full(full, was_deep(e, c->flood_only), l, c->now_ns);
+	uint64_t next = next_full(full, was_deep(e, flood), l, c->now_ns);
 
 	if (next == 0)
 		return false;
 	if (__sync_val_compare_and_swap(bucket, full, next) != full &&
 	    !charge_again(e, l->interval_ns, l->depth_ns, c))
 		return false;
-	if (!c->flood_only)
+	if (!flood)
 		note_charge(e, l);
 	return true;
 }
@@ -278,16 +284,16 @@ static __always_inline uint32_t over_rate(const struct conn *c, const struct lim
 }
 
 /* Give one connection back. */
-static __always_inline void refund(struct throttle_entry *e, const struct limit *l,
-				   const struct conn *c)
+static __always_inline void refund(struct throttle_entry *e, const struct limit *l, bool flood)
 {
-	__sync_fetch_and_add(bucket_of(e, c->flood_only), -l->interval_ns);
-	if (!c->flood_only)
+	__sync_fetch_and_add(bucket_of(e, flood), -l->interval_ns);
+	if (!flood)
 		e->seen--;
 }
 
 /* All of @n tiers are charged, or none and the verdict is that of the one that refuses. */
-static __always_inline uint32_t judge_rates(const struct conn *c, const struct limit *l, int n)
+static __always_inline uint32_t judge_rates(const struct conn *c, const struct limit *l,
+					    uint32_t first, int n, bool flood)
 {
 	struct throttle_entry *e[TIERS_OF_ONE] = {};
 	uint32_t verdict = THROTTLE_PASS;
@@ -297,18 +303,18 @@ static __always_inline uint32_t judge_rates(const struct conn *c, const struct l
 	for (int i = 0; i < n; i++) {
 		if (l[i].interval_ns == 0)
 			continue;
-		key_of(&key, c->word, l[i].bits);
+		key_of(&key, c->word, tier_bits(first + (uint32_t)i));
 		e[i] = get_entry(&key);
 		if (e[i] == NULL) {
 			verdict = THROTTLE_PASS_FULL;
 			continue;
 		}
-		if (charge(e[i], &l[i], c))
+		if (charge(e[i], &l[i], c, flood))
 			continue;
 #pragma unroll
 		for (int before = 0; before < i; before++)
 			if (e[before] != NULL)
-				refund(e[before], &l[before], c);
+				refund(e[before], &l[before], flood);
 		return over_rate(c, &l[i], e[i]);
 	}
 	return verdict;
@@ -327,51 +333,62 @@ static __always_inline bool has_one(const struct throttle_entry *e, const struct
 	return next_full(full, e->depth_ns, l, now_ns + early) != 0;
 }
 
+/* True: no bucket of the cell of @key is empty. */
+static __always_inline bool is_known_full(const struct throttle_lpm_key *key, uint64_t now_ns)
+{
+	const struct throttle_cell *cell = cell_of(key);
+
+	return cell != NULL && *(volatile uint64_t *)&cell->empty_until_ns <= now_ns;
+}
+
 /*
- * The entries of @n tiers, NULL where there is none; the first is known. Returns the first tier
- * whose bucket is empty; @n: none. Writes nothing, and knows nothing of who was never here.
+ * The first of @n tiers whose bucket is empty, with its entry; @n: none. Writes nothing, and knows
+ * nothing of who was never here. @cells: what they tell is true for these limits.
  */
-static __always_inline int look(const struct conn *c, const struct limit *l, int n,
-				struct throttle_entry *e[TIERS_OF_ONE])
+static __always_inline int look(const struct conn *c, const struct limit *l, uint32_t first, int n,
+				bool cells, struct throttle_entry **ret_e)
 {
 	struct throttle_lpm_key key;
+	struct throttle_entry *e;
 
 #pragma unroll
 	for (int i = 0; i < n; i++) {
 		if (l[i].interval_ns == 0)
 			continue;
-		if (i > 0) {
-			key_of(&key, c->word, l[i].bits);
-			e[i] = bpf_map_lookup_elem(&rates, &key);
-		}
-		if (e[i] != NULL && !has_one(e[i], &l[i], c->now_ns))
-			return i;
+		key_of(&key, c->word, tier_bits(first + (uint32_t)i));
+		if (cells && is_known_full(&key, c->now_ns))
+			continue;
+		e = bpf_map_lookup_elem(&rates, &key);
+		if (e == NULL || has_one(e, &l[i], c->now_ns))
+			continue;
+		*ret_e = e;
+		return i;
 	}
 	return n;
 }
 
-static __always_inline uint32_t look_rates(const struct conn *c, const struct limit *l, int n,
-					   struct throttle_entry *host)
+static __always_inline uint32_t look_rates(const struct conn *c, const struct limit *l,
+					   uint32_t first, int n, bool cells)
 {
-	struct throttle_entry *e[TIERS_OF_ONE] = { host };
-	int empty = look(c, l, n, e);
+	struct throttle_entry *e = NULL;
+	int empty = look(c, l, first, n, cells, &e);
 
 #pragma unroll
 	for (int i = 0; i < n; i++)
 		if (i == empty)
-			return over_rate(c, &l[i], e[i]);
+			return over_rate(c, &l[i], e);
 	return THROTTLE_PASS;
 }
 
 /* @n limits from tier @first on; a flood's where that is asked for. */
-static __always_inline void limits_of(struct limit l[TIERS_OF_ONE], const struct conn *c,
+static __always_inline void limits_of(struct limit l[TIERS_OF_ONE],
 				      const struct throttle_settings *s, uint32_t first, int n,
-				      uint32_t level, uint32_t penal_bits)
+				      uint32_t level, uint32_t penal_bits, bool flood)
 {
 #pragma unroll
 	for (int i = 0; i < n; i++) {
 		limit_of(&l[i], s, first + (uint32_t)i, level, penal_bits);
-		if (c->flood_only)
+		if (flood)
 			l[i].interval_ns /= s->flood_factor; /* so many more at once, too */
 	}
 }
@@ -399,11 +416,28 @@ static __always_inline uint32_t on_lists(const struct conn *c, const struct thro
 	return *ret_level >= THROTTLE_NOTHING ? THROTTLE_DROP_PENALTY : THROTTLE_PASS;
 }
 
-/* True: nothing was on a list when @host was charged last, and no list has changed since. */
-static __always_inline bool is_clean(const struct throttle_entry *host,
-				     const struct throttle_settings *s)
+#define NO_LISTS (THROTTLE_F_NO_ALLOW | THROTTLE_F_NO_DENY | THROTTLE_F_NO_PENALTY)
+
+/* True: it was on no list when it was charged last, and no list has changed since. */
+static __always_inline bool is_clean(const struct conn *c, const struct throttle_settings *s)
 {
-	return host != NULL && s->lists_gen != 0 && host->clean_gen == s->lists_gen;
+	const struct throttle_cell *cell;
+	struct throttle_lpm_key key;
+	uint64_t lists_key = s->lists_key;
+
+	if ((s->flags & NO_LISTS) == NO_LISTS)
+		return true;
+	if (lists_key == 0)
+		return false;
+	key_of(&key, c->word, 128);
+	cell = cell_of(&key);
+	return cell != NULL && *(volatile uint64_t *)&cell->clean == clean_mark(&key, lists_key);
+}
+
+static __always_inline bool may_use_cells(const struct conn *c, const struct throttle_settings *s,
+					  uint32_t level)
+{
+	return level == THROTTLE_NORMAL && s->cells_from_ns != 0 && s->cells_from_ns <= c->now_ns;
 }
 
 /*
@@ -414,32 +448,29 @@ static __always_inline uint32_t judge_limits(const struct conn *c,
 					     const struct throttle_settings *s, uint32_t first,
 					     int n, uint8_t layer)
 {
+	bool flood = layer == THROTTLE_LAYER_XDP && c->flood_only;
 	bool look_only = layer == THROTTLE_LAYER_LOOKUP && (s->flags & THROTTLE_F_HANDSHAKE) != 0;
 	uint32_t level = THROTTLE_NORMAL, bits = 0, verdict = THROTTLE_PASS;
-	struct throttle_entry *host = NULL;
 	struct limit l[TIERS_OF_ONE] = {};
-	struct throttle_lpm_key key;
 	int over;
 
-	if (look_only) {
-		key_of(&key, c->word, 128);
-		host = bpf_map_lookup_elem(&rates, &key);
-	}
-	if (!is_clean(host, s))
+	if (!look_only || !is_clean(c, s))
 		verdict = on_lists(c, s, &level, &bits);
 	if (verdict != THROTTLE_PASS)
 		return verdict >= THROTTLE_DROP_DENIED ? refuse(c, verdict, bits) : verdict;
-	if (c->flood_only && s->flood_factor == 0)
+	if (flood && s->flood_factor == 0)
 		return THROTTLE_PASS;
-	limits_of(l, c, s, first, n, level, bits);
-	over = c->flood_only ? n : too_many_open(c, l, n);
+	limits_of(l, s, first, n, level, bits, flood);
+	over = flood ? n : too_many_open(c, l, first, n);
 #pragma unroll
 	for (int i = 0; i < n; i++)
 		if (i == over)
 			return refuse(c,
 				      l[i].penal ? THROTTLE_DROP_PENALTY : THROTTLE_DROP_CONCURRENT,
 				      l[i].bits);
-	return look_only ? look_rates(c, l, n, host) : judge_rates(c, l, n);
+	if (look_only)
+		return look_rates(c, l, first, n, may_use_cells(c, s, level));
+	return judge_rates(c, l, first, n, flood);
 }
 
 /* @v4 and @layer are constants where it is called. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * perf/throttle_cost.c - what the throttle costs for each packet and each look-up, beside a program
- * that does nothing. Through the kernel's test run: no network. Root.
+ * that does nothing. Through the kernel's test run: no network. Root. An argument: only the rows
+ * with these words.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ static struct charge_probe_bpf *probe;
 static struct throttle_maps *maps;
 static struct throttle_settings settings = { .enforce = 1, .slower_div = 10, .ports = { 25, 587 } };
 static uint32_t empty_xdp_ns, empty_lookup_ns;
+static const char *only = "";
 
 static void die(const char *what, int r)
 {
@@ -92,6 +94,35 @@ static void load(bool xdp_alone)
 		die(err.text, r);
 }
 
+static bool handshakes;
+
+static void change(uint32_t flag, bool on, uint64_t cells_from_ns)
+{
+	int fd = bpf_map__fd(skel->maps.settings);
+	struct throttle_settings s;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(fd, &zero, &s) < 0)
+		die("read settings", -errno);
+	s.flags = (s.flags & ~flag) | (on ? flag : 0);
+	s.cells_from_ns = cells_from_ns;
+	if (bpf_map_update_elem(fd, &zero, &s, BPF_ANY) < 0)
+		die("write settings", -errno);
+}
+
+/* As if the limits had been the same for long enough. */
+static void use_cells(bool yes)
+{
+	change(0, false, yes ? 1 : 0);
+}
+
+/* As the supervisor says; the gateway's settings leave it at that. */
+static void charge_handshakes(bool yes)
+{
+	handshakes = yes;
+	change(THROTTLE_F_HANDSHAKE, yes, 1);
+}
+
 /* The same limits for all tiers. */
 static void limits(uint64_t interval_ns, uint32_t burst, uint32_t concurrent, uint32_t flood)
 {
@@ -104,20 +135,7 @@ static void limits(uint64_t interval_ns, uint32_t burst, uint32_t concurrent, ui
 	r = throttle_maps_settings(maps, &settings, &err);
 	if (r < 0)
 		die(err.text, r);
-}
-
-/* As the supervisor says; the gateway's settings leave it at that. */
-static void charge_handshakes(bool yes)
-{
-	int fd = bpf_map__fd(skel->maps.settings);
-	struct throttle_settings s;
-	uint32_t zero = 0;
-
-	if (bpf_map_lookup_elem(fd, &zero, &s) < 0)
-		die("read settings", -errno);
-	s.flags = (s.flags & ~THROTTLE_F_HANDSHAKE) | (yes ? THROTTLE_F_HANDSHAKE : 0);
-	if (bpf_map_update_elem(fd, &zero, &s, BPF_ANY) < 0)
-		die("write settings", -errno);
+	charge_handshakes(handshakes);
 }
 
 static void put(enum throttle_list l, const char *text, enum throttle_level level)
@@ -183,17 +201,26 @@ static uint32_t lookup_ns(int fd, const char *address, uint16_t port)
 
 static void packet(const char *what, const char *words)
 {
+	if (strstr(what, only) == NULL)
+		return;
 	row(what, packet_ns(bpf_program__fd(skel->progs.on_packet), words), empty_xdp_ns);
 }
 
 static void lookup(const char *what, const char *address, uint16_t port)
 {
+	if (strstr(what, only) == NULL)
+		return;
 	row(what, lookup_ns(bpf_program__fd(skel->progs.on_lookup), address, port),
 	    empty_lookup_ns);
 }
 
 static void ended(const char *what, const char *address)
 {
+	uint32_t ns;
+
+	(void)lookup_run(bpf_program__fd(probe->progs.on_ended), address, 25, 6, 1, &ns);
+	if (strstr(what, only) == NULL)
+		return;
 	row(what, lookup_ns(bpf_program__fd(probe->progs.on_ended), address, 25), empty_lookup_ns);
 }
 
@@ -261,6 +288,15 @@ static void none_opened(void)
 		(void)bpf_map_delete_elem(fd, &key);
 }
 
+/* What hours of an earlier limit left in the cells. */
+static void none_empty(void)
+{
+	static const struct throttle_cell fresh;
+
+	for (uint32_t i = 0; i < THROTTLE_CELLS; i++)
+		(void)bpf_map_update_elem(bpf_map__fd(skel->maps.cells), &i, &fresh, BPF_ANY);
+}
+
 /* Charged at the SYN: what is left where ended handshakes are not seen. */
 static void measure_syn(void)
 {
@@ -284,13 +320,25 @@ static void measure_syn(void)
 	lookup("charged at the SYN: IPv6, over the rate", "2001:db8::1", 25);
 }
 
+static const char *const who[] = { "192.0.2.1", "2001:db8::1" };
+
+/* They end @n handshakes; a change of limits had made them unknown. */
+static void end_some(int n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(who); i++)
+		for (int k = 0; k < n; k++)
+			if (lookup_run(bpf_program__fd(probe->progs.on_ended), who[i], 25, 6, 1,
+				       NULL) < 0)
+				die("run", -errno);
+}
+
 /* SYNs looked at, ended handshakes charged; the default's limits of open connections. */
 static void measure_handshakes(void)
 {
-	static const char *const who[] = { "192.0.2.1", "2001:db8::1" };
 	char text[80];
 
 	none_opened();
+	none_empty();
 	charge_handshakes(true);
 	limits(1, 1000000, 100, 0);
 	lookup("SYN looked at: never here before", "198.18.1.1", 25);
@@ -307,16 +355,15 @@ static void measure_handshakes(void)
 	opened("2001:db8::1", "2001:db8::/64", "2001:db8::/48");
 	lookup("SYN looked at: some of the source are open", "192.0.2.1", 25);
 	lookup("SYN looked at: IPv6, some open", "2001:db8::1", 25);
-	limits(1, 1000000, 4, 0);
-	lookup("SYN looked at: one less than allowed", "192.0.2.1", 25);
+	use_cells(false);
+	lookup("SYN looked at: the same, cells not in use yet", "192.0.2.1", 25);
+	lookup("SYN looked at: the same, IPv6, cells not in use yet", "2001:db8::1", 25);
 	limits(1, 1000000, 3, 0);
+	end_some(1);
 	lookup("SYN looked at: as many open as allowed", "192.0.2.1", 25);
 	lookup("SYN looked at: IPv6, as many open as allowed", "2001:db8::1", 25);
 	limits(HOUR_NS, 1, 100, 0);
-	for (size_t i = 0; i < ARRAY_LEN(who); i++)
-		for (int n = 0; n < 2; n++)
-			(void)lookup_run(bpf_program__fd(probe->progs.on_ended), who[i], 25, 6, 1,
-					 NULL);
+	end_some(2);
 	lookup("SYN looked at: over the rate", "192.0.2.1", 25);
 	lookup("SYN looked at: IPv6, over the rate", "2001:db8::1", 25);
 }
@@ -334,7 +381,7 @@ static void measure_lists(void)
 	lookup("sk_lookup: penalty", "198.51.100.3", 25);
 }
 
-static void measure_many(bool handshakes)
+static void measure_many(bool only_looked_at)
 {
 	int fd = bpf_program__fd(skel->progs.on_lookup);
 	uint64_t sum = 0;
@@ -342,7 +389,7 @@ static void measure_many(bool handshakes)
 	uint32_t ns;
 
 	limits(HOUR_NS, 10, 0, 0);
-	charge_handshakes(handshakes);
+	charge_handshakes(only_looked_at);
 	for (unsigned i = 0; i < SOURCES; i++) {
 		(void)snprintf(text, sizeof(text), "%u.%u.%u.1", 20 + (i >> 16), i >> 8 & 255,
 			       i & 255);
@@ -350,13 +397,14 @@ static void measure_many(bool handshakes)
 			die("run", -errno);
 		sum += ns;
 	}
-	row(handshakes ? "SYN looked at: 200,000 networks, one run each"
-		       : "charged at the SYN: 200,000 networks through 65,536 entries",
+	row(only_looked_at ? "SYN looked at: 200,000 networks, one run each"
+			   : "charged at the SYN: 200,000 networks through 65,536 entries",
 	    (uint32_t)(sum / SOURCES), empty_lookup_ns);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	only = argc > 1 ? argv[1] : "";
 	load(true);
 	limits(1, 1000000, 0, 0);
 	printf("ns, best of %d rounds of %d; beside nothing; times nothing\n", ROUNDS, REPEAT);
@@ -370,8 +418,8 @@ int main(void)
 	measure_handshakes();
 	measure_syn();
 	measure_lists();
-	measure_many(true);
-	measure_many(false);
+	for (int looked_at = 1; looked_at >= 0 && only[0] == '\0'; looked_at--)
+		measure_many(looked_at);
 	load(false);
 	printf("XDP in front of sk_lookup:\n");
 	limits(1, 1000000, 0, 0);

@@ -80,10 +80,12 @@ struct throttle_settings {       /* the one element of the settings map: changed
 	uint32_t flood_factor;
 	uint16_t ports[THROTTLE_PORTS_MAX]; /* host order; 0: unused */
 	struct throttle_rate tiers[THROTTLE_TIERS];
-	/* Another number after each change of a list, never one that was there before: what was
-	 * found out about an address holds as long as this stands (throttle_entry.clean_gen).
-	 * 0: nothing holds. */
-	uint64_t lists_gen;
+	/* A random number, another one after each change of a list: what was found out about an
+	 * address holds as long as it stands (throttle_cell.clean). 0: nothing holds. */
+	uint64_t lists_key;
+	/* From then on every bucket that is empty is known to its cell; 0: never. Limits that
+	 * change put it off, until what was charged under the earlier ones is paid. */
+	uint64_t cells_from_ns;
 };
 
 struct throttle_lpm_key {     /* of every map but settings, statistics and events */
@@ -119,7 +121,6 @@ struct throttle_penalty {
 struct throttle_entry {
 	uint64_t full_ns;
 	uint64_t depth_ns;      /* what the bucket was deep when full_ns was written */
-	uint64_t clean_gen;     /* throttle_settings.lists_gen when the address was on no list */
 	uint64_t flood_full_ns; /* the same as full_ns for XDP in front of sk_lookup */
 	/* Connections judged, and refused because of this prefix. Not atomic: processors that judge
 	 * the same source at once may lose some. */
@@ -129,6 +130,16 @@ struct throttle_entry {
 /* The longest debt, or as much as the bucket is deep where that is longer. */
 #define THROTTLE_DEBT_NS      (600ull * 1000 * 1000 * 1000)
 #define THROTTLE_EVENT_GAP_NS (60ull * 1000 * 1000 * 1000)
+
+/*
+ * Element of the array of cells. Prefixes fall into cells by a hash, and a look into a cell is a
+ * tenth of one into the map of rates: most SYNs need no more.
+ */
+struct throttle_cell {
+	uint64_t empty_until_ns; /* before that, one of its buckets may be empty; after it, none */
+	uint64_t clean;          /* mark of the last address charged that was on no list */
+};
+#define THROTTLE_CELLS 65536 /* a power of two */
 
 /* Value in the map of open connections; the high bit: about to be removed. */
 struct throttle_open {
@@ -154,12 +165,13 @@ struct throttle_event {
 };
 
 _Static_assert(sizeof(struct throttle_rate) == 16, "ABI");
-_Static_assert(sizeof(struct throttle_settings) == 64 + THROTTLE_TIERS * 16, "ABI");
+_Static_assert(sizeof(struct throttle_settings) == 72 + THROTTLE_TIERS * 16, "ABI");
 _Static_assert(sizeof(struct throttle_lpm_key) == 20, "ABI");
 _Static_assert(sizeof(struct throttle_penalty) == 24, "ABI");
 _Static_assert(sizeof(struct throttle_event) == 32, "ABI");
 _Static_assert(sizeof(struct throttle_listed) == 8, "ABI");
-_Static_assert(sizeof(struct throttle_entry) == 56, "ABI");
+_Static_assert(sizeof(struct throttle_entry) == 48, "ABI");
+_Static_assert(sizeof(struct throttle_cell) == 16, "ABI");
 _Static_assert(sizeof(struct throttle_stats) == (2 * 8 + 5) * 8, "ABI");
 _Static_assert(THROTTLE_LAYERS == 2 && THROTTLE_VERDICTS == 8, "ABI: throttle_stats.n");
 

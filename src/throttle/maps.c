@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -16,6 +17,7 @@
 #include "throttle/kernel_internal.h"
 
 #define EVENTS_MAX 1000
+#define SECOND_NS  UINT64_C(1000000000)
 
 struct throttle_maps {
 	int fds[THROTTLE_FDS];
@@ -25,6 +27,7 @@ struct throttle_maps {
 	void (*each)(void *arg, const struct throttle_event *e); /* during throttle_maps_events() */
 	void *arg;
 	int events;
+	struct throttle_settings written; /* the last settings; zeros: none yet */
 };
 
 /* A list by its kind: the descriptor it is in. */
@@ -162,10 +165,13 @@ static int write_settings(const struct throttle_maps *m, const struct throttle_s
 	return 0;
 }
 
-/* A number that was never there before, since the clock does not go back while the maps live. */
-static uint64_t next_gen(uint64_t gen)
+/* Whoever knows it could make addresses that are taken for others. 0, without one: nothing holds.
+ */
+static uint64_t new_key(void)
 {
-	return MAX_OF(gen + 1, clock_now_ns());
+	uint64_t key = 0;
+
+	return getrandom(&key, sizeof(key), GRND_NONBLOCK) == (ssize_t)sizeof(key) ? key : 0;
 }
 
 /* Before something goes into @l: the kernel is to look. */
@@ -196,8 +202,38 @@ static int has_changed(const struct throttle_maps *m, enum throttle_list l, uint
 	if (r < 0)
 		return r;
 	s.flags = (s.flags & ~empty_flag[l]) | flag;
-	s.lists_gen = next_gen(s.lists_gen);
+	s.lists_key = new_key();
 	return write_settings(m, &s, err);
+}
+
+static bool same_limits(const struct throttle_settings *a, const struct throttle_settings *b)
+{
+	return a->slower_div == b->slower_div && a->few_per_minute == b->few_per_minute &&
+	       memcmp(a->tiers, b->tiers, sizeof(a->tiers)) == 0;
+}
+
+/*
+ * When all that may have been charged under other limits is paid, as these limits see it: what is
+ * further away than their buckets are deep counts only when it was charged to no deeper ones. The
+ * same as before where nothing changes; the supervisor's settings (@before) know nothing of it.
+ */
+static uint64_t cells_from(const struct throttle_maps *m, const struct throttle_settings *before,
+			   const struct throttle_settings *s)
+{
+	uint64_t longest = 0;
+
+	if ((s->flags & THROTTLE_F_HANDSHAKE) == 0)
+		return 0;
+	if (before->cells_from_ns != 0 && same_limits(before, s))
+		return before->cells_from_ns;
+	if (m->written.cells_from_ns != 0 && same_limits(&m->written, s))
+		return m->written.cells_from_ns;
+	for (int i = 0; i < THROTTLE_TIERS; i++) {
+		uint64_t depth = s->tiers[i].interval_ns * MAX_OF(s->tiers[i].burst, 1u);
+
+		longest = MAX_OF(longest, depth + MAX_OF(depth, THROTTLE_DEBT_NS));
+	}
+	return clock_now_ns() + longest + SECOND_NS;
 }
 
 int throttle_maps_settings(struct throttle_maps *m, const struct throttle_settings *s,
@@ -218,8 +254,12 @@ int throttle_maps_settings(struct throttle_maps *m, const struct throttle_settin
 	mine.flags |= before.flags & THROTTLE_F_HANDSHAKE;
 	for (int l = THROTTLE_LIST_ALLOW; l <= THROTTLE_LIST_PENALTY; l++)
 		mine.flags |= flag_if_empty(m, (enum throttle_list)l);
-	mine.lists_gen = next_gen(before.lists_gen);
-	return write_settings(m, &mine, err);
+	mine.lists_key = new_key();
+	mine.cells_from_ns = cells_from(m, &before, &mine);
+	r = write_settings(m, &mine, err);
+	if (r == 0)
+		m->written = mine;
+	return r;
 }
 
 static struct throttle_lpm_key key_of(const struct throttle_prefix *p)

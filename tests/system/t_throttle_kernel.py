@@ -164,6 +164,42 @@ def test_paid(pair, rig):
         tap.ok(got <= burst + took / interval + 1, f"{source}: fifteen took as long as fifteen do ({took:.1f} s)")
 
 
+def cookies(pair, when):
+    """SYN cookies: 1 when the backlog is full, 2 always. False: this kernel has none."""
+    done = subprocess.run(pair.argv(["sh", "-c", f"echo {when} >/proc/sys/net/ipv4/tcp_syncookies"]),
+                          capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def test_cookies(pair, rig):
+    """With SYN cookies the kernel looks for a listener twice, for the SYN and for what ends the handshake."""
+    if not cookies(pair, 2):
+        tap.skip("SYN cookies", "this kernel has none")
+        return
+    for source in (HOSTS[51], HOSTS6[36]):
+        before = rig.count(LOOKUP, PASS)
+        tap.equal(pair.burst(source, PORT, 7), words((5, "ok"), (2, "refused")), f"{source}: SYN cookies: 5 of 7")
+        tap.equal(rig.count(LOOKUP, PASS) - before, 10, "  looked at twice, charged once")
+    cookies(pair, 1)
+
+
+def test_kept_charge(pair, pins):
+    """Charged once each, by kept programs without a daemon and by those that take over."""
+    options = {"pins": pins, "port0": PORT, "rate0": f"{HOUR_MS}/5/0", "rate2": f"{HOUR_MS}/5/0", "keep": 1}
+    rig = Rig(pair)
+    tap.ok(rig.ask("open", **options)["parts"]["handshake"]["active"], "ended handshakes are charged")
+    rig.ask("settings")
+    rig.kill()
+    for source in (HOSTS[52], HOSTS6[37]):
+        pair.forge(source, PORT, 50)
+        tap.equal(pair.burst(source, PORT, 3), words((3, "ok")), f"{source}: without a daemon forged SYNs take nothing")
+    rig = Rig(pair)
+    tap.ok(rig.ask("open", **{**options, "keep": 0})["parts"]["handshake"]["active"], "a daemon takes over")
+    for source in (HOSTS[52], HOSTS6[37]):
+        tap.equal(pair.burst(source, PORT, 4), words((2, "ok"), (2, "refused")), f"{source}: 2 of its 5 were left")
+    rig.end()
+
+
 def test_charged_syn(pair):
     """Without the tracepoint there is nothing else to charge: that is said, and what it means is so."""
     rig = Rig(pair, env={"SALLYPORT_FAULT": "on_state=EIO"})
@@ -584,7 +620,7 @@ def test_mount(pair, folder):
     said = rig.ask("open", pins=fresh + "/pins", port0=PORT)
     tap.ok(said["parts"]["pins"]["active"] and os.path.ismount(fresh), "a BPF file system is mounted where none is")
     tap.ok(sorted(os.listdir(os.path.join(fresh, "pins", os.listdir(fresh + "/pins")[0]))) ==
-           ["allow", "deny", "events", "open", "penalty", "rates", "settings", "socks", "stats"], "maps are pinned there")
+           ["allow", "cells", "deny", "events", "open", "penalty", "rates", "settings", "socks", "stats"], "maps are pinned there")
     rig.end()
     subprocess.run(["umount", fresh], check=True)
     full = os.path.join(folder, "full")
@@ -613,6 +649,7 @@ def run_all(pair, folder):
     with_rig(pair, test_open)
     with_rig(pair, test_forged, **limits)
     with_rig(pair, test_owed, **limits)
+    with_rig(pair, test_cookies, **limits)
     with_rig(pair, test_paid, rate0="400/5/0", rate2="400/5/0")
     with_rig(pair, test_race, rate0="1/100000/0")
     with_rig(pair, test_penalties)
@@ -620,6 +657,7 @@ def run_all(pair, folder):
     with_rig(pair, test_unprivileged, rate0="1/1000/0")
     test_restart(pair, pins)
     test_other_version(pair, pins)
+    test_kept_charge(pair, pins)
     test_seed(pair, pins)
     test_full(pair)
     test_less_rights(pair)

@@ -291,6 +291,84 @@ static void check_switch(struct bench *b)
 	charge_handshakes(b, true);
 }
 
+/* --- cells: most SYNs need no look at the buckets --- */
+
+/* As if the limits had been the same for long enough; 0: they are not trusted. */
+static void use_cells(const struct bench *b, uint64_t from_ns)
+{
+	struct throttle_settings s = raw_settings(b);
+
+	s.cells_from_ns = from_ns;
+	write_raw(b, &s);
+}
+
+/* A bucket that owes without anybody having told its cell. */
+static void empty_behind(struct bench *b, const char *text)
+{
+	const struct throttle_entry e = { .full_ns = clock_now_ns() + 3 * HOUR_NS,
+					  .depth_ns = 3 * HOUR_NS };
+
+	set_entry(b, text, &e);
+}
+
+/* What the gateway writes puts them off while something may be owed that they do not know of. */
+static void check_cells_settings(struct bench *b)
+{
+	const uint64_t longest = 10 * HOUR_NS; /* two depths of the deepest bucket */
+	uint64_t from;
+
+	b->settings.tiers[THROTTLE_V4_HOST].burst = 2;
+	apply(b);
+	from = raw_settings(b).cells_from_ns;
+	T_OK(from > clock_now_ns() + longest && from < clock_now_ns() + longest + HOUR_NS,
+	     "limits that change: not before all is paid that may be owed");
+	apply(b);
+	T_OK(raw_settings(b).cells_from_ns == from, "limits that stay: from when it was");
+	b->settings.enforce = 0;
+	apply(b);
+	b->settings.enforce = 1;
+	apply(b);
+	T_OK(raw_settings(b).cells_from_ns == from, "  whether they are in force or not");
+	use_cells(b, 0);
+	apply(b);
+	T_OK(raw_settings(b).cells_from_ns == from, "  after a supervisor who does not know, too");
+	b->settings.tiers[THROTTLE_V4_HOST].burst = 3;
+	apply(b);
+	T_OK(raw_settings(b).cells_from_ns > from, "limits that change again: later");
+	use_cells(b, 4711);
+	apply(b);
+	T_OK(raw_settings(b).cells_from_ns == 4711, "another gateway goes on with what it finds");
+	charge_handshakes(b, false);
+	apply(b);
+	T_OK(raw_settings(b).cells_from_ns == 0,
+	     "never where SYNs are charged, which tell no cell");
+	charge_handshakes(b, true);
+	apply(b);
+}
+
+static void check_cells(struct bench *b)
+{
+	forget(b);
+	use_cells(b, 1);
+	empty_behind(b, "192.0.9.1");
+	T_OK(lookup(b, "192.0.9.1") == THROTTLE_PASS, "its cell says that no bucket is empty");
+	use_cells(b, 0);
+	T_OK(lookup(b, "192.0.9.1") == THROTTLE_DROP_RATE, "cells that are not in use say nothing");
+	use_cells(b, UINT64_MAX);
+	T_OK(lookup(b, "192.0.9.1") == THROTTLE_DROP_RATE, "  nor those in use later");
+	use_cells(b, 1);
+	put(b, THROTTLE_LIST_PENALTY, "192.0.9.1", THROTTLE_SLOWER, UINT64_MAX);
+	pass_time(b, "192.0.9.1", 0);
+	set_entry(b, "192.0.9.1",
+		  &(struct throttle_entry){ .full_ns = clock_now_ns() + 30 * HOUR_NS,
+					    .depth_ns = 30 * HOUR_NS });
+	T_OK(lookup(b, "192.0.9.1") == THROTTLE_DROP_PENALTY, "with a penalty buckets are asked");
+	take(b, THROTTLE_LIST_PENALTY, "192.0.9.1");
+	check_rates(b);
+	check_debt(b);
+	check_cells_settings(b);
+}
+
 /* --- count only --- */
 
 static void check_count_only(struct bench *b)
@@ -345,16 +423,13 @@ static void put_behind(struct bench *b, const char *text, bool in)
 static void check_clean(struct bench *b)
 {
 	struct throttle_settings s;
-	struct throttle_entry e = { 0 };
 
 	forget(b);
 	put(b, THROTTLE_LIST_DENY, "203.0.113.0/24", 0, 0);
 	ended(SOURCE);
-	T_OK(get_entry(b, SOURCE, &e) && e.clean_gen != 0 &&
-		     e.clean_gen == raw_settings(b).lists_gen,
-	     "it is noted that it is on no list");
 	put_behind(b, SOURCE, true);
-	T_OK(lookup(b, SOURCE) == THROTTLE_PASS, "then no list is looked at");
+	T_OK(lookup(b, SOURCE) == THROTTLE_PASS,
+	     "who was charged and is on no list is not looked for");
 	put(b, THROTTLE_LIST_DENY, "203.0.114.0/24", 0, 0);
 	T_OK(lookup(b, SOURCE) == THROTTLE_DROP_DENIED, "until one is changed, whatever in it");
 	put_behind(b, SOURCE, false);
@@ -371,16 +446,22 @@ static void check_clean(struct bench *b)
 	ended(SOURCE);
 	put_behind(b, SOURCE, true);
 	s = raw_settings(b);
-	s.lists_gen = 0;
+	s.lists_key = 0;
 	write_raw(b, &s);
 	T_OK(lookup(b, SOURCE) == THROTTLE_DROP_DENIED, "and settings of one who does not know");
-	set_entry(b, SOURCE, &nothing);
-	T_OK(lookup(b, SOURCE) == THROTTLE_DROP_DENIED, "  by which nobody is known");
 	put_behind(b, SOURCE, false);
-	take(b, THROTTLE_LIST_DENY, "203.0.113.0/24");
+	ended(SOURCE);
+	put_behind(b, SOURCE, true);
+	T_OK(lookup(b, SOURCE) == THROTTLE_DROP_DENIED, "  by which nobody gets known");
+	apply(b);
+	put_behind(b, SOURCE, false);
 	put(b, THROTTLE_LIST_PENALTY, SOURCE, THROTTLE_SLOWER, UINT64_MAX);
 	ended(SOURCE);
-	T_OK(get_entry(b, SOURCE, &e) && e.clean_gen == 0, "a penalty is looked at each time");
+	put_behind(b, SOURCE, true);
+	T_OK(lookup(b, SOURCE) == THROTTLE_DROP_DENIED,
+	     "who has a penalty is looked for each time");
+	put_behind(b, SOURCE, false);
+	take(b, THROTTLE_LIST_DENY, "203.0.113.0/24");
 	take(b, THROTTLE_LIST_PENALTY, SOURCE);
 }
 
@@ -467,6 +548,7 @@ int main(void)
 		check_forged(&b);
 		check_rates(&b);
 		check_debt(&b);
+		check_cells(&b);
 		check_limits(&b);
 		check_switch(&b);
 		check_count_only(&b);
