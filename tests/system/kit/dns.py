@@ -141,6 +141,14 @@ class Server:
         for s in (self._udp, self._tcp):
             s.close()
 
+    def settle(self):
+        """Until every question that was on its way by UDP has been read: one of ours comes behind them."""
+        before = self.count("settle.test")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect(("127.0.0.1", self.port))
+            s.send(struct.pack(">HHHHHH", 1, 0x100, 1, 0, 0, 0) + encode("settle.test") + struct.pack(">HH", A, 1))
+            wait.until(lambda: self.count("settle.test") > before, 60, "a question to our own name server")
+
     def hold(self, *ends):
         self.held, self.hold_for = [], ends
 

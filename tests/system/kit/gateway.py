@@ -285,16 +285,20 @@ def alive(pids):
     return [p for p in pids if _alive(p)]
 
 
+def parent(pid):
+    """Of @pid; None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
 def _children():
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as f:
-                    parent = int(f.read().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            found.setdefault(parent, []).append(int(name))
+            found.setdefault(parent(name), []).append(int(name))
     return found
 
 
