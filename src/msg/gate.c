@@ -96,7 +96,7 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		return err_set(err, ERR_TEMP, -ENOMEM, "gateway: out of memory");
 	g->loop = l;
 	g->metrics = m;
-	g->pool.cache_fd = g->kick.signal_fd = -1;
+	g->pool.cache_fd = g->kick.signal_fd = g->sweeper.event_fd = -1;
 	g->pool.gate = g->kick.gate = g->intake.gate = g;
 	g->in_flight_max = (unsigned)MAX_OF(conf_num(c, OPT_MAX_MESSAGES_IN_FLIGHT, NULL), 1);
 	for (unsigned i = 0; i < STAGE_COUNT; i++)
@@ -112,6 +112,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		r = kick_init(&g->kick, g, err);
 	if (r == 0)
 		r = resolve_init(&g->resolve, g, err);
+	if (r == 0)
+		r = sweep_init(&g->sweeper, g, err);
 	if (r < 0)
 		return r;
 	commit_init(&g->commit, g);
@@ -120,6 +122,7 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 	intake_init(&g->intake, g);
 	intake_start(&g->intake);
 	loop_set_before_wait(l, pool_before_wait, &g->pool);
+	sweep_begin(&g->sweeper, g->site);
 	*ret_g = TAKE(g);
 	return 0;
 }
@@ -131,6 +134,8 @@ void gate_free(struct gate **g)
 	loop_set_before_wait((*g)->loop, NULL, NULL);
 	if ((*g)->intake.task.run != NULL)
 		intake_fini(&(*g)->intake);
+	if ((*g)->sweeper.gate != NULL)
+		sweep_fini(&(*g)->sweeper);
 	resolve_fini(&(*g)->resolve);
 	kick_fini(&(*g)->kick);
 	census_fini(&(*g)->census);
@@ -180,6 +185,7 @@ void gate_switch_site(struct gate *g, struct site *s)
 	site_unref(&before);
 	throttle_reload(g->throttle, s->conf);
 	resolve_configure(&g->resolve);
+	sweep_begin(&g->sweeper, s);
 	if (!g->draining)
 		intake_start(&g->intake);
 	log_info("Configuration reloaded");

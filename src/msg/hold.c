@@ -94,6 +94,7 @@ static int begin(struct msg *m)
 		.user = m->site->quarantine_uid,
 		.group = m->site->quarantine_gid,
 		.file_mode = m->site->quarantine_mode,
+		.days = &m->gate->quarantine_days,
 	};
 	off_t body_at;
 	char day[9];

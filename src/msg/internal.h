@@ -16,10 +16,13 @@
  *   charge.c    what a message cost, to the account of its sender
  *   kick.c      tell the MTA
  *   census.c    how many messages are in the queues, when somebody asks
+ *   sweep.c     left-overs of interrupted quarantining
  *   site.c      all that is made from one configuration snapshot
  */
 #ifndef MSG_INTERNAL_H
 #define MSG_INTERNAL_H
+
+#include <stdatomic.h>
 
 #include "action/edit.h"
 #include "conf/recipients.h"
@@ -468,6 +471,27 @@ void kick_add(struct kick *k, struct site_out *o, const char *id);
 /* What waits in a site that is no longer in force. */
 void kick_pass_on(struct kick *k, struct site *from);
 
+/* --- sweep.c --- */
+struct sweeper {
+	struct gate *gate;
+	struct op op;
+	int event_fd; /* readable when the thread has ended */
+	bool running, polling;
+	bool first;        /* since this process began: mail of earlier ones is in nobody's hand */
+	struct site *next; /* one more is wanted; NULL: no */
+	atomic_bool stop;  /* no more directories */
+	char *memory;      /* file with the directories of earlier configurations */
+	pthread_t thread;  /* while it is running, what follows is its alone */
+	struct site *site; /* whose directories */
+	unsigned removed, problems_n;
+	struct str problems; /* lines */
+};
+
+int sweep_init(struct sweeper *s, struct gate *g, struct err *err) MUST_CHECK;
+void sweep_fini(struct sweeper *s);
+/* Look for left-overs in all quarantines of @site and of earlier configurations. */
+void sweep_begin(struct sweeper *s, struct site *site);
+
 /* --- gate.c --- */
 #define GATE_DISTRUSTED_MAX 1024 /* full: no more mail is taken until the disk was looked at */
 
@@ -485,6 +509,8 @@ struct gate {
 	struct splitter splitter;
 	struct kick kick;
 	struct resolve resolve;
+	struct sweeper sweeper;
+	struct quarantine_days quarantine_days;
 	struct msg *all;
 	unsigned in_flight, in_flight_max;
 	bool draining;

@@ -184,13 +184,6 @@ static int check_quarantine(struct site *s, struct err *err)
 		log_warning("%s", err->text);
 	else if (n < 0)
 		return n;
-	n = quarantine_sweep(&set, err);
-	if (n < 0)
-		return n;
-	if (n > 0)
-		log_notice("Quarantine: removed %d unfinished entries of an earlier run (their "
-			   "messages are still in the queue)",
-			   n);
 	return 0;
 }
 
