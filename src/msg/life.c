@@ -270,7 +270,6 @@ void life_resolved(struct msg *m)
 		life_enter(m, MSG_RELEASED);
 		return;
 	}
-	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
 }

@@ -2,6 +2,7 @@
 /* tests/conf/test_ruleset.c - rulesets: lines, patterns, directions, defaults, joined values. */
 #include <stdio.h>
 
+#include "conf/pattern.h"
 #include "core/str.h"
 #include "tests/conf/asked.h"
 #include "tests/conf/site.h"
@@ -240,6 +241,8 @@ static const struct {
 	{ "t=x@b", "one" },        { "t=x@b t=y@b", "dom" },
 	{ "t=x@b t=y@c", "dflt" }, { "t=x@b t=y@c t=z@d", "dflt" },
 	{ "t=x t=y", "dflt" },     { "f=a@b t=x@b t=y@b", "dom" },
+	{ "t=x@b t=y", "dflt" },   { "t=x t=y@b", "dflt" },
+	{ "t=x@b t=y@B", "dflt" }, { "t=x@b t=y@b t=z@c", "dflt" },
 };
 
 static void check_many(void)
@@ -255,6 +258,54 @@ static void check_many(void)
 		T_OK(strcmp(conf_str(s.conf, OPT_SPAM_ACTIONS, &a.who), many[i].want) == 0,
 		     "one for many: %s", many[i].who);
 	}
+	site_close(&s);
+}
+
+/* The one that stands for all is an address, of whatever length theirs are. */
+static void check_stand_in(void)
+{
+	static char longest[2][HOST_MAX + 8];
+	const char *const to[] = { longest[0], longest[1] };
+	struct conf_who who = { .from = "", .to = to, .to_n = 2 };
+	struct asked a;
+	struct site s;
+
+	load_rules(&s, OPT_SPAM_ACTIONS,
+		   "To: /^(\\*@\\*|z)$/ any\nTo: /^\\*@d/ dom\nFromOrTo: default dflt\n",
+		   "Use Default Rules With Multiple Recipients = yes\n");
+	ask(&a, "t=x@b t=x@c");
+	T_OK(strcmp(conf_str(s.conf, OPT_SPAM_ACTIONS, &a.who), "any") == 0, "*@* for all");
+	for (size_t n = HOST_MAX; n < HOST_MAX + 7; n++) {
+		const char *want = n <= HOST_MAX + 3 ? "dom" : "any";
+
+		for (size_t i = 0; i < 2; i++) {
+			memset(longest[i], 'd', n);
+			longest[i][n] = '\0';
+			memcpy(longest[i], i == 0 ? "x@" : "y@", 2);
+		}
+		T_OK(strcmp(conf_str(s.conf, OPT_SPAM_ACTIONS, &who), want) == 0,
+		     "one domain, %zu characters: %s", n, want);
+	}
+	site_close(&s);
+}
+
+/* More matches than the first list has room for. */
+static void check_many_hits(void)
+{
+	AUTO(str_fini) struct str rules, want;
+	struct asked a;
+	struct site s;
+
+	str_init(&rules, MIB);
+	str_init(&want, MIB);
+	for (unsigned i = 0; i < 200; i++) {
+		str_addf(&rules, "From: a@b v%u\n", i);
+		str_addf(&want, "%sv%u", i == 0 ? "" : " ", i);
+	}
+	load_rules(&s, OPT_SILENT_VIRUSES, str_view(&rules), "");
+	ask(&a, "f=a@b");
+	T_OK(strcmp(conf_str(s.conf, OPT_SILENT_VIRUSES, &a.who), str_view(&want)) == 0,
+	     "200 values, in order");
 	site_close(&s);
 }
 
@@ -466,6 +517,8 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(votes); i++)
 		check_votes(i);
 	check_many();
+	check_stand_in();
+	check_many_hits();
 	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++)
 		check_mistake(i);
 	for (size_t i = 0; i < ARRAY_LEN(meant); i++)
