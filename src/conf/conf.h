@@ -126,6 +126,8 @@ void conf_report_free(struct conf_report **r);
 /* For mistakes that are found in what the configuration names. */
 void conf_report_add(struct conf_report *r, enum conf_severity severity, const char *file,
 		     unsigned line, unsigned column, const char *text);
+/* By file, line and column, as a reader goes through the files. */
+void conf_report_sort(struct conf_report *r);
 size_t conf_report_count(const struct conf_report *r);
 const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i);
 

@@ -24,14 +24,16 @@ struct site_look {
 	uid_t owner; /* of queues */
 	const char **in;
 	size_t in_n;
+	bool refused;
 };
 
-static void say(const struct site_look *k, enum opt_id id, const struct err *err)
+static void say(struct site_look *k, enum opt_id id, const struct err *err)
 {
 	conf_report_option(k->c, k->r, CONF_ERROR, id, err->text);
+	k->refused = true;
 }
 
-static void look_at_mta(const struct site_look *k)
+static void look_at_mta(struct site_look *k)
 {
 	const char *mta = conf_str(k->c, OPT_MTA, NULL);
 	struct err err;
@@ -111,7 +113,7 @@ static void look_at_incoming(struct site_look *k)
 			say(k, OPT_INCOMING_QUEUE_DIR, &err);
 }
 
-static void look_at_outgoing(const struct site_look *k, const char *path)
+static void look_at_outgoing(struct site_look *k, const char *path)
 {
 	struct err err;
 	dev_t in, out;
@@ -130,7 +132,7 @@ static void look_at_outgoing(const struct site_look *k, const char *path)
 	}
 }
 
-static void look_at_quarantine(const struct site_look *k, const char *path)
+static void look_at_quarantine(struct site_look *k, const char *path)
 {
 	struct stat st;
 	struct err err;
@@ -142,8 +144,8 @@ static void look_at_quarantine(const struct site_look *k, const char *path)
 	say(k, OPT_QUARANTINE_DIR, &err);
 }
 
-static void look_at_each(const struct site_look *k, enum opt_id id,
-			 void (*look)(const struct site_look *k, const char *path))
+static void look_at_each(struct site_look *k, enum opt_id id,
+			 void (*look)(struct site_look *k, const char *path))
 {
 	const char **list = arena_array(k->arena, VALUES_MAX, sizeof(*list));
 	size_t n = list == NULL ? 0 : conf_every_value(k->c, id, list, VALUES_MAX);
@@ -152,16 +154,17 @@ static void look_at_each(const struct site_look *k, enum opt_id id,
 		look(k, list[i]);
 }
 
-void site_check(const struct conf *c, struct conf_report *r)
+bool site_check(const struct conf *c, struct conf_report *r)
 {
 	AUTO(arena_free) struct arena *a = arena_new(64 * MIB);
 	struct site_look k = { .c = c, .r = r, .arena = a };
 
 	if (a == NULL)
-		return;
+		return false;
 	look_at_mta(&k);
 	look_at_owners(&k);
 	look_at_incoming(&k);
 	look_at_each(&k, OPT_OUTGOING_QUEUE_DIR, look_at_outgoing);
 	look_at_each(&k, OPT_QUARANTINE_DIR, look_at_quarantine);
+	return !k.refused;
 }

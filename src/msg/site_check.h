@@ -7,8 +7,9 @@
 
 /*
  * Add to @r what keeps the gateway from starting with @c on this host, or what it would warn of:
- * the MTA, users and groups, modes, queue directories, the file systems they are on. Tools only.
+ * the MTA, users and groups, modes, queue directories, the file systems they are on. False: it
+ * would not start. Tools only.
  */
-void site_check(const struct conf *c, struct conf_report *r);
+bool site_check(const struct conf *c, struct conf_report *r);
 
 #endif

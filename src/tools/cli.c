@@ -139,11 +139,15 @@ int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct co
 	return 0;
 }
 
-void cli_check_all(const struct conf *c, struct conf_report *r)
+bool cli_check_all(const struct conf *c, struct conf_report *r)
 {
+	bool rules, site;
+
 	conf_explain(c, r);
-	cli_check_rules(c, r);
-	site_check(c, r);
+	rules = cli_check_rules(c, r);
+	site = site_check(c, r);
+	conf_report_sort(r);
+	return rules && site;
 }
 
 void cli_add_problem(struct jout *j, const struct conf_problem *p)

@@ -46,10 +46,11 @@ int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct co
 /* "sallyport: reason" on standard error; exit code for its kind. */
 int cli_fail(const struct err *err);
 
-/* Add to @r all that can be found out about @c beside what loading it said. */
-void cli_check_all(const struct conf *c, struct conf_report *r);
-/* Of it: mistakes in the rule files of file names and types that @c names. */
-void cli_check_rules(const struct conf *c, struct conf_report *r);
+/* Add to @r all that can be found out about @c beside what loading it said. False: the daemon would
+ * not start with it. */
+bool cli_check_all(const struct conf *c, struct conf_report *r);
+/* Of it: mistakes in the rules of file names and types. */
+bool cli_check_rules(const struct conf *c, struct conf_report *r);
 /* One mistake as an element of the open JSON array. */
 void cli_add_problem(struct jout *j, const struct conf_problem *p);
 /* One mistake as a line of text. */

@@ -60,6 +60,16 @@ SITES = [
      [("r.rules", 1, 11, "lines cannot be continued"), ("r.rules", 2, 3, "too few fields"),
       ("r.rules", 3, 1, "with blanks between them"), ("main", 1, 18, "holds no rule")]),
 
+    # rules of file names and types
+    ("every wrong pattern of a rule file", "Filename Rules = {d}/names\n",
+     {"names": "deny\t\\.(exe$\ta\tb\nallow\t\\.txt$\t-\t-\ndeny\t(?{ 1 })\ta\tb\ndney\tx\ta\tb\ndeny  x  a  b\n"
+               "deny\t-\t[\ta\tb\r\n"}, 78,
+     [("names", 1, 1, "pattern '\\.(exe$' is wrong at offset 7: missing closing"), ("names", 3, 1, "is wrong at offset 2"),
+      ("names", 4, 1, "'dney' is not an action"), ("names", 5, 1, "expected 4 or 5 with tabs between them"),
+      ("names", 6, 1, "pattern '[' is wrong")]),
+    ("wrong patterns in options", "Allow Filenames = \\.a$ (\nArchives: Deny Filetypes = [ x\n", {}, 78,
+     [("main", 1, 19, "Allow Filenames: pattern '(' is wrong"), ("main", 2, 28, "Archives: Deny Filetypes: pattern '['")]),
+
     # this host
     ("another MTA", "MTA = postfix\n", {}, 78, [("main", 1, 7, "this version knows sendmail and exim")]),
     ("no such user", "Run As User = nosuchuser\n", {}, 78, [("main", 1, 15, "this host has no such user")]),
@@ -110,6 +120,26 @@ def is_told(problem, folder, want):
             words.replace("{d}", folder) in problem["text"])
 
 
+def last_lines():
+    """Where a person reads: in order of the lines, and in the end what becomes of the daemon."""
+    cases = (("Max Children = x\nVirus Scanning = z\nMax Childern = 2\n", 78,
+              "2 errors, 1 warning: the daemon starts, but lines with an error do not count"),
+             ("Max Childern = 2\n", 1, "0 errors, 1 warning: the daemon starts with it"),
+             ("MTA = postfix\n", 78, "1 error, 0 warnings: the daemon would not start"),
+             ("Deny Filenames = (\n", 78, "1 error, 0 warnings: the daemon would not start"),
+             ("no sense\nMax Children = y\n", 78,
+              "2 errors, 0 warnings: the daemon would not start; queues and rule files have not been looked at"))
+    for text, code, last in cases:
+        with script.folder() as folder:
+            problems = check(folder, text, {})[1]
+            done = subprocess.run([os.path.join(gateway.build_dir(), "sallyport"), "check", "-c",
+                                   os.path.join(folder, "main")], capture_output=True, text=True, timeout=60, check=False)
+            lines = done.stdout.splitlines()
+            tap.equal((done.returncode, lines[-1]), (code, last), f"check ends with: {last}")
+            tap.equal([x.split(":")[1] for x in lines[:-1]], [str(p["line"]) for p in problems], "  in order of lines")
+            tap.ok("\033" not in done.stdout, "  without colours, since nobody sees it")
+
+
 def one_site(name, text, files, code, wants):
     with script.folder() as folder:
         got, problems = check(folder, text, files)
@@ -124,6 +154,7 @@ def main():
     script.need()
     for site in SITES:
         one_site(*site)
+    last_lines()
     tap.done()
 
 
