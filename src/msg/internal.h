@@ -84,6 +84,7 @@ struct msg {
 	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
 	bool alone;               /* is retried: shares no worker */
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	bool hosts_fault;         /* and that is not the message's doing: it is not counted */
 	bool exhausted;           /* no attempt any more: into quarantine unread */
 	unsigned retry_shift;     /* the next attempt comes so many times twice as late */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
@@ -339,6 +340,9 @@ void life_resolved(struct msg *m);
 void life_scanned(struct msg *m, const struct facts *f);
 /* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */
 void life_scan_failed(struct msg *m, bool blame);
+/* What was decided could not be done, m->why says why: it stays in the queue. The caller enters
+ * RELEASED. */
+void life_not_carried_out(struct msg *m);
 const char *life_state_name(enum msg_state s);
 
 /* --- charge.c --- */
