@@ -475,10 +475,18 @@ void kick_pass_on(struct kick *k, struct site *from);
 /* --- gate.c --- */
 #define GATE_DISTRUSTED_MAX 1024 /* full: no more mail is taken until the disk was looked at */
 
+/* kept.c: options that hold from the start of the gateway to its end. */
+struct kept;
+int kept_new(struct kept **ret_k, const struct conf *c, struct err *err) MUST_CHECK;
+void kept_free(struct kept **k);
+/* A warning for each that @c has another value for. */
+void kept_tell(const struct kept *k, const struct conf *c);
+
 struct gate {
 	struct loop *loop;
 	struct metrics *metrics;
 	struct site *site; /* for new messages */
+	struct kept *kept;
 	struct attempts *attempts;
 	struct msglog *msglog;     /* NULL: none wanted */
 	struct throttle *throttle; /* NULL: none wanted */
