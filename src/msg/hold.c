@@ -20,7 +20,7 @@ static void fail(struct msg *m)
 {
 	quarantine_end(&m->put);
 	fd_close(&m->hold_fd);
-	m->failed_attempt = true;
+	life_not_carried_out(m);
 	life_enter(m, MSG_RELEASED);
 }
 

@@ -70,6 +70,8 @@ void queue_dir_close(struct queue_dir **d);
 const char *queue_dir_path(const struct queue_dir *d);
 /* Device number, to check that incoming and outgoing are on one file system. */
 dev_t queue_dir_device(const struct queue_dir *d);
+/* They have a directory in common, under whatever name. */
+bool queue_dir_overlaps(const struct queue_dir *a, const struct queue_dir *b);
 
 /* Directories that must be watched for new header files (IN_MOVED_TO and IN_CLOSE_WRITE: sendmail
  * writes a header file in place, Exim renames it). A rescan, queue_list_begin(), can add some at

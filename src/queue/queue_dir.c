@@ -219,6 +219,15 @@ dev_t queue_dir_device(const struct queue_dir *d)
 	return d->device;
 }
 
+bool queue_dir_overlaps(const struct queue_dir *a, const struct queue_dir *b)
+{
+	for (size_t i = 0; i < a->subs_n && a->device == b->device; i++)
+		for (size_t k = 0; k < b->subs_n; k++)
+			if (a->subs[i].head_inode == b->subs[k].head_inode)
+				return true;
+	return false;
+}
+
 size_t queue_dir_watch_n(const struct queue_dir *d)
 {
 	return d->subs_n;
