@@ -74,12 +74,11 @@ static __always_inline void read_peer(const struct sock *sk, uint32_t word[4])
 	word[3] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[3];
 }
 
-static __always_inline bool is_ours(const struct sock *sk)
+static __always_inline bool is_ours(const struct throttle_settings *s, const struct sock *sk)
 {
-	const struct throttle_settings *s = get_settings();
 	uint16_t family = sk->__sk_common.skc_family;
 
-	return s != NULL && (family == AF_INET || family == AF_INET6) &&
+	return (family == AF_INET || family == AF_INET6) &&
 	       is_our_port(s, sk->__sk_common.skc_num) &&
 	       sk->__sk_common.skc_net.net->ns.inum == own_netns;
 }
@@ -118,7 +117,7 @@ static __always_inline void count_open(struct sock *sk, bool ended)
 	struct throttle_stats *st = get_stats();
 	struct counted *mine;
 
-	if (st == NULL || s == NULL || !is_ours(sk))
+	if (s == NULL || st == NULL || !is_ours(s, sk))
 		return;
 	read_peer(sk, c.word);
 	c.v4 = is_v4(c.word);

@@ -5,6 +5,7 @@ The kernel's share of the throttle with real connections between two network nam
 open connections, penalties, lists, restarts, and what is left where the kernel gives less.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -64,18 +65,18 @@ def words(*pairs):
     return [word for count, word in pairs for _ in range(count)]
 
 
-def quick(text, run):
-    """Refusals come at once, not after a time-out."""
-    began = time.monotonic()
+def quick(text, pair, run):
+    """Refusals come at once: nobody had to send his SYN again, which he does after a second."""
+    before = pair.first_packets()
     result = run()
-    took = time.monotonic() - began
-    tap.ok(took < 1.5, f"{text}: no waiting ({took * 1000:.0f} ms)")
+    after = pair.first_packets()
+    tap.ok(after[0] > before[0] and after[1] == before[1], f"{text}: no waiting ({after[0] - before[0]} connections)")
     return result
 
 
 def test_bursts(pair, rig):
     for source in (HOSTS[0], HOSTS6[0]):
-        got = quick(source, lambda s=source: pair.burst(s, PORT, 12))
+        got = quick(source, pair, lambda s=source: pair.burst(s, PORT, 12))
         tap.equal(got, words((5, "ok"), (7, "refused")), f"{source}: 5 of a burst of 12 get in, 7 are refused")
         tap.equal(pair.burst(source, OTHER, 8), words((8, "ok")), f"{source}: another port is nobody's business")
         tiers = rig.ask(f"source {source}")["tiers"]
@@ -84,7 +85,7 @@ def test_bursts(pair, rig):
               "its /24 has 3 left of 8: refused hosts took nothing")
     tap.equal(pair.burst(HOSTS6[1], PORT, 4), words((2, "ok"), (2, "refused")), "the /64 has 2 left of 7")
     tap.equal((rig.count(LOOKUP, PASS), rig.count(LOOKUP, RATE)), (15, 18), "verdicts are counted")
-    said = rig.ask("events")
+    said = rig.ask("events 10000")
     tap.ok(said["readable"], "the descriptor of events was readable")
     tap.equal([(e["address"], e["verdict"], e["bits"], e["port"]) for e in said["events"]],
               [(HOSTS[0], RATE, 128, PORT), (HOSTS6[0], RATE, 128, PORT), (HOSTS[1], RATE, 120, PORT),
@@ -99,21 +100,22 @@ def test_open(pair, rig):
         held = [pair.connect(s, PORT) for _ in range(6)]
         tap.equal([w for _, w in held], words((3, "ok"), (3, "refused")), f"{s}: 3 open at once")
         held[0][0].close()
-        wait.until(lambda s=s: rig.open_of(s) == 2, 5, "the count goes down")
+        wait.until(lambda s=s: rig.open_of(s) == 2, 30, "the count goes down")
         again = pair.connect(s, PORT)
         tap.equal(again[1], "ok", f"{s}: one closed, one more gets in")
         for sock, _ in [*held[1:3], again]:
             netns.reset(sock)
-        wait.until(lambda s=s: rig.open_of(s) == 0, 5, "the count is 0 after resets")
+        wait.until(lambda s=s: rig.open_of(s) == 0, 30, "the count is 0 after resets")
         rig.ask("settings", **{f"rate{t}": "1/1000/100" for t in (0, 2)})
         before = rig.ask("counts")
         tap.equal(pair.burst(s, PORT, 20), words((20, "ok")), f"{s}: 20 more, then reset")
-        wait.until(lambda s=s: rig.open_of(s) == 0, 5, "0 after 20 resets")
+        wait.until(lambda s=s: rig.open_of(s) == 0, 30, "0 after 20 resets")
         child = pair.held_by_child(s, PORT, 20)
         tap.equal(rig.open_of(s), 20, f"{s}: a client holds 20")
         child.kill()
         child.wait()
-        wait.until(lambda s=s: rig.open_of(s) == 0, 5, "0 after SIGKILL")
+        wait.until(lambda s=s: rig.open_of(s) == 0, 30, "0 after SIGKILL")
+        wait.until(lambda b=before: rig.ask("counts")["closed"] >= b["closed"] + 40, 30, "40 closed")
         after = rig.ask("counts")
         tap.equal((after["opened"] - before["opened"], after["closed"] - before["closed"]), (40, 40),
                   f"{s}: 40 opened, 40 closed, none left")
@@ -223,8 +225,10 @@ def test_race(pair, rig):
     sources = [HOSTS[40], HOSTS[40], HOSTS[41], HOSTS[42]]
     racers = [subprocess.Popen(pair.argv([sys.executable, "-c", RACER, s, "1000"], pair.client)) for s in sources]
     tap.equal([r.wait() for r in racers], [0] * len(racers), "4,000 connections from four processes")
-    wait.until(lambda: rig.ask("counts")["closed"] == rig.ask("counts")["opened"], 10, "as many closed as opened")
-    tap.equal(rig.ask("counts")["opened"], 4000, "all were counted")
+    with contextlib.suppress(wait.Late):
+        wait.until(lambda: rig.ask("counts")["closed"] >= 4000, 60, "as many closed as opened")
+    counts = rig.ask("counts")
+    tap.equal((counts["opened"], counts["closed"]), (4000, 4000), "all were counted, at their beginning and their end")
     tap.equal([t["open"] for s in sources for t in rig.ask(f"source {s}")["tiers"]], [0] * 8, "and none is left")
     tap.equal(rig.count(LOOKUP, PASS), 4000, "each was judged once")
 
@@ -232,10 +236,11 @@ def test_race(pair, rig):
 def test_penalties(pair, rig):
     rig.ask("settings", few=3, slower=10, rate0="1000/50/0")
     for source in (HOSTS[4], HOSTS6[8]):
-        rig.ask(f"put penalty {source} {NOTHING} 1200")
+        rig.ask(f"put penalty {source} {NOTHING} 600000")
+        tap.equal(quick(source, pair, lambda s=source: pair.burst(s, PORT, 3)), words((3, "refused")), f"{source}: penalty")
         began = time.monotonic()
-        tap.equal(quick(source, lambda s=source: pair.burst(s, PORT, 3)), words((3, "refused")), f"{source}: penalty")
-        wait.until(lambda s=source: pair.burst(s, PORT, 1) == ["ok"], 5, "the penalty expires")
+        rig.ask(f"put penalty {source} {NOTHING} 1200")
+        wait.until(lambda s=source: pair.burst(s, PORT, 1) == ["ok"], 30, "a shorter penalty replaces it and expires")
         tap.ok(1.1 < time.monotonic() - began, f"{source}: it lasted as long as it said")
         rig.ask(f"put penalty {source} {NOTHING} 600000")
         tap.equal(pair.burst(source, PORT, 1), ["refused"], f"{source}: a new penalty")
@@ -313,7 +318,7 @@ def test_restart(pair, pins):
     held.pop().close()
     rig = Rig(pair)
     tap.equal(rig.ask("open", **{**options, "rate0": "1/1000/4"})["r"], 0, "it takes over what is attached")
-    wait.until(lambda: rig.open_of(source) == 2, 5, "a connection closed meanwhile was counted")
+    wait.until(lambda: rig.open_of(source) == 2, 30, "a connection closed meanwhile was counted")
     more = [pair.connect(source, PORT) for _ in range(3)]
     tap.equal([w for _, w in more], words((2, "ok"), (1, "refused")), "counts of open connections go on: 2 of 4 left")
     rig.kill()
@@ -322,13 +327,13 @@ def test_restart(pair, pins):
     tap.equal(rig.open_of(source), 4, "a map of another size is filled from the connections there are")
     for s in [*held, *[s for s, _ in more if s]]:
         netns.reset(s)
-    wait.until(lambda: rig.open_of(source) == 0, 5, "and down to 0")
+    wait.until(lambda: rig.open_of(source) == 0, 30, "and down to 0")
     rig.end()
     rig = Rig(pair)
     rig.ask("open", **{**options, "connections": 1000})
     before = rig.ask("counts")
     pair.burst(HOSTS[15], PORT, 3)
-    wait.until(lambda: rig.ask("counts")["closed"] == before["closed"] + 3, 5, "three closed")
+    wait.until(lambda: rig.ask("counts")["closed"] == before["closed"] + 3, 30, "three closed")
     tap.equal(rig.ask("counts")["opened"], before["opened"] + 3, "three opened: one tracepoint is attached, not two")
     rig.end()
     tap.equal(pair.burst(denied, PORT, 1), ["refused"], "kept after an orderly end")
@@ -389,7 +394,7 @@ def test_seed(pair, pins):
     tap.equal([w for _, w in more], ["ok", "refused"], "and limit new ones")
     for s in [*held, more[0][0]]:
         netns.reset(s)
-    wait.until(lambda: rig.open_of(HOSTS[16]) == 0 and rig.open_of(HOSTS6[16]) == 0, 5, "0 in the end")
+    wait.until(lambda: rig.open_of(HOSTS[16]) == 0 and rig.open_of(HOSTS6[16]) == 0, 30, "0 in the end")
     rig.end()
 
 
@@ -402,7 +407,7 @@ def test_full(pair):
     tap.ok(counts["open_full"] > 0 and counts["opened"] == 4, f"and counts it ({counts['open_full']})")
     for s, _ in held:
         netns.reset(s)
-    wait.until(lambda: rig.ask("counts")["closed"] == 4, 5, "all closed")
+    wait.until(lambda: rig.ask("counts")["closed"] == 4, 30, "all closed")
     tap.equal([rig.open_of(s) for s in HOSTS[18:26:2]], [0, 0, 0, 0], "with nothing left behind")
     tap.equal([rig.ask(f"put deny 192.0.2.{n}")["r"] for n in range(3)], [0, 0, -7], "a full list says so")
     rig.end()
@@ -457,7 +462,7 @@ def test_xdp(pair, mode, name):
         rig.end()
         return
     source = HOSTS[24 + mode * 2]
-    got = quick(source, lambda: pair.burst(source, PORT, 8))
+    got = quick(source, pair, lambda: pair.burst(source, PORT, 8))
     tap.equal(got, words((5, "ok"), (3, "refused")), f"XDP {name} and sk_lookup: one SYN is charged once")
     tap.equal(rig.count(XDP, PASS), 8, "XDP saw them")
     rig.ask(f"put penalty {source} {NOTHING} 60000")
@@ -482,9 +487,9 @@ def test_xdp_keep(pair, pins):
         rig = Rig(pair)
         said = rig.ask("open", **{**options, "xdp": mode})["parts"]["xdp"]
         tap.equal((said["active"], said["why"]), (True, ""), f"taken over as {name}")
-        before = rig.count(XDP, PENALTY)
+        before, sent = rig.count(XDP, PENALTY), sum(pair.first_packets())
         tap.equal(pair.burst(source, PORT, 1, 0.4), ["timeout"], "and drops")
-        tap.equal(rig.count(XDP, PENALTY), before + 1, "once: one program is attached")
+        tap.equal(rig.count(XDP, PENALTY) - before, sum(pair.first_packets()) - sent, "each once: one program is attached")
         rig.kill()
     rig = Rig(pair)
     rig.ask("open", **{**options, "xdp": 0, "keep": 0})
@@ -536,7 +541,7 @@ def test_nftables(pair):
         rig.end()
         return
     for source, net in ((HOSTS[32], "10.77.17.0/24"), (HOSTS6[20], "fd77:0:6::/48")):
-        got = quick(source, lambda s=source: pair.burst(s, PORT, 9))
+        got = quick(source, pair, lambda s=source: pair.burst(s, PORT, 9))
         tap.equal(got, words((5, "ok"), (4, "refused")), f"nftables: {source}: 5 of 9")
         tap.equal(pair.burst(source, OTHER, 9), words((9, "ok")), "another port")
         rig.ask(f"nftlist allow {net} 1")
@@ -550,7 +555,7 @@ def test_nftables(pair):
         rig.ask(f"nft {s} {NOTHING} 60")
         tap.equal(pair.burst(s, PORT, 2), words((2, "refused")), f"{s}: penalty")
         rig.ask(f"nft {s} {NOTHING} 1")
-        wait.until(lambda s=s: pair.burst(s, PORT, 1) == ["ok"], 8, "a shorter one replaces it and expires")
+        wait.until(lambda s=s: pair.burst(s, PORT, 1) == ["ok"], 30, "a shorter one replaces it and expires")
         rig.ask(f"nft {net} {NOTHING} 60")
         tap.equal(pair.burst(s, PORT, 1), ["refused"], f"{net}: penalty")
         rig.ask(f"nft {net} 0 0")
@@ -561,7 +566,7 @@ def test_nftables(pair):
     tap.equal(pair.burst(HOSTS[36], PORT, 3), words((1, "ok"), (2, "refused")), "few")
     tap.ok("table inet sallyport" in tables(pair), "a table of our own")
     rig.kill()
-    wait.until(lambda: "table inet sallyport" not in tables(pair), 5, "the table goes with the process")
+    wait.until(lambda: "table inet sallyport" not in tables(pair), 30, "the table goes with the process")
     tap.equal(pair.burst(source, PORT, 1), ["ok"], "killed: nothing is refused")
     rig = Rig(pair)
     rig.ask("open", method=NFTABLES, port0=PORT, rate0="1/1000/3", enforce=1)

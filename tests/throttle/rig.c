@@ -273,11 +273,12 @@ static void each_event(void *arg, const struct throttle_event *e)
 	       e->layer, e->prefix_bits);
 }
 
-/* Those that are there; "readable" is what a loop would be told. */
+/* Those that are there; "readable" is what a loop would be told within so many milliseconds: the
+ * kernel wakes up who waits a moment after the event is there. */
 static void do_events(void)
 {
 	struct pollfd pfd = { .fd = throttle_maps_event_fd(rig.m), .events = POLLIN };
-	bool readable = pfd.fd >= 0 && poll(&pfd, 1, 0) == 1;
+	bool readable = pfd.fd >= 0 && poll(&pfd, 1, (int)number(1)) == 1;
 	struct err err = { 0 };
 	int r;
 

@@ -67,6 +67,13 @@ def _ip(*args):
     subprocess.run(["ip", *args], check=True, capture_output=True)
 
 
+def _counter(file, protocol, name):
+    """One of this thread's network namespace."""
+    with open(f"/proc/thread-self/net/{file}", encoding="ascii") as f:
+        names, values = (line.split() for line in f if line.startswith(protocol + ":"))
+    return int(values[names.index(name)])
+
+
 class Pair:
     """Server 10.77.0.1 and fd77::1; every address of 10.77.0.0/16 and fd77::/32 given is a client's."""
 
@@ -108,6 +115,7 @@ class Pair:
         s.bind((source, 0))
         try:
             s.connect((to or ("fd77::1" if v6 else "10.77.0.1"), port))
+            s.settimeout(60)  # its server has it: what the kernel counts there has been counted
             return (s, "ok") if s.recv(1) else (None, "closed")
         except (TimeoutError, socket.timeout):
             word = "timeout"
@@ -170,10 +178,16 @@ class Pair:
         v6 = ":" in source
         code = ("import socket, sys, time\n"
                 f"s = [socket.create_connection(('{'fd77::1' if v6 else '10.77.0.1'}', {port}), 5,"
-                f" ('{source}', 0)) for _ in range({count})]\nprint('held', flush=True)\ntime.sleep(600)\n")
+                f" ('{source}', 0)) for _ in range({count})]\n[x.recv(1) for x in s]\nprint('held', flush=True)\n"
+                "time.sleep(600)\n")
         child = subprocess.Popen(self.argv([sys.executable, "-c", code], self.client), stdout=subprocess.PIPE)
         child.stdout.readline()
         return child
+
+    def first_packets(self):
+        """(connections begun, SYNs that had to be sent again) by all clients so far."""
+        with Inside(self.client):
+            return _counter("snmp", "Tcp", "ActiveOpens"), _counter("netstat", "TcpExt", "TCPSynRetrans")
 
 
 class Cable:
