@@ -62,7 +62,8 @@ int queue_dir_look(const char *path, uid_t owner, dev_t *ret_device, struct err 
 /* What to say, with both paths, where messages cannot be linked from one queue into the other. */
 #define QUEUE_OTHER_DEVICE "%s & %s must be on the same filesystem/partition!"
 #define QUEUE_BOTH_WAYS                                                                            \
-	"%s is both incoming and outgoing queue directory: the MTA would deliver unread mail from it"
+	"%s is both incoming and outgoing queue directory: the MTA would deliver unread mail "     \
+	"from it"
 
 /* Open @path (checks: directory, owner) and detect its layout (flat, qf/df sub-directories, split
  * spool, hashed). Start-up and reload only. */
