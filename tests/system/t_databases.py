@@ -101,6 +101,10 @@ def goes_away(gate, db, drain):
     taken = len(drain.taken)
     wait.until(lambda: len(drain.taken) > taken + 20, 60, "mail while the database is away")
     tap.ok(said(gate, FAILED) == before + 1, f"{db.name}: one line says that the database is away")
+    for words in (("status",), ("stats",), ("queue",), ("throttle", "list")):
+        done = command(gate, *words)
+        tap.ok(done.returncode == 0 and "about the files alone" in done.stderr,
+               f"{db.name}: {' '.join(words)} asks the gateway all the same")
     os.kill(gate.pid("supervisor"), signal.SIGHUP)
     wait.until(lambda: said(gate, "reload: ") > reloads, 60, "the log says that the reload failed")
     line = [x for x in gate.log_text().splitlines() if "reload: " in x][-1]

@@ -185,9 +185,41 @@ def run(site):
     check_log(site)
 
 
+def unchangeable(gate):
+    """What a running daemon cannot take over is said; what would put unread mail into the MTA's hands is refused."""
+    before = dict(gate.options)
+    gate.start()
+
+    def reload(answer, **options):
+        gate.options.update({name.replace("_", " "): value for name, value in options.items()})
+        gate.write_configuration()
+        seen = len(gate.log_text())
+        os.kill(gate.pid("supervisor"), signal.SIGHUP)
+        wait.until(lambda: answer in gate.log_text()[seen:], 30, answer)
+        gate.options.clear()
+        gate.options.update(before)
+        return gate.log_text()[seen:]
+
+    said = reload("Configuration reloaded", Run_As_User="nobody", Max_Messages_In_Flight=77, Max_Children=1)
+    kept = sorted(re.findall(r"warning .*: (.*): a reload cannot change it: '(.*)' holds from the next start", said))
+    tap.equal(kept, [("Max Messages In Flight", "77"), ("Run As User", "nobody")], "what must wait for the next start is said")
+    tap.ok("a reload cannot" not in reload("Configuration reloaded"), "and no more when it is as it was")
+    said = reload(FAILED, Outgoing_Queue_Dir=gate.in_queue)
+    tap.ok(f"{gate.in_queue} is both incoming and outgoing queue directory" in said, "one queue for both: refused")
+    tap.equal(gate.stop(), 0, "stops cleanly")
+
+
 def main():
     script.need("processes change users")
     with script.folder() as folder:
+        gate = gateway.Gateway(os.path.join(folder, "unchangeable"))
+        try:
+            unchangeable(gate)
+        except wait.Late as late:
+            script.too_late(late)
+            tap.note(gate.log_tail())
+        finally:
+            gate.stop()
         site = Site(os.path.join(folder, "reload"))
         try:
             run(site)

@@ -134,10 +134,15 @@ def lists(site):
                         (["add", "penalty", "192.0.2.1"], "needs a level"),
                         (["add", "deny", "203.0.113.0/24"], "option Throttle Deny has"),
                         (["del", "deny", "203.0.113.0/24"], "option Throttle Deny says so"),
-                        (["del", "allow", "10.0.0.0/8"], "is not on the allow list")):
+                        (["del", "allow", "10.0.0.0/8"], "is not on the allow list"),
+                        (["why", "203.0.0.0/8"], "holds many senders"), (["decide", "2001:db8::/32"], "holds many")):
         done = site.exit_code(*words)
         tap.ok(done.returncode == 65 and says.encode() in done.stderr, f"{' '.join(words)}: {done.stderr.decode().strip()}")
-    for words in ([], ["add"], ["add", "deny"], ["stats", "x"], ["list", "--for", "5x"], ["frob"]):
+    why = site.throttle("why", "192.0.2.0/24")
+    tap.equal(why.get("network", {}).get("prefix"), "192.0.2.0/24", "why of a network's account")
+    for words in ([], ["add"], ["add", "deny"], ["stats", "x"], ["list", "--for", "5x"], ["frob"], ["top", "many"],
+                  ["top", "0"], ["top", "201"], ["stats", "--for", "3s"], ["list", "--level", "few"],
+                  ["add", "allow", "192.0.9.1", "--level", "few"], ["off", "--for", "49711d"]):
         tap.equal(site.exit_code(*words).returncode, 64, f"usage: throttle {' '.join(words)}")
     tap.equal([site.exit_code("decide", c).returncode for c in (HONEST[1], "192.0.3.1", DENIED)], [0, 1, 2],
               "decide tells the outcome by its exit code")
@@ -207,6 +212,39 @@ def in_user_space(folder):
         restarts(site)
         reloading(site)
         tap.equal(site.gate.stop(), 0, "stops cleanly")
+    finally:
+        site.gate.stop()
+
+
+def disk_fails(folder):
+    """The state file cannot be made durable: one warning, mail flows, and it is written when the disk is well again."""
+    if not gateway.has_faults():
+        tap.skip("a state file that cannot be written", "a build without fault points")
+        return
+    site = Site(os.path.join(folder, "disk"), {})
+    faults, kept = site.gate.path("faults"), site.gate.path("state", "throttle.state")
+
+    def fault(text):
+        with open(faults, "w", encoding="ascii") as f:
+            f.write(text)
+    fault("throttle.state.sync=EIO")
+    site.gate.environment = {"SALLYPORT_FAULT_FILE": faults}
+    try:
+        site.gate.start()
+        site.throttle("add", "deny", "192.0.5.0/24")
+        wait.until(lambda: "a restart forgives what is owed" in site.gate.log_text(), 20, "a warning")
+        site.throttle("add", "deny", "192.0.6.0/24")
+        site.send("bomb", ATTACKER)
+        site.send("clean", HONEST[0])
+        site.settle()
+        tap.equal(site.gate.log_text().count("a restart forgives"), 1, "a disk that fails: one warning, mail flows")
+        tap.ok(not os.path.exists(kept), "  what is not synced is not called written")
+        fault("")
+        site.throttle("add", "deny", "192.0.7.0/24")
+        wait.until(lambda: os.path.exists(kept) and "192.0.7.0/24" in read_text(kept), 20, "the file")
+        tap.ok(all(f"deny 192.0.{n}.0/24 0" in read_text(kept) for n in (5, 6, 7)), "  all of it is written later")
+        wait.until(lambda: "throttle.state: written again" in site.gate.log_text(), 20, "a line that it is well again")
+        tap.ok(True, "  and the log says so")
     finally:
         site.gate.stop()
 
@@ -544,7 +582,7 @@ def keeping(folder):
 def main():
     script.need("processes change users")
     with script.folder() as folder:
-        for part in (in_user_space, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
+        for part in (in_user_space, disk_fails, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
                      lambda f: with_kernel(f, "nftables"), keeping, many_events):
             try:
                 part(folder)

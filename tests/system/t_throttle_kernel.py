@@ -128,6 +128,89 @@ def test_open(pair, rig):
     elsewhere.close()
 
 
+def test_forged(pair, rig):
+    """SYNs in a sender's name take nothing from it; its own connections are counted exactly, wherever they wait."""
+    for source, neighbour in ((HOSTS[46], HOSTS[47]), (HOSTS6[32], HOSTS6[33])):
+        before = rig.count(LOOKUP, PASS)
+        pair.forge(source, PORT, 50)
+        wait.until(lambda b=before: rig.count(LOOKUP, PASS) == b + 50, 10, "50 forged SYNs")
+        tiers = rig.ask(f"source {source}")["tiers"]
+        tap.equal([t["seen"] for t in tiers], [0] * len(tiers), f"{source}: 50 forged SYNs pass and take nothing")
+        tap.equal(pair.burst(source, PORT, 7), words((5, "ok"), (2, "refused")),
+                  f"{source}: the real one has all of its rate, and no more")
+        pair.forge(neighbour, PORT, 50)
+        tap.equal(pair.burst(neighbour, PORT, 1), ["ok"], f"{neighbour}: forged SYNs of a network")
+
+
+def test_owed(pair, rig):
+    """Handshakes that end at once: all get in, and all are charged."""
+    for source in (HOSTS[48], HOSTS6[34]):
+        tap.equal(pair.at_once(source, PORT, 8), words((8, "ok")), f"{source}: eight at once find a bucket of 5 full")
+        tiers = rig.ask(f"source {source}")["tiers"]
+        tap.equal([t["seen"] for t in tiers[:2]], [8, 8], "  each is charged")
+        tap.equal(pair.burst(source, PORT, 2), words((2, "refused")), "  then there is nothing")
+
+
+def test_paid(pair, rig):
+    """What was owed is paid back: in the end nobody has had more than the rate and its burst."""
+    interval, burst = 0.4, 5
+    for source in (HOSTS[49], HOSTS6[35]):
+        began, got = time.monotonic(), 12
+        tap.equal(pair.at_once(source, PORT, got), words((got, "ok")), f"{source}: twelve at once")
+        while got < 15:
+            wait.until(lambda s=source: pair.burst(s, PORT, 1) == ["ok"], 60, "what an interval earns")
+            got += 1
+        took = time.monotonic() - began
+        tap.ok(got <= burst + took / interval + 1, f"{source}: fifteen took as long as fifteen do ({took:.1f} s)")
+
+
+def cookies(pair, when):
+    """SYN cookies: 1 when the backlog is full, 2 always. False: this kernel has none."""
+    done = subprocess.run(pair.argv(["sh", "-c", f"echo {when} >/proc/sys/net/ipv4/tcp_syncookies"]),
+                          capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def test_cookies(pair, rig):
+    """With SYN cookies the kernel looks for a listener twice, for the SYN and for what ends the handshake."""
+    if not cookies(pair, 2):
+        tap.skip("SYN cookies", "this kernel has none")
+        return
+    for source in (HOSTS[51], HOSTS6[36]):
+        before = rig.count(LOOKUP, PASS)
+        tap.equal(pair.burst(source, PORT, 7), words((5, "ok"), (2, "refused")), f"{source}: SYN cookies: 5 of 7")
+        tap.equal(rig.count(LOOKUP, PASS) - before, 10, "  looked at twice, charged once")
+    cookies(pair, 1)
+
+
+def test_kept_charge(pair, pins):
+    """Charged once each, by kept programs without a daemon and by those that take over."""
+    options = {"pins": pins, "port0": PORT, "rate0": f"{HOUR_MS}/5/0", "rate2": f"{HOUR_MS}/5/0", "keep": 1}
+    rig = Rig(pair)
+    tap.ok(rig.ask("open", **options)["parts"]["handshake"]["active"], "ended handshakes are charged")
+    rig.ask("settings")
+    rig.kill()
+    for source in (HOSTS[52], HOSTS6[37]):
+        pair.forge(source, PORT, 50)
+        tap.equal(pair.burst(source, PORT, 3), words((3, "ok")), f"{source}: without a daemon forged SYNs take nothing")
+    rig = Rig(pair)
+    tap.ok(rig.ask("open", **{**options, "keep": 0})["parts"]["handshake"]["active"], "a daemon takes over")
+    for source in (HOSTS[52], HOSTS6[37]):
+        tap.equal(pair.burst(source, PORT, 4), words((2, "ok"), (2, "refused")), f"{source}: 2 of its 5 were left")
+    rig.end()
+
+
+def test_charged_syn(pair):
+    """Without the tracepoint there is nothing else to charge: that is said, and what it means is so."""
+    rig = Rig(pair, env={"SALLYPORT_FAULT": "on_state=EIO"})
+    said = rig.ask("open", port0=PORT, rate0=f"{HOUR_MS}/5/0")["parts"]["handshake"]
+    tap.ok(not said["active"] and "forges" in said["why"], f"without counting, SYNs are charged: {said['why']}")
+    pair.forge(HOSTS[50], PORT, 50)
+    wait.until(lambda: rig.count(LOOKUP, RATE) == 45, 10, "50 forged SYNs")
+    tap.equal(pair.burst(HOSTS[50], PORT, 1), ["refused"], "and forged ones use up a rate")
+    rig.end()
+
+
 RACER = """
 import socket, struct, sys
 for i in range(int(sys.argv[2])):
@@ -537,7 +620,7 @@ def test_mount(pair, folder):
     said = rig.ask("open", pins=fresh + "/pins", port0=PORT)
     tap.ok(said["parts"]["pins"]["active"] and os.path.ismount(fresh), "a BPF file system is mounted where none is")
     tap.ok(sorted(os.listdir(os.path.join(fresh, "pins", os.listdir(fresh + "/pins")[0]))) ==
-           ["allow", "deny", "events", "open", "penalty", "rates", "settings", "socks", "stats"], "maps are pinned there")
+           ["allow", "cells", "deny", "events", "open", "penalty", "rates", "settings", "socks", "stats"], "maps are pinned there")
     rig.end()
     subprocess.run(["umount", fresh], check=True)
     full = os.path.join(folder, "full")
@@ -564,12 +647,17 @@ def run_all(pair, folder):
     limits = {"rate0": f"{HOUR_MS}/5/0", "rate1": f"{HOUR_MS}/8/0", "rate2": f"{HOUR_MS}/5/0", "rate3": f"{HOUR_MS}/7/0"}
     with_rig(pair, test_bursts, **limits)
     with_rig(pair, test_open)
+    with_rig(pair, test_forged, **limits)
+    with_rig(pair, test_owed, **limits)
+    with_rig(pair, test_cookies, **limits)
+    with_rig(pair, test_paid, rate0="400/5/0", rate2="400/5/0")
     with_rig(pair, test_race, rate0="1/100000/0")
     with_rig(pair, test_penalties)
     with_rig(pair, test_lists)
     with_rig(pair, test_unprivileged, rate0="1/1000/0")
     test_restart(pair, pins)
     test_other_version(pair, pins)
+    test_kept_charge(pair, pins)
     test_seed(pair, pins)
     test_full(pair)
     test_less_rights(pair)
@@ -579,6 +667,7 @@ def run_all(pair, folder):
     test_xdp_keep(pair, pins)
     if "faults" in gateway.build_dir() or "asan" in gateway.build_dir():
         test_faults(pair)
+        test_charged_syn(pair)
         test_xdp_alone(pair)
     else:
         tap.skip("refused programs, XDP alone", "needs a build with fault points")

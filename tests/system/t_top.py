@@ -2,13 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sallyport top in a terminal under load: rows, keys, a smaller window, a gateway that goes; and as JSON."""
 
+import contextlib
+import fcntl
 import itertools
 import json
 import os
+import pty
 import re
 import shutil
+import signal
+import socket
+import struct
 import subprocess
 import sys
+import termios
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kit import account, gateway, load as mail, queuefile, script, tap, wait  # noqa: E402
@@ -121,6 +129,90 @@ def screen_part(gate):
         screen.close()
 
 
+class Pty:
+    """A terminal whose bytes are seen: what tmux would hide."""
+
+    def __init__(self, argv, term):
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = term
+            os.execv(argv[0], argv)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        os.set_blocking(self._fd, False)
+        self.out, self.code = b"", None
+
+    def _ended(self):
+        with contextlib.suppress(BlockingIOError, OSError):
+            while part := os.read(self._fd, 1 << 16):
+                self.out += part
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.code is not None
+
+    def shows(self, part, seconds=30):
+        with contextlib.suppress(wait.Late):
+            wait.until(lambda: self._ended() or part in self.out, seconds, f"{part} on the terminal")
+        return part in self.out
+
+    def press(self, keys):
+        os.write(self._fd, keys)
+
+    def end(self):
+        wait.until(self._ended, 30, "its end")
+        os.close(self._fd)
+        return self.code
+
+
+def terminal_part(gate):
+    argv = [f"{gate.build}/sallyport", "top", "-c", gate.conf, "--delay", "0.2"]
+    for term, says in (("dumb", b"cannot move its cursor"), ("nonsense", b"no such terminal")):
+        t = Pty(argv, term)
+        tap.ok(t.end() == 64 and says in t.out, f"TERM = {term} is refused")
+    done = subprocess.run(["setsid", "sh", "-c", 'exec "$@" < /dev/null', "sh", *argv], capture_output=True, check=False)
+    tap.ok(done.returncode == 64 and b"is not a terminal" in done.stderr, "without a terminal it is refused")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        t = Pty(argv, "xterm-256color")
+        t.shows(b"q quit")
+        os.kill(t.pid, number)
+        tap.ok(t.end() == 0 and b"\x1b[?1049l" in t.out, f"{number.name} gives the terminal back")
+    t = Pty(argv, "xterm-256color")
+    t.shows(b"q quit")
+    t.press(b"\x1b[1;5D\x1bOA")
+    tap.ok(wait.until(lambda: t.press(b"p") or t.shows(b"PAUSED", 1), 30, "the next key"),
+           "keys that mean nothing do not end it, the next one counts")
+    t.press(b"q")
+    tap.equal(t.end(), 0, "  until q")
+    t = Pty(argv, "xterm-256color")
+    t.shows(b"q quit")
+    stuck = gate.pid("gateway")
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        tap.ok(t.shows(b"no answer within"), "a gateway that hangs: it says so")
+        t.press(b"q")
+        tap.equal(t.end(), 0, "  and can be left")
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+
+
+def full_socket(gate, folder):
+    """A gateway that hangs takes no connection: once its backlog is full, even connect() waits."""
+    path, conf = os.path.join(folder, "full"), os.path.join(folder, "full.conf")
+    with open(gate.conf, encoding="utf-8") as f, open(conf, "w", encoding="utf-8") as out:
+        out.writelines(f"Control Socket = {path}\n" if line.startswith("Control Socket") else line for line in f)
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.ExitStack() as stack:
+        listening.bind(path)
+        listening.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                s = stack.enter_context(socket.socket(socket.AF_UNIX))
+                s.setblocking(False)
+                s.connect(path)
+        done = subprocess.run([f"{gate.build}/sallyport", "top", "-c", conf, "--once"], capture_output=True, text=True,
+                              timeout=60, check=False)
+    tap.ok(done.returncode == 75 and "no answer within 2 s" in done.stderr, f"a full backlog: {done.stderr.strip()}")
+
+
 def json_part(gate):
     load(gate)
     gate.wait_empty(120)
@@ -161,6 +253,8 @@ def main():
                 screen_part(gate)
             else:
                 tap.skip("the screen", "tmux is not installed")
+            terminal_part(gate)
+            full_socket(gate, folder)
             refusals(gate, folder)
         finally:
             gate.stop()

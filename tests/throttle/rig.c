@@ -233,9 +233,11 @@ static void do_counts(void)
 			       v < THROTTLE_VERDICTS - 1 ? ", "
 			       : l < THROTTLE_LAYERS - 1 ? "], "
 							 : "]");
-	printf("], \"opened\": %llu, \"closed\": %llu, \"lost\": %llu, \"open_full\": %llu}\n",
+	printf("], \"opened\": %llu, \"closed\": %llu, \"lost\": %llu, \"open_full\": %llu, "
+	       "\"rate_full\": %llu}\n",
 	       (unsigned long long)c.opened, (unsigned long long)c.closed,
-	       (unsigned long long)c.events_lost, (unsigned long long)c.open_full);
+	       (unsigned long long)c.events_lost, (unsigned long long)c.open_full,
+	       (unsigned long long)c.rate_full);
 }
 
 static void do_source(void)

@@ -69,6 +69,7 @@ class Gateway:
         self.options.update(options or {})
         self.environment = {}
         self.wrapper = []  # what the daemon is started through
+        self.switches = []  # more words of its command line
         self._process = None
         self.write_configuration()
 
@@ -177,7 +178,7 @@ class Gateway:
     # --- life ---
 
     def start(self, seconds=60, wait_ready=True):
-        argv = [*self.wrapper, os.path.join(self.build, "sallyportd"), "-c", self.conf, "--foreground"]
+        argv = [*self.wrapper, os.path.join(self.build, "sallyportd"), "-c", self.conf, "--foreground", *self.switches]
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
