@@ -113,7 +113,10 @@ struct envelope {
 	const char *client_name; /* HELO or host name as the MTA noted it; NULL: none */
 	const char *auth_id;     /* authenticated sender; NULL: none */
 	const char *split_from;  /* id of the message that this one was split from; NULL: none */
-	int64_t received_s;      /* Unix seconds */
+	size_t to_all;   /* recipients it came with: more than @to_n where it was split, or the MTA
+			  * has delivered to some of them. What asks for a number means this one */
+	bool split_mark; /* the queue file says so: of the derived ones, and of the original */
+	int64_t received_s; /* Unix seconds */
 };
 
 /* One claimed, locked and parsed message. Memory is the arena given to queue_claim(); descriptors
