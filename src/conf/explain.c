@@ -75,6 +75,12 @@ const char *conf_function(const struct conf *c, enum opt_id id)
 	return c->settings[id].function;
 }
 
+const char *conf_unread(const struct conf *c, enum opt_id id, const char **ret_why)
+{
+	*ret_why = c->settings[id].unread_why;
+	return c->settings[id].unread;
+}
+
 const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines)
 {
 	const struct ruleset *rs = c->settings[id].rules;
@@ -123,6 +129,17 @@ void conf_describe_place(const struct conf *c, enum opt_id id, struct str *out)
 		str_add(out, "default");
 	else
 		conf_place_add(out, at->file, at->line);
+}
+
+void conf_report_option(const struct conf *c, struct conf_report *r, enum conf_severity severity,
+			enum opt_id id, const char *text)
+{
+	struct conf_place at = c->settings[id].set_at;
+
+	if (at.file == NULL)
+		at = (struct conf_place){ .file = c->path };
+	conf_problem_add(r, severity, at, "%s%s", text,
+			 at.line > 0 ? "" : " (the default: no line sets this option)");
 }
 
 /* ---- options without effect ---- */
@@ -363,7 +380,17 @@ void conf_explain_lines(const struct conf *c, struct conf_report *r)
 	for (const struct conf_note *n = c->notes; n != NULL; n = n->next)
 		conf_problem_add(r, CONF_WARNING, n->at, "%s", n->text);
 	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
-		if (c->settings[id].rules == NULL || !is_first_use(c, id))
+		const struct conf_setting *set = &c->settings[id];
+
+		if (set->rules == NULL)
+			continue;
+		if (set->rules->rules_n == 0 && !set->is_set)
+			conf_problem_add(r, CONF_WARNING, set->set_at,
+					 "%s: '%s' holds no rule; the default '%s' counts for "
+					 "everybody",
+					 opt_rows[id].name, SHOWN(bytes_str(set->rules->file)),
+					 set->default_written);
+		if (!is_first_use(c, id))
 			continue;
 		explain_order(c->settings[id].rules, r);
 		explain_prefixes(c->settings[id].rules, r);

@@ -37,7 +37,16 @@ static const struct one lines[] = {
 	{ "a = b\n nonsense\n", OPT_MAX_CHILDREN, NULL, "makes no sense", 2, 2 },
 	{ " = 7\n", OPT_MAX_CHILDREN, NULL, "no option name", 1, 2 },
 	{ "--- = 7\n", OPT_MAX_CHILDREN, NULL, "no option name", 1, 1 },
-	{ "include = 7\n", OPT_MAX_CHILDREN, "5", "there is no option 'include'", 1, 1 },
+	{ "include = 7\n", OPT_MAX_CHILDREN, "5", "write 'include FILE' without '='", 1, 1 },
+	{ "include \"/f1\"\n", OPT_MAX_CHILDREN, "5", "leave them out", 1, 1 },
+	{ "include /f1 /nowhere\n", OPT_MAX_CHILDREN, NULL, "no file matches '/nowhere'", 1, 1 },
+	{ "; comment\n", OPT_MAX_CHILDREN, NULL, "a comment begins with '#'", 1, 1 },
+	{ "// comment\n", OPT_MAX_CHILDREN, NULL, "a comment begins with '#'", 1, 1 },
+	{ "Notices To = a, \\\n  b\n", OPT_MAX_CHILDREN, NULL, "lines cannot be continued", 2, 3 },
+	{ "Max Children: 7\n", OPT_MAX_CHILDREN, NULL, "the '=' behind the option's name", 1, 1 },
+	{ "max children 7\n", OPT_MAX_CHILDREN, NULL, "the '=' behind the option's name", 1, 1 },
+	{ "MTA\n", OPT_MAX_CHILDREN, NULL, "the '=' behind the option's name", 1, 1 },
+	{ "\xff\xfeM\0\n", OPT_MAX_CHILDREN, NULL, "is written in UTF-16", 1, 1 },
 	{ "include\n", OPT_MAX_CHILDREN, NULL, "needs the name", 1, 1 },
 	{ "include /nowhere/*\n", OPT_MAX_CHILDREN, "5", "no file matches", 1, 1 },
 	{ "includes /nowhere/*\n", OPT_MAX_CHILDREN, NULL, "makes no sense", 1, 1 },
@@ -71,6 +80,10 @@ static const struct one lines[] = {
 	{ "Virus Scanning = yse\n", OPT_VIRUS_SCANNING, "1", "not one of: no, yes", 1, 18 },
 	{ "Virus Scanning = no maybe\n", OPT_VIRUS_SCANNING, "1", "'no maybe' is not one of", 1,
 	  18 },
+	{ "Virus Scanning = \"no\"\n", OPT_VIRUS_SCANNING, "1", "one of: no, yes (quotes count", 1,
+	  18 },
+	{ "Virus Scanning = no \\\n", OPT_VIRUS_SCANNING, "1", "(lines cannot be continued", 1,
+	  18 },
 	{ "Virus Scanning = 0\n", OPT_VIRUS_SCANNING, "1", "is not one of", 1, 18 },
 	{ "Virus Scanning =\n", OPT_VIRUS_SCANNING, "1", "'' is not one of", 1, 17 },
 	{ "Allow IFrame Tags = disarm\n", OPT_ALLOW_IFRAME_TAGS, "convert", NULL, 0, 0 },
@@ -79,7 +92,8 @@ static const struct one lines[] = {
 	{ "Use TNEF Contents = add\n", OPT_USE_TNEF_CONTENTS, "1", NULL, 0, 0 },
 	{ "Missing Mail Archive Is = FILE\n", OPT_MISSING_MAIL_ARCHIVE_IS, "0", NULL, 0, 0 },
 	{ "Spam Modify Subject = end\n", OPT_SPAM_MODIFY_SUBJECT, "end", NULL, 0, 0 },
-	{ "Virus Scanning = no a@b.example\n", OPT_VIRUS_SCANNING, "0 a@b.example", NULL, 0, 0 },
+	{ "Virus Scanning = no a@b.example\n", OPT_VIRUS_SCANNING, "0 a@b.example",
+	  "address 'a@b.example' stands among", 1, 18 },
 	{ "Read IP Address From Received Header = 2\n", OPT_READ_IP_ADDRESS_FROM_RECEIVED_HEADER,
 	  "2", NULL, 0, 0 },
 	{ "Read IP Address From Received Header = yes\n", OPT_READ_IP_ADDRESS_FROM_RECEIVED_HEADER,
@@ -98,6 +112,14 @@ static const struct one lines[] = {
 	{ "Required SpamAssassin Score = 6.5\n", OPT_REQUIRED_SPAMASSASSIN_SCORE, "6.5", NULL, 0,
 	  0 },
 	{ "Max Children = 20 bytes\n", OPT_MAX_CHILDREN, "20", "is ignored", 1, 16 },
+	{ "Max Children = 1,000\n", OPT_MAX_CHILDREN, "1", "'1,000' counts as 1; ',000' behind", 1,
+	  16 },
+	{ "Max Children = 0x10\n", OPT_MAX_CHILDREN, "0", "'0x10' counts as 0; 'x10' behind", 1,
+	  16 },
+	{ "Max Children = 1e6\n", OPT_MAX_CHILDREN, "1", "counts as 1;", 1, 16 },
+	{ "Max Children = \xc2\xa0"
+	  "3\n",
+	  OPT_MAX_CHILDREN, "5", "'\\xc2\\xa03' is not a number", 1, 16 },
 	{ "Max Children = 20mb\n", OPT_MAX_CHILDREN, "2e+07", "'b' behind the number", 1, 16 },
 	{ "Max Children = 20 m\n", OPT_MAX_CHILDREN, "20", "is ignored", 1, 16 },
 	{ "Max Children = m\n", OPT_MAX_CHILDREN, "5", "is not a number", 1, 16 },
@@ -250,7 +272,8 @@ static void check_includes(void)
 	T_OK(site_problem(&s, "has been read before") != NULL &&
 		     strcmp(site_problem(&s, "read before")->file, "/site/other") == 0,
 	     "a file is read once");
-	T_OK(site_problem(&s, "/site/conf.d/old cannot be read") != NULL, "a directory is skipped");
+	T_OK(site_problem(&s, "'include /site/conf.d/old/*' reads") != NULL,
+	     "a directory is skipped");
 	site_close(&s);
 }
 

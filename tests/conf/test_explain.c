@@ -48,6 +48,8 @@ static const struct {
 	{ "From: host:mx.a.test one\nFrom: host:a.test two\n", NULL, 0 },
 	{ "From: host:a.test one\nFrom: host-nocheck:mx.a.test two\n", NULL, 0 },
 	{ "From: a@b one\nFrom: x.org two\nFrom: joe@x.org three\n", "line 2 matches all", 3 },
+	{ "From: default one\nTo: default two\n", "default is set again at line 2", 1 },
+	{ "From: default one\nFrom: a@b two\n", NULL, 0 },
 	{ "From: 10.1 one\n", "write '10.1.'", 1 },
 	{ "From: 10.1. one\n", NULL, 0 },
 	{ "From: 192.168 one\n", NULL, 0 },
