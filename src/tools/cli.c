@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/definitions.h"
 #include "conf/explain.h"
 #include "confdb/confdb.h"
 #include "msg/site_check.h"
@@ -108,6 +109,7 @@ bool cli_check_all(const struct conf *c, struct conf_report *r)
 	bool rules, site;
 
 	conf_explain(c, r);
+	conf_check_definitions(c, r);
 	rules = cli_check_rules(c, r);
 	site = site_check(c, r);
 	conf_report_sort(r);
