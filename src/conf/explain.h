@@ -28,6 +28,10 @@ bool conf_is_own(const struct conf *c, enum opt_id id);
 /* The Perl function ("&Name") the site wrote as the value, which cannot run; NULL: none. */
 const char *conf_function(const struct conf *c, enum opt_id id);
 
+/* Whether a line sets the option (conf_describe_place()) but does not count, because what it says
+ * is wrong: the built-in default holds. */
+bool conf_is_rejected(const struct conf *c, enum opt_id id);
+
 /* Whether the answer for @who could be another one if the client's name were known: a host: rule
  * comes before the one that decides, and conf_who does not have the name it asks for. */
 bool conf_lacks_host(const struct conf *c, enum opt_id id, const struct conf_who *who);

@@ -479,6 +479,7 @@ static void convert(struct conf_loader *l, enum opt_id id)
 		set->is_set = ruleset_load(l, id, raw->text, raw->at);
 	else
 		set->is_set = take_value(l, id);
+	set->rejected = !set->is_set && set->rules == NULL;
 	if (id == OPT_DB_PASSWORD && set->value.text[0] != '\0')
 		set->value.text = set->value.written = CONF_HIDDEN;
 }

@@ -2,6 +2,7 @@
 /* tools/cli.c - what the commands share. */
 #include "tools/cli.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -37,6 +38,16 @@ int cli_common(struct cli *cli, int option, const char *arg, const char *usage)
 	default:
 		return -1;
 	}
+}
+
+bool cli_is_ip(const char *text)
+{
+	uint8_t addr[16];
+
+	if (inet_pton(AF_INET, text, addr) == 1 || inet_pton(AF_INET6, text, addr) == 1)
+		return true;
+	(void)fprintf(stderr, "sallyport: '%s' is no IP address\n", text);
+	return false;
 }
 
 int cli_usage(const char *usage)
