@@ -7,6 +7,7 @@ is wrong, and the place and words that must be told. A site without a row's mist
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -170,6 +171,33 @@ def questions():
         tap.equal(done.returncode, 64, "two configurations are a mistake")
 
 
+def closed_files():
+    """As a user who may not read everything: each file has its reason, and none counts as missing."""
+    if os.geteuid() != 0:
+        tap.skip("a user without rights", "needs root to become one")
+        return
+    with script.folder() as folder:
+        os.chmod(folder, 0o755)
+        os.mkdir(os.path.join(folder, "shut"), 0o700)
+        for name in ("shut/x", "closed"):
+            write(folder, name, "")
+            os.chmod(os.path.join(folder, name), 0o600)
+        write(folder, "main", "include {d}/shut/*\ninclude {d}/closed\nVirus Scanning = {d}/closed\n"
+                              "Language Strings = {d}/shut/x\n")
+        os.chmod(os.path.join(folder, "main"), 0o644)
+        program = os.path.join(folder, "sallyport")
+        shutil.copy(os.path.join(gateway.build_dir(), "sallyport"), program)
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "check", "--json",
+                               "-c", os.path.join(folder, "main")], capture_output=True, timeout=60, check=False)
+        told = [(p["line"], p["text"].replace(folder, "{d}")) for p in json.loads(done.stdout)["problems"] if p["line"] > 0]
+        tap.equal(told, [
+            (1, "'{d}/shut/*' cannot be looked up and is skipped: Permission denied"),
+            (2, "{d}/closed cannot be read and is skipped: Permission denied"),
+            (3, "Virus Scanning: the ruleset '{d}/closed' cannot be read: Permission denied; the default 'yes' is used"),
+            (4, "Language Strings: '{d}/shut/x' is not a file that exists and can be read ({d}/shut/x: Permission denied); "
+                "the default '' is used")], "a user without rights")
+
+
 def one_site(name, text, files, code, wants):
     with script.folder() as folder:
         got, problems = check(folder, text, files)
@@ -186,6 +214,7 @@ def main():
         one_site(*site)
     last_lines()
     questions()
+    closed_files()
     tap.done()
 
 
