@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* conf/conf.c - asking a snapshot. */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "conf/compat.h"
@@ -264,4 +265,17 @@ size_t conf_every_value(const struct conf *c, enum opt_id id, const char **ret, 
 	for (size_t i = 0; set->rules != NULL && i < set->rules->values_n; i++)
 		n = add_once(ret, n, max, set->rules->values[i].text);
 	return n;
+}
+
+int conf_values(const struct conf *c, enum opt_id id, const char ***ret, size_t *ret_n)
+{
+	const struct ruleset *rs = c->settings[id].rules;
+	size_t max = 1 + (rs == NULL ? 0 : rs->values_n);
+	const char **values = calloc(max, sizeof(*values));
+
+	if (values == NULL)
+		return -ENOMEM;
+	*ret = values;
+	*ret_n = conf_every_value(c, id, values, max);
+	return 0;
 }

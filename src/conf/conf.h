@@ -46,7 +46,8 @@ struct conf_query {
 
 /* Asks databases for a disk source: confdb/ is the one. It adds to @rows one line for each row:
  * first column, tab, second column, line feed; single columns are second ones. Errors: ERR_TEMP
- * when it may work later; code -ENOTCONN when there is no connection. */
+ * when it may work later; code -ENOTCONN when there is no connection; code -ENODATA: not read, and
+ * loading shall go on without (conf_unread()): for reports, never for what mail is judged by. */
 struct conf_database {
 	int (*ask)(struct conf_database *d, const struct conf_query *q, struct str *rows,
 		   struct err *err);
@@ -97,6 +98,9 @@ int conf_source_add_env(struct conf_source *memory, const char *name, const char
 /* What the database answers to @q; @rows is copied. */
 int conf_source_add_rows(struct conf_source *memory, const struct conf_query *q,
 			 struct bytes rows) MUST_CHECK;
+/* What the command line says: option @id is @value as it stands (no substitutions), whatever files
+ * and databases say. Before @disk is loaded from; its bundles say the same. */
+int conf_source_set_option(struct conf_source *disk, enum opt_id id, const char *value) MUST_CHECK;
 /* @s must be of one of the functions above. */
 void conf_source_close(struct conf_source **s);
 
@@ -142,6 +146,17 @@ void conf_unref(struct conf **c);
 uint64_t conf_generation(const struct conf *c);
 
 /*
+ * Expressions of rulesets that gave up on this message's addresses, and how often (regex_match()).
+ * One for each message, all zero at first: senders choose the addresses, and many of them.
+ */
+#define CONF_PATIENCE_MAX 32u
+struct conf_patience {
+	uint32_t n;
+	uint8_t times[CONF_PATIENCE_MAX];
+	const void *of[CONF_PATIENCE_MAX];
+};
+
+/*
  * Whom a value is asked for. Addresses are lower-cased, without <>; the null sender is "".
  * NULL context: the value asked without a message (the default of a ruleset).
  */
@@ -154,6 +169,7 @@ struct conf_who {
 	const char *client_host_checked; /* forward-confirmed name, "_SPOOFED_" or "" */
 	const char *const *reports;      /* Virus: rules */
 	size_t reports_n;
+	struct conf_patience *patience; /* NULL: each question begins with a new one */
 };
 
 /* The value of option @id (enum opt_id of conf/opt.h) for @who. The type must be that of the row
@@ -198,5 +214,7 @@ struct conf_serial conf_serial(const struct conf *c, enum conf_back_end b);
 /* Every value option @id can have for anybody (its default and each rule's), without repeats, so
  * that rule files can be compiled before the first message asks. Returns how many. */
 size_t conf_every_value(const struct conf *c, enum opt_id id, const char **ret, size_t max);
+/* The same as a list that the caller frees; strings are lent. Returns 0 or -ENOMEM. */
+int conf_values(const struct conf *c, enum opt_id id, const char ***ret, size_t *ret_n) MUST_CHECK;
 
 #endif

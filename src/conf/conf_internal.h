@@ -50,7 +50,9 @@ struct conf_setting {
 	struct conf_value value; /* simple value, or the default of the ruleset */
 	struct ruleset *rules;   /* NULL: a simple value */
 	const char *function;    /* Perl function the site wrote, which cannot run; NULL: none */
-	const char *where;       /* "FILE:LINE" of the value's line, or "default" */
+	const char *unread;      /* ruleset, or "", that a database was not asked for; NULL: none */
+	const char *unread_why;
+	const char *where; /* "FILE:LINE" of the value's line, or "default" */
 	const char *default_written;
 	struct conf_place set_at; /* the line of the configuration, whatever came of it */
 	bool all_matches;
@@ -117,6 +119,7 @@ struct conf_loader {
 	unsigned unknown_n;    /* keys that are no option */
 	bool goes_on;          /* the line before ended in a backslash */
 	bool no_database;      /* it failed: it is not asked again */
+	bool unread;           /* something of a database was not read: -ENODATA */
 	bool fatal;            /* loading must fail; the report says why */
 	bool no_memory;
 	struct err why; /* the first fatal mistake */
@@ -156,6 +159,11 @@ bool conf_mentions_password(struct bytes text);
 
 /* What a place's number counts: "line" or "row". */
 const char *conf_place_unit(const char *file);
+/* The place of what conf_source_set_option() was given; it has no number. */
+#define CONF_PLACE_SWITCH    "command line"
+/* What sources call it: a name of the MADE ones. */
+#define CONF_SWITCH_NAME_MAX 128
+const char *conf_switch_name(enum opt_id id, char out[CONF_SWITCH_NAME_MAX]);
 #define CONF_PLACE_SQL  "SQL "
 #define CONF_PLACE_LDAP "LDAP "
 

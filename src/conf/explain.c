@@ -75,6 +75,12 @@ const char *conf_function(const struct conf *c, enum opt_id id)
 	return c->settings[id].function;
 }
 
+const char *conf_unread(const struct conf *c, enum opt_id id, const char **ret_why)
+{
+	*ret_why = c->settings[id].unread_why;
+	return c->settings[id].unread;
+}
+
 const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines)
 {
 	const struct ruleset *rs = c->settings[id].rules;

@@ -32,6 +32,10 @@ const char *conf_function(const struct conf *c, enum opt_id id);
  * is wrong: the built-in default holds. */
 bool conf_is_rejected(const struct conf *c, enum opt_id id);
 
+/* What of option @id stayed unread because a database was not asked, and why (@ret_why): the name
+ * of a ruleset, or "" for the answers to a statement; NULL: nothing. Its value is the default. */
+const char *conf_unread(const struct conf *c, enum opt_id id, const char **ret_why);
+
 /* Whether the answer for @who could be another one if the client's name were known: a host: rule
  * comes before the one that decides, and conf_who does not have the name it asks for. */
 bool conf_lacks_host(const struct conf *c, enum opt_id id, const struct conf_who *who);

@@ -549,6 +549,21 @@ static void predefine(struct conf_loader *l, const char *path)
 			conf_var_set(l, BYTES("conf-dir"), kept, nowhere) < 0;
 }
 
+/* Last of all: it counts more than files and databases. */
+static void take_command_line(struct conf_loader *l)
+{
+	const struct conf_place at = { .file = CONF_PLACE_SWITCH };
+	char name[CONF_SWITCH_NAME_MAX];
+	struct bytes value;
+
+	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
+		if (l->source->made(l->source, conf_switch_name(id, name), &value) < 0)
+			continue;
+		l->raw[id] = (struct conf_raw){ arena_str(l->c->arena, value), at };
+		l->no_memory |= l->raw[id].text == NULL;
+	}
+}
+
 static void load_all(struct conf_loader *l, const char *path, struct bytes content)
 {
 	const char *name = conf_keep_name(l, path);
@@ -561,6 +576,7 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 	conf_database_read(l);
 	if (l->why.code == -ECANCELED) /* who asks wanted to know no more */
 		return;
+	take_command_line(l);
 	/* rules are read by it */
 	l->c->compatible = compat_wanted(l->raw[OPT_COMPATIBILITY].text);
 	for (enum opt_id id = 0; id < OPT_ROWS && !l->no_memory; id++) {

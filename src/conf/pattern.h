@@ -81,13 +81,17 @@ struct client {
 	uint8_t addr[16];
 };
 
-/* Work space of one evaluation: memory of the regular expressions. */
+/* Work space of one evaluation: memory of the regular expressions, and their patience, which is
+ * the caller's; NULL: without end. */
+struct conf_patience;
 struct regex_scratch {
 	void *match_data, *limits;
+	struct conf_patience *patience;
 };
 void regex_scratch_fini(struct regex_scratch *s);
 
-/* Whether @r matches @subject. */
+/* Whether @r matches @subject. One that backtracks without end does not; having come to that a few
+ * times, it is given a hundredth of the steps for the rest of the message. */
 bool regex_match(const struct regex *r, struct bytes subject, struct regex_scratch *s);
 
 struct pattern_note {

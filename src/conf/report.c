@@ -79,6 +79,11 @@ static bool is_row(const char *file)
 	       bytes_starts(bytes_str(file), BYTES(CONF_PLACE_LDAP));
 }
 
+static bool is_switch(const char *file)
+{
+	return strcmp(file, CONF_PLACE_SWITCH) == 0;
+}
+
 const char *conf_place_unit(const char *file)
 {
 	return is_row(file) ? "row" : "line";
@@ -86,7 +91,10 @@ const char *conf_place_unit(const char *file)
 
 void conf_place_add(struct str *out, const char *file, unsigned line)
 {
-	str_addf(out, is_row(file) ? "%s row %u" : "%s:%u", file, line);
+	if (is_switch(file))
+		str_add(out, file);
+	else
+		str_addf(out, is_row(file) ? "%s row %u" : "%s:%u", file, line);
 }
 
 void conf_problem_place(const struct conf_problem *p, struct str *out)
@@ -96,7 +104,7 @@ void conf_problem_place(const struct conf_problem *p, struct str *out)
 		return;
 	}
 	conf_place_add(out, p->file, p->line);
-	if (!is_row(p->file))
+	if (!is_row(p->file) && !is_switch(p->file))
 		str_addf(out, ":%u", p->column);
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -441,6 +442,26 @@ static void disk_hide(struct conf_source *s UNUSED, struct bytes part)
 
 	for (size_t i = 0; i < part.n; i++)
 		p[i] = '*';
+}
+
+const char *conf_switch_name(enum opt_id id, char out[CONF_SWITCH_NAME_MAX])
+{
+	(void)snprintf(out, CONF_SWITCH_NAME_MAX, CONF_PLACE_SWITCH ": %s", opt_rows[id].name);
+	return out;
+}
+
+int conf_source_set_option(struct conf_source *disk, enum opt_id id, const char *value)
+{
+	struct conf_store *st = store_of(disk);
+	char name[CONF_SWITCH_NAME_MAX];
+	const char *copy = arena_str(st->arena, bytes_str(value));
+	struct conf_answer *a =
+		copy == NULL ? NULL : conf_store_add(st, CONF_ASK_MADE, conf_switch_name(id, name));
+
+	if (a == NULL)
+		return -ENOMEM;
+	a->content = bytes_str(copy);
+	return 0;
 }
 
 void conf_source_set_database(struct conf_source *disk, struct conf_database *d)

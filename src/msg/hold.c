@@ -20,7 +20,7 @@ static void fail(struct msg *m)
 {
 	quarantine_end(&m->put);
 	fd_close(&m->hold_fd);
-	m->failed_attempt = true;
+	life_not_carried_out(m);
 	life_enter(m, MSG_RELEASED);
 }
 
@@ -94,6 +94,7 @@ static int begin(struct msg *m)
 		.user = m->site->quarantine_uid,
 		.group = m->site->quarantine_gid,
 		.file_mode = m->site->quarantine_mode,
+		.days = &m->gate->quarantine_days,
 	};
 	off_t body_at;
 	char day[9];

@@ -131,6 +131,20 @@ static void close_out(struct site_out **list)
 	}
 }
 
+static int check_pair(const struct queue_dir *in, const struct queue_dir *out, struct err *err)
+{
+	/* A hard link must be possible, or clean mail could not be moved. */
+	if (queue_dir_device(in) != queue_dir_device(out))
+		return err_set(err, ERR_CONFIG, -EXDEV, QUEUE_OTHER_DEVICE, queue_dir_path(in),
+			       queue_dir_path(out));
+	if (queue_dir_overlaps(in, out))
+		return err_set(err, ERR_CONFIG, -EINVAL,
+			       "%s is both incoming and outgoing queue directory: the MTA would "
+			       "deliver unread mail from it",
+			       queue_dir_path(out));
+	return 0;
+}
+
 static int open_out(struct site *s, const char *path, struct site_out **ret_o, struct err *err)
 {
 	struct site_out *o = calloc(1, sizeof(*o));
@@ -141,11 +155,8 @@ static int open_out(struct site *s, const char *path, struct site_out **ret_o, s
 		return err_set(err, ERR_TEMP, -ENOMEM, "queues: out of memory");
 	}
 	r = queue_dir_open(&o->dir, s->ops, path, &s->queue, err);
-	/* A hard link must be possible, or clean mail could not be moved. */
 	for (size_t i = 0; r == 0 && i < s->in_n; i++)
-		if (queue_dir_device(s->in[i].dir) != queue_dir_device(o->dir))
-			r = err_set(err, ERR_CONFIG, -EXDEV, QUEUE_OTHER_DEVICE,
-				    queue_dir_path(s->in[i].dir), path);
+		r = check_pair(s->in[i].dir, o->dir, err);
 	if (r < 0) {
 		close_out(&o);
 		return r;
@@ -184,13 +195,6 @@ static int check_quarantine(struct site *s, struct err *err)
 		log_warning("%s", err->text);
 	else if (n < 0)
 		return n;
-	n = quarantine_sweep(&set, err);
-	if (n < 0)
-		return n;
-	if (n > 0)
-		log_notice("Quarantine: removed %d unfinished entries of an earlier run (their "
-			   "messages are still in the queue)",
-			   n);
 	return 0;
 }
 

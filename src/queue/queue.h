@@ -35,6 +35,8 @@ struct queue_settings {
 	uint64_t header_max_bytes; /* a larger queue header file is refused: ERR_LIMIT */
 	uid_t owner;               /* entries of other owners than this or root are refused */
 	mode_t file_mode;          /* 0: that of the incoming file */
+	bool copies;               /* reading only: of no queue any more, such as a quarantine;
+				    * whoever owns them, wherever their body once was */
 	bool sweep;                /* listing removes what a queue_split of a dead process left */
 };
 
@@ -68,6 +70,8 @@ void queue_dir_close(struct queue_dir **d);
 const char *queue_dir_path(const struct queue_dir *d);
 /* Device number, to check that incoming and outgoing are on one file system. */
 dev_t queue_dir_device(const struct queue_dir *d);
+/* They have a directory in common, under whatever name. */
+bool queue_dir_overlaps(const struct queue_dir *a, const struct queue_dir *b);
 
 /* Directories that must be watched for new header files (IN_MOVED_TO and IN_CLOSE_WRITE: sendmail
  * writes a header file in place, Exim renames it). A rescan, queue_list_begin(), can add some at

@@ -69,7 +69,7 @@ static int check_dir(int fd, const char *path, const struct queue_settings *set,
 {
 	if (fstat(fd, st) < 0)
 		return err_errno(err, "stat queue directory %s", path);
-	return judge(st, path, set->owner, err);
+	return set->copies ? 0 : judge(st, path, set->owner, err);
 }
 
 int queue_dir_look(const char *path, uid_t owner, dev_t *ret_device, struct err *err)
@@ -217,6 +217,15 @@ const char *queue_dir_path(const struct queue_dir *d)
 dev_t queue_dir_device(const struct queue_dir *d)
 {
 	return d->device;
+}
+
+bool queue_dir_overlaps(const struct queue_dir *a, const struct queue_dir *b)
+{
+	for (size_t i = 0; i < a->subs_n && a->device == b->device; i++)
+		for (size_t k = 0; k < b->subs_n; k++)
+			if (a->subs[i].head_inode == b->subs[k].head_inode)
+				return true;
+	return false;
 }
 
 size_t queue_dir_watch_n(const struct queue_dir *d)

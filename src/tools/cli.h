@@ -16,10 +16,16 @@
 /* The first of the two that exists; the first when none does. */
 const char *cli_default_conf(void);
 
+/* @path from the root on, as includes and %conf-dir% want it; links stay, so that all programs see
+ * the same folder. The caller's to free. NULL: no memory. */
+char *cli_absolute(const char *path);
+
 /* Options that every command has. */
 struct cli {
 	const char *conf_path;
 	bool json;
+	bool go_on;  /* a database that is away makes no failure of cli_load(), but */
+	bool away;   /* this; what is unread conf_unread() tells */
 	bool colour; /* standard output is a terminal and NO_COLOR is not set */
 };
 
@@ -38,8 +44,7 @@ int cli_usage(const char *usage);
 
 /* Load the configuration from disk. Problems go into @report (may be NULL). On failure the reason
  * has been printed and the exit code is returned; 0 otherwise. */
-int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
-	     struct conf_report *report);
+int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct conf_report *report);
 /* "sallyport: reason" on standard error; exit code for its kind. */
 int cli_fail(const struct err *err);
 

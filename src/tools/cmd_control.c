@@ -256,6 +256,7 @@ static int ask(int argc, char **argv, const struct question *q)
 	}
 	if (optind < argc)
 		return cli_usage(q->usage);
+	cli.go_on = true; /* the gateway has its own */
 	r = cli_load(&cli, &c, NULL, NULL);
 	return r != 0 ? r : put(&cli, c, q);
 }

@@ -224,6 +224,7 @@ static int answer(struct ask *a)
 	default:
 		break;
 	}
+	cli.go_on = a->what == ASK_PROCESSING;
 	r = cli_load(&cli, &c, NULL, NULL);
 	if (r != 0)
 		return r;
@@ -334,6 +335,21 @@ static int next(const struct ask *a, int argc, char **argv)
 	return o == 'c' ? ASK_CONFIG : o;
 }
 
+/* The daemon leaves the folder it was started in, and reads both again at each reload. */
+static int make_absolute(struct mailscanner_run *run)
+{
+	run->conf_path = cli_absolute(run->conf_path);
+	if (run->in_queue != NULL)
+		run->in_queue = cli_absolute(run->in_queue);
+	if (run->conf_path == NULL)
+		return EX_TEMPFAIL;
+	if (strlen(run->conf_path) < MAILSCANNER_PATH_MAX)
+		return -1;
+	(void)fprintf(stderr, "%s: the name of the configuration may have %d bytes\n",
+		      run->conf_path, MAILSCANNER_PATH_MAX - 1);
+	return EX_USAGE;
+}
+
 int mailscanner_main(int argc, char **argv, struct mailscanner_run *ret_run)
 {
 	struct ask a = { .run = ret_run, .more_than = 1, .who.from = "" };
@@ -358,5 +374,6 @@ int mailscanner_main(int argc, char **argv, struct mailscanner_run *ret_run)
 		ret_run->conf_path = argv[optind];
 	a.who.to = a.to;
 	a.who.reports = &a.virus;
-	return answer(&a);
+	o = answer(&a);
+	return o >= 0 ? o : make_absolute(ret_run);
 }

@@ -21,6 +21,14 @@ static const struct {
 	{ "\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80", true },
 	{ "\xe2\x82", 2, "\\xe2\\x82", false },
 	{ "\0", 1, "\\x00", true },
+	{ "a\xc2\x9b"
+	  "31m",
+	  6, "a\\xc2\\x9b31m", true }, /* CSI as a C1 control */
+	{ "\xe2\x80\xae"
+	  "fdp.exe",
+	  10, "\\xe2\\x80\\xaefdp.exe", true }, /* right to left */
+	{ "\xe2\x81\xa9", 3, "\\xe2\\x81\\xa9", true },
+	{ "\xe2\x80\xa7", 3, "\xe2\x80\xa7", true },
 	{ "\xc2\x9b[2J", 5, "\\xc2\\x9b[2J", true }, /* C1: begins an escape sequence */
 	{ "\xc2\xa0", 2, "\\xc2\\xa0", true },       /* no-break space */
 	{ "\xc2\xa1", 2, "\xc2\xa1", true },

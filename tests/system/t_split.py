@@ -76,6 +76,8 @@ class Bench:
         if os.path.exists(self.log):
             with open(self.log, encoding="utf-8") as f:
                 for line in f:
+                    if not line.endswith("\n"):
+                        break  # it is being written
                     r = json.loads(line)
                     found.setdefault(r.get("split_from", r["id"]), []).append(r)
         return found

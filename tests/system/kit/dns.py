@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from kit import packages, wait
+from kit import packages, ports, wait
 
 A, CNAME, SOA, PTR, AAAA = 1, 5, 6, 12, 28
 UDP_BYTES = 1232
@@ -128,8 +128,8 @@ class Server:
         self._lock = threading.Lock()
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self._udp.bind(("127.0.0.1", 0))
-        self.port = self._udp.getsockname()[1]
+        self.port = ports.free(kinds=(socket.SOCK_DGRAM, socket.SOCK_STREAM))
+        self._udp.bind(("127.0.0.1", self.port))
         self._tcp = socket.socket()
         self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._tcp.bind(("127.0.0.1", self.port))
@@ -140,6 +140,14 @@ class Server:
     def stop(self):
         for s in (self._udp, self._tcp):
             s.close()
+
+    def settle(self):
+        """Until every question that was on its way by UDP has been read: one of ours comes behind them."""
+        before = self.count("settle.test")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect(("127.0.0.1", self.port))
+            s.send(struct.pack(">HHHHHH", 1, 0x100, 1, 0, 0, 0) + encode("settle.test") + struct.pack(">HH", A, 1))
+            wait.until(lambda: self.count("settle.test") > before, 60, "a question to our own name server")
 
     def hold(self, *ends):
         self.held, self.hold_for = [], ends
