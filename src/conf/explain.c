@@ -96,6 +96,11 @@ const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines
 	return rs->file;
 }
 
+bool conf_is_rejected(const struct conf *c, enum opt_id id)
+{
+	return c->settings[id].rejected;
+}
+
 static bool cond_lacks_host(const struct rule_cond *cond, const struct conf_who *who)
 {
 	return pattern_is_host(&cond->pattern) && cond->direction != RULE_TO &&

@@ -172,12 +172,20 @@ static void include_matches(struct conf_loader *l, struct bytes pattern, struct 
 {
 	const char *text = arena_str(l->c->arena, pattern);
 	struct bytes names, name;
+	int r;
 
 	if (text == NULL) {
 		l->no_memory = true;
 		return;
 	}
-	if (l->source->glob(l->source, text, &names) < 0 || names.n == 0) {
+	r = l->source->glob(l->source, text, &names);
+	if (r == -EACCES) {
+		conf_problem_add(l->report, CONF_ERROR, at,
+				 "'%s' cannot be looked up and is skipped: %s", SHOWN(pattern),
+				 conf_why_unread(r));
+		return;
+	}
+	if (r < 0 || names.n == 0) {
 		conf_problem_add(l->report, CONF_WARNING, at, "no file matches '%s'%s",
 				 SHOWN(pattern), conf_value_hint(text));
 		return;
@@ -479,6 +487,7 @@ static void convert(struct conf_loader *l, enum opt_id id)
 		set->is_set = ruleset_load(l, id, raw->text, raw->at);
 	else
 		set->is_set = take_value(l, id);
+	set->rejected = !set->is_set && set->rules == NULL;
 	if (id == OPT_DB_PASSWORD && set->value.text[0] != '\0')
 		set->value.text = set->value.written = CONF_HIDDEN;
 }

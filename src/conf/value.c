@@ -235,12 +235,18 @@ static bool parse_dir(struct parse *p)
 	return path != NULL;
 }
 
-static bool no_file(struct parse *p, const char *path, enum conf_kind kind, int code)
+static bool no_file(struct parse *p, const char *path, int code)
 {
-	if (kind == CONF_DIR)
-		code = -EISDIR;
 	return bad(p, arena_printf(p->l->c->arena, "a file that exists and can be read (%s: %s)",
 				   SHOWN(bytes_str(path)), conf_why_unread(code)));
+}
+
+/* Keep the content of @path; also of what is not there, since reading knows why. */
+static int keep_file(struct parse *p, const char *path, enum conf_kind kind)
+{
+	if (kind == CONF_DIR)
+		return -EISDIR;
+	return kind == CONF_OTHER ? -EINVAL : conf_keep_file(p->l, path);
 }
 
 /* Each word of @p->text must be a file that can be read, unless nothing is checked. */
@@ -260,11 +266,9 @@ static bool keep_words(struct parse *p, bool only_if_file)
 		kind = kind_of(p, word, &path, &exec);
 		if (path == NULL)
 			return false;
-		r = kind == CONF_FILE    ? conf_keep_file(p->l, path)
-		    : kind == CONF_OTHER ? -EINVAL
-					 : -ENOENT;
+		r = keep_file(p, path, kind);
 		if (r < 0 && p->check && (!only_if_file || guard))
-			return no_file(p, path, kind, r);
+			return no_file(p, path, r);
 	}
 	return true;
 }

@@ -2,12 +2,14 @@
 /* tools/cli.c - what the commands share. */
 #include "tools/cli.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/definitions.h"
 #include "conf/explain.h"
 #include "confdb/confdb.h"
 #include "msg/site_check.h"
@@ -37,6 +39,16 @@ int cli_common(struct cli *cli, int option, const char *arg, const char *usage)
 	default:
 		return -1;
 	}
+}
+
+bool cli_is_ip(const char *text)
+{
+	uint8_t addr[16];
+
+	if (inet_pton(AF_INET, text, addr) == 1 || inet_pton(AF_INET6, text, addr) == 1)
+		return true;
+	(void)fprintf(stderr, "sallyport: '%s' is no IP address\n", text);
+	return false;
 }
 
 int cli_usage(const char *usage)
@@ -144,6 +156,7 @@ bool cli_check_all(const struct conf *c, struct conf_report *r)
 	bool rules, site;
 
 	conf_explain(c, r);
+	conf_check_definitions(c, r);
 	rules = cli_check_rules(c, r);
 	site = site_check(c, r);
 	conf_report_sort(r);

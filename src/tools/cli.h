@@ -37,6 +37,8 @@ struct cli {
 	}
 /* Take one of those three: -1 not one of them; otherwise 0, or 1 when help was printed. */
 int cli_common(struct cli *cli, int option, const char *arg, const char *usage);
+/* Whether @text is an IP address; otherwise that has been printed. */
+bool cli_is_ip(const char *text);
 /* Print @usage to standard error; EX_USAGE. */
 int cli_usage(const char *usage);
 

@@ -41,9 +41,31 @@ static void add_value(struct jout *j, const struct conf *c, enum opt_id id,
 	jout_member_str(j, "option", bytes_str(opt_rows[id].name));
 	jout_member_str(j, "value", bytes_str(conf_written(c, id, who)));
 	jout_member_str(j, "source", bytes_str(conf_where(c, id, who)));
+	if (conf_is_rejected(c, id)) {
+		AUTO(str_fini) struct str place;
+
+		str_init(&place, 4200);
+		conf_describe_place(c, id, &place);
+		jout_member_str(j, "rejected", str_bytes(&place));
+	}
 	if (who != NULL)
 		jout_member_bool(j, "lacks_client_name", conf_lacks_host(c, id, who));
 	jout_end(j);
+}
+
+/* Where the value comes from, and which line was meant to set it. */
+static void print_origin(const struct ask *a, const struct conf *c, enum opt_id id,
+			 const struct conf_who *who)
+{
+	AUTO(str_fini) struct str place;
+
+	(void)printf("%sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, who), cli_plain(&a->cli));
+	if (!conf_is_rejected(c, id))
+		return;
+	str_init(&place, 4200);
+	conf_describe_place(c, id, &place);
+	(void)printf("%swhat %s says is wrong and does not count: sallyport check tells why%s\n",
+		     cli_yellow(&a->cli), str_view(&place), cli_plain(&a->cli));
 }
 
 static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
@@ -65,8 +87,7 @@ static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
 		str_add(&text, conf_written(c, id, who));
 	(void)printf("%s = %s\n", opt_rows[id].name, str_view(&text));
 	if (a->what == ASK_VALUE)
-		(void)printf("%sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, who),
-			     cli_plain(&a->cli));
+		print_origin(a, c, id, who);
 	if (who != NULL && conf_lacks_host(c, id, who))
 		(void)printf("%sa host: rule was passed over, as the client's name is not known: "
 			     "give --host and --host-checked, or --resolve%s\n",
@@ -126,10 +147,15 @@ static int take(struct ask *a, int option, char *arg)
 		a->who.from = lower(arg);
 		break;
 	case 't':
-		if (a->who.to_n < TO_MAX)
-			a->to[a->who.to_n++] = lower(arg);
+		if (a->who.to_n == TO_MAX) {
+			(void)fprintf(stderr, "sallyport: more than %d recipients\n", TO_MAX);
+			return -1;
+		}
+		a->to[a->who.to_n++] = lower(arg);
 		break;
 	case 'i':
+		if (!cli_is_ip(arg))
+			return -1;
 		a->who.client_ip = arg;
 		break;
 	case 'V':

@@ -7,6 +7,7 @@ is wrong, and the place and words that must be told. A site without a row's mist
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -142,6 +143,63 @@ def last_lines():
             tap.ok("\033" not in done.stdout, "  without colours, since nobody sees it")
 
 
+def questions():
+    """What --value says of a line that does not count, and of questions that make no sense."""
+    def sallyport(*words):
+        return subprocess.run([os.path.join(gateway.build_dir(), "sallyport"), "config", *words, "-c", conf],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    with script.folder() as folder:
+        conf = os.path.join(folder, "main")
+        write(folder, "main", "Max Children = x\nVirus Scanning = &Foo\nMTA = exim\nScan Messages = {d}/none.rules\n"
+                              "Queue Scan Interval =\n")
+        for line, option in ((1, "Max Children"), (2, "Virus Scanning"), (4, "Scan Messages")):
+            got = json.loads(sallyport("--value", option, "--json").stdout)
+            tap.equal((got["source"], got.get("rejected")), ("default", f"{conf}:{line}"), f"{option}: its line does not count")
+            tap.ok(f"what {conf}:{line} says is wrong" in sallyport("--value", option).stdout, "  and people are told")
+        for option in ("MTA", "Queue Scan Interval", "Max Messages In Flight"):
+            got = sallyport("--value", option)
+            tap.ok("is wrong" not in got.stdout and got.returncode == 0, f"{option}: nothing wrong with it")
+        for word in ("abc", "192.0.2.256", "192.0.2.0/24", ""):
+            done = sallyport("--value", "MTA", "--ip", word)
+            tap.ok(done.returncode == 64 and f"'{word}' is no IP address" in done.stderr, f"--ip '{word}'")
+        many = [x for n in range(101) for x in ("--to", f"u{n}@a.test")]
+        tap.equal(sallyport("--value", "MTA", *many).returncode, 64, "101 recipients")
+        tap.equal(sallyport("--value", "MTA", *many[2:]).returncode, 0, "100 recipients")
+        daemon = os.path.join(gateway.build_dir(), "sallyportd")
+        done = subprocess.run([daemon, "--value=children", conf], capture_output=True, text=True, timeout=60, check=False)
+        tap.ok(f"What {conf}:1 says is wrong" in done.stderr, "sallyportd --value says so, too")
+        done = subprocess.run([daemon, "--changed", conf, conf], capture_output=True, text=True, timeout=60, check=False)
+        tap.equal(done.returncode, 64, "two configurations are a mistake")
+
+
+def closed_files():
+    """As a user who may not read everything: each file has its reason, and none counts as missing."""
+    if os.geteuid() != 0:
+        tap.skip("a user without rights", "needs root to become one")
+        return
+    with script.folder() as folder:
+        os.chmod(folder, 0o755)
+        os.mkdir(os.path.join(folder, "shut"), 0o700)
+        for name in ("shut/x", "closed"):
+            write(folder, name, "")
+            os.chmod(os.path.join(folder, name), 0o600)
+        write(folder, "main", "include {d}/shut/*\ninclude {d}/closed\nVirus Scanning = {d}/closed\n"
+                              "Language Strings = {d}/shut/x\n")
+        os.chmod(os.path.join(folder, "main"), 0o644)
+        program = os.path.join(folder, "sallyport")
+        shutil.copy(os.path.join(gateway.build_dir(), "sallyport"), program)
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "check", "--json",
+                               "-c", os.path.join(folder, "main")], capture_output=True, timeout=60, check=False)
+        told = [(p["line"], p["text"].replace(folder, "{d}")) for p in json.loads(done.stdout)["problems"] if p["line"] > 0]
+        tap.equal(told, [
+            (1, "'{d}/shut/*' cannot be looked up and is skipped: Permission denied"),
+            (2, "{d}/closed cannot be read and is skipped: Permission denied"),
+            (3, "Virus Scanning: the ruleset '{d}/closed' cannot be read: Permission denied; the default 'yes' is used"),
+            (4, "Language Strings: '{d}/shut/x' is not a file that exists and can be read ({d}/shut/x: Permission denied); "
+                "the default '' is used")], "a user without rights")
+
+
 def one_site(name, text, files, code, wants):
     with script.folder() as folder:
         got, problems = check(folder, text, files)
@@ -157,6 +215,8 @@ def main():
     for site in SITES:
         one_site(*site)
     last_lines()
+    questions()
+    closed_files()
     tap.done()
 
 
