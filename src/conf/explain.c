@@ -331,7 +331,7 @@ static void explain_prefixes(const struct ruleset *rs, struct conf_report *r)
 		struct bytes text = bytes_of(p->text, p->n);
 		uint64_t n;
 
-		if (p->kind == PATTERN_IP_TEXT && may_go_on(text, &n))
+		if (p->kind == PATTERN_IP_TEXT && ip_text_possible(text) && may_go_on(text, &n))
 			conf_problem_add(r, CONF_WARNING, at,
 					 "'%s' is the beginning of an address as text and also "
 					 "matches numbers that begin with %u; write '%s.' for the "
