@@ -105,7 +105,7 @@ bool conf_lacks_host(const struct conf *c, enum opt_id id, const struct conf_who
 	if (rs == NULL)
 		return false;
 	rule_hits_init(&hits);
-	ruleset_match(rs, who, c->one_for_many, &hits);
+	ruleset_match(rs, who, ruleset_many(c), &hits);
 	n = rs->all_matches || hits.n == 0 ? rs->rules_n : hits.list[0];
 	rule_hits_fini(&hits);
 	for (size_t i = 0; i < n; i++)

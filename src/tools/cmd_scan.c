@@ -297,8 +297,11 @@ static int take(struct scan *s, int option, char *arg)
 		s->who.from = lower(arg);
 		return 0;
 	case 't':
-		if (s->who.to_n < TO_MAX)
-			s->to[s->who.to_n++] = lower(arg);
+		if (s->who.to_n == TO_MAX) {
+			(void)fprintf(stderr, "sallyport: more than %d --to\n", TO_MAX);
+			return -1;
+		}
+		s->to[s->who.to_n++] = lower(arg);
 		return 0;
 	case 'i':
 		s->who.client_ip = arg;

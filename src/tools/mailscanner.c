@@ -242,8 +242,11 @@ static bool take_message(struct ask *a, int o, char *arg)
 		a->who.from = lower(arg);
 		break;
 	case ASK_TO:
-		if (a->who.to_n < TO_MAX)
-			a->to[a->who.to_n++] = lower(arg);
+		if (a->who.to_n == TO_MAX) {
+			(void)fprintf(stderr, "more than %d --to\n", TO_MAX);
+			return false;
+		}
+		a->to[a->who.to_n++] = lower(arg);
 		break;
 	case ASK_IP:
 		a->who.client_ip = arg;
