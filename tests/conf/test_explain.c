@@ -223,6 +223,32 @@ static void check_lacking(size_t i)
 	site_close(&s);
 }
 
+/* One recipient that stands for several, as the option is asked, too: *@* with Compatibility. */
+static void check_lacking_for_many(void)
+{
+	static const char *const to[] = { "x@y", "z@y" };
+	const struct conf_who who = { .from = "f@s", .to = to, .to_n = 2 };
+
+	for (int compatible = 0; compatible < 2; compatible++) {
+		struct site s;
+
+		site_open(&s);
+		site_file(&s, SITE_MAIN,
+			  compatible ? "Compatibility = mailscanner\n"
+				       "Use Default Rules With Multiple Recipients = yes\n"
+				       "Maximum Message Size = " RULES "\n"
+				     : "Use Default Rules With Multiple Recipients = yes\n"
+				       "Maximum Message Size = " RULES "\n");
+		site_file(&s, RULES, "To: *@y 1\nFrom: host:a 2\nFromOrTo: default 3\n");
+		site_load(&s);
+		T_OK(conf_num(s.conf, OPT_MAXIMUM_MESSAGE_SIZE, &who) == (compatible ? 3 : 1) &&
+			     conf_lacks_host(s.conf, OPT_MAXIMUM_MESSAGE_SIZE, &who) ==
+				     (compatible == 1),
+		     "recipients who are one: %s", compatible ? "*@*" : "*@y");
+		site_close(&s);
+	}
+}
+
 static void check_stock(void)
 {
 	struct site s;
@@ -246,6 +272,7 @@ int main(void)
 	check_all_matches();
 	for (size_t i = 0; i < ARRAY_LEN(lacking); i++)
 		check_lacking(i);
+	check_lacking_for_many();
 	check_stock();
 	return t_done();
 }
