@@ -232,7 +232,7 @@ def disk_fails(folder):
     try:
         site.gate.start()
         site.throttle("add", "deny", "192.0.5.0/24")
-        wait.until(lambda: "a restart forgives what is owed" in site.gate.log_text(), 20, "a warning")
+        wait.until(lambda: "a restart forgives what is owed" in site.gate.log_text(), 60, "a warning")
         site.throttle("add", "deny", "192.0.6.0/24")
         site.send("bomb", ATTACKER)
         site.send("clean", HONEST[0])
@@ -241,9 +241,9 @@ def disk_fails(folder):
         tap.ok(not os.path.exists(kept), "  what is not synced is not called written")
         fault("")
         site.throttle("add", "deny", "192.0.7.0/24")
-        wait.until(lambda: os.path.exists(kept) and "192.0.7.0/24" in read_text(kept), 20, "the file")
+        wait.until(lambda: os.path.exists(kept) and "192.0.7.0/24" in read_text(kept), 60, "the file")
         tap.ok(all(f"deny 192.0.{n}.0/24 0" in read_text(kept) for n in (5, 6, 7)), "  all of it is written later")
-        wait.until(lambda: "throttle.state: written again" in site.gate.log_text(), 20, "a line that it is well again")
+        wait.until(lambda: "throttle.state: written again" in site.gate.log_text(), 60, "a line that it is well again")
         tap.ok(True, "  and the log says so")
     finally:
         site.gate.stop()
