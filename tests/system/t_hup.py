@@ -43,6 +43,11 @@ def has(path, name):
     wait.until(lambda: name in ids(path), 60, f"the line of {name} in {path}")
 
 
+def sallyport(gate, *words):
+    return subprocess.run([os.path.join(gate.build, "sallyport"), *words, "-c", gate.conf], capture_output=True,
+                          text=True, timeout=60, check=False)
+
+
 def rotate(gate, log, number):
     os.rename(log, f"{log}.{number}")
     return f"{log}.{number}"
@@ -65,11 +70,16 @@ def message_log(folder):
         tap.ok(name not in ids(old), "SIGHUP with a mistake in the configuration opens the message log anew")
 
         old = rotate(gate, log, 2)
-        tap.ok(gate.ask("reload") is not None, "the reload command is answered")
+        done = sallyport(gate, "reload")  # what config/system/sallyport.logrotate calls
+        tap.ok(done.returncode == 78 and f"{gate.conf}:" in done.stderr, "the reload command tells the mistake")
         wait.until(lambda: os.path.exists(log), 60, "the message log after the reload command")
         name = deliver(gate)
         has(log, name)
-        tap.ok(name not in ids(old), "so does the reload command")
+        tap.ok(name not in ids(old), "and opens the message log anew")
+        for command in ("status", "stats", "queue"):
+            done = sallyport(gate, command)
+            tap.ok(done.returncode == 0 and done.stdout and "the gateway is asked all the same" in done.stderr,
+                   f"{command} with a mistake in the configuration: the gateway's answer")
         wait.until(lambda: gate.log_text().count(FAILED) == 2, 60, "the end of its reload")
 
         # The file cannot be made: what is open goes on.
