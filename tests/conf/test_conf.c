@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/num.h"
 #include "core/str.h"
 #include "tests/conf/site.h"
 
@@ -400,10 +401,14 @@ static void check_bounds(void)
 	unsigned n = 0;
 
 	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
-		unsigned long long min, max;
+		struct bytes b = bytes_str(opt_rows[id].words == NULL ? "" : opt_rows[id].words);
+		uint64_t min, max;
 
-		if (opt_rows[id].type != OPT_NUMBER || opt_rows[id].words == NULL ||
-		    sscanf(opt_rows[id].words, "%llu..%llu", &min, &max) != 2)
+		if (opt_rows[id].type != OPT_NUMBER || num_take(&b, UINT64_MAX, &min) < 0 ||
+		    !bytes_starts(b, BYTES("..")))
+			continue;
+		b = bytes_from(b, 2);
+		if (num_take(&b, UINT64_MAX, &max) < 0)
 			continue;
 		n++;
 		check_bound(id, (double)min, true);
