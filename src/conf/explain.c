@@ -116,7 +116,7 @@ bool conf_lacks_host(const struct conf *c, enum opt_id id, const struct conf_who
 	if (rs == NULL)
 		return false;
 	rule_hits_init(&hits);
-	ruleset_match(rs, who, c->one_for_many, &hits);
+	ruleset_match(rs, who, ruleset_many(c), &hits);
 	n = rs->all_matches || hits.n == 0 ? rs->rules_n : hits.list[0];
 	rule_hits_fini(&hits);
 	for (size_t i = 0; i < n; i++)
@@ -353,7 +353,7 @@ static void explain_prefixes(const struct ruleset *rs, struct conf_report *r)
 		struct bytes text = bytes_of(p->text, p->n);
 		uint64_t n;
 
-		if (p->kind == PATTERN_IP_TEXT && may_go_on(text, &n))
+		if (p->kind == PATTERN_IP_TEXT && ip_text_possible(text) && may_go_on(text, &n))
 			conf_problem_add(r, CONF_WARNING, at,
 					 "'%s' is the beginning of an address as text and also "
 					 "matches numbers that begin with %u; write '%s.' for the "

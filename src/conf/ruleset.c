@@ -451,6 +451,8 @@ static bool split_fields(struct bytes text, struct fields *f)
 static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 		      struct bytes pattern)
 {
+	ptrdiff_t colon;
+
 	if (!parse_direction(direction, &s->direction)) {
 		conf_problem_add(rd->l->report, CONF_ERROR, place_of(rd, direction),
 				 "'%s' is not a direction: expected From:, To:, FromOrTo:, "
@@ -458,6 +460,12 @@ static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 				 SHOWN(direction));
 		return false;
 	}
+	colon = bytes_index(direction, ':');
+	if (colon >= 0 && (size_t)colon + 1 < direction.n)
+		conf_problem_add(rd->l->report, CONF_WARNING, place_of(rd, direction),
+				 "'%s' is read as a direction alone; is there a blank missing "
+				 "behind the ':'?",
+				 SHOWN(direction));
 	add_patterns(rd, &s->patterns, pattern, s->direction == RULE_VIRUS, place_of(rd, pattern),
 		     0);
 	return !rd->l->no_memory;

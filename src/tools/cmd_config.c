@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "conf/explain.h"
+#include "conf/recipients.h"
 #include "core/jout.h"
 #include "tools/cli.h"
 #include "tools/client_name.h"
@@ -34,6 +35,44 @@ struct ask {
 	bool about_message;
 };
 
+/* The gateway asks for each recipient alone, unless it is told to join them. */
+static bool recipients_differ(const struct conf *c, enum opt_id id, const struct conf_who *who)
+{
+	AUTO(str_fini) struct str first;
+	struct conf_who one;
+	bool differ = false;
+
+	str_init(&first, MIB);
+	if (who == NULL || who->to_n < 2 || conf_joins_recipients(c))
+		return false;
+	one = *who;
+	one.to_n = 1;
+	str_add(&first, conf_written(c, id, &one));
+	for (size_t i = 1; i < who->to_n && !differ; i++) {
+		one.to = who->to + i;
+		differ = strcmp(conf_written(c, id, &one), str_view(&first)) != 0;
+	}
+	return differ;
+}
+
+static void add_recipients(struct jout *j, const struct conf *c, enum opt_id id,
+			   const struct conf_who *who)
+{
+	struct conf_who one = *who;
+
+	one.to_n = 1;
+	jout_array(j, "recipients");
+	for (size_t i = 0; i < who->to_n; i++) {
+		one.to = who->to + i;
+		jout_object(j, NULL);
+		jout_member_str(j, "to", bytes_str(who->to[i]));
+		jout_member_str(j, "value", bytes_str(conf_written(c, id, &one)));
+		jout_member_str(j, "source", bytes_str(conf_where(c, id, &one)));
+		jout_end(j);
+	}
+	jout_end(j);
+}
+
 static void add_value(struct jout *j, const struct conf *c, enum opt_id id,
 		      const struct conf_who *who)
 {
@@ -50,6 +89,8 @@ static void add_value(struct jout *j, const struct conf *c, enum opt_id id,
 	}
 	if (who != NULL)
 		jout_member_bool(j, "lacks_client_name", conf_lacks_host(c, id, who));
+	if (recipients_differ(c, id, who))
+		add_recipients(j, c, id, who);
 	jout_end(j);
 }
 
@@ -66,6 +107,21 @@ static void print_origin(const struct ask *a, const struct conf *c, enum opt_id 
 	conf_describe_place(c, id, &place);
 	(void)printf("%swhat %s says is wrong and does not count: sallyport check tells why%s\n",
 		     cli_yellow(&a->cli), str_view(&place), cli_plain(&a->cli));
+}
+
+static void print_recipients(const struct ask *a, const struct conf *c, enum opt_id id)
+{
+	struct conf_who one = a->who;
+
+	one.to_n = 1;
+	(void)printf("%sthe recipients disagree: the gateway judges each by his own value%s\n",
+		     cli_yellow(&a->cli), cli_plain(&a->cli));
+	for (size_t i = 0; i < a->who.to_n; i++) {
+		one.to = a->who.to + i;
+		(void)printf("%s: %s", a->who.to[i], conf_written(c, id, &one));
+		(void)printf(" %sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, &one),
+			     cli_plain(&a->cli));
+	}
 }
 
 static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
@@ -88,6 +144,8 @@ static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
 	(void)printf("%s = %s\n", opt_rows[id].name, str_view(&text));
 	if (a->what == ASK_VALUE)
 		print_origin(a, c, id, who);
+	if (recipients_differ(c, id, who))
+		print_recipients(a, c, id);
 	if (who != NULL && conf_lacks_host(c, id, who))
 		(void)printf("%sa host: rule was passed over, as the client's name is not known: "
 			     "give --host and --host-checked, or --resolve%s\n",

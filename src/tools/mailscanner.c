@@ -245,20 +245,23 @@ static const char *lower(char *s)
 	return s;
 }
 
-static bool take_message(struct ask *a, int o, char *arg)
+/* 1: @o is one of these; 0: it is none; -1: it is wrong, which was said. */
+static int take_message(struct ask *a, int o, char *arg)
 {
 	switch (o) {
 	case ASK_FROM:
 		a->who.from = lower(arg);
 		break;
 	case ASK_TO:
-		if (a->who.to_n == TO_MAX)
-			return false;
+		if (a->who.to_n == TO_MAX) {
+			(void)fprintf(stderr, "more than %d recipients\n", TO_MAX);
+			return -1;
+		}
 		a->to[a->who.to_n++] = lower(arg);
 		break;
 	case ASK_IP:
 		if (!cli_is_ip(arg))
-			return false;
+			return -1;
 		a->who.client_ip = arg;
 		break;
 	case ASK_VIRUS:
@@ -266,10 +269,10 @@ static bool take_message(struct ask *a, int o, char *arg)
 		a->who.reports_n = 1;
 		break;
 	default:
-		return false;
+		return 0;
 	}
 	a->about_message = true;
-	return true;
+	return 1;
 }
 
 static bool take_run(struct mailscanner_run *run, int o, const char *arg)
@@ -303,10 +306,10 @@ static bool take_run(struct mailscanner_run *run, int o, const char *arg)
 
 static bool take(struct ask *a, int o, char *arg)
 {
-	if (o == '?')
-		return false;
-	if (take_message(a, o, arg) || take_run(a->run, o, arg))
-		return true;
+	int r = o == '?' ? -1 : take_message(a, o, arg);
+
+	if (r != 0 || take_run(a->run, o, arg))
+		return r >= 0;
 	a->what = o;
 	if (o == ASK_VALUE)
 		a->option = arg;

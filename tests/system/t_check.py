@@ -85,6 +85,8 @@ SITES = [
     ("no facility", "Syslog Facility = nosuch\n", {}, 1, [("main", 1, 19, "none of the known words auth|")]),
     ("queues on two file systems", "Outgoing Queue Dir = /proc\n", {}, 78,
      [("main", 1, 22, "{d}/in & /proc must be on the same filesystem/partition!")]),
+    ("one queue for both", "Outgoing Queue Dir = {d}/out/../in\n", {}, 78,
+     [("main", 1, 22, "{d}/out/../in is both incoming and outgoing queue directory")]),
 ]
 
 

@@ -276,7 +276,7 @@ def without_bpf(folder):
         tap.ok(len(os.listdir(site.gate.out_queue)) >= 2, "mail flows")
         tap.equal(site.level(ATTACKER), "slower", "decisions are made all the same")
         stats = site.throttle("stats")
-        tap.equal(stats["method"], "user", "stats: nothing refuses connections")
+        tap.equal((stats["method"], stats.get("rates_charge")), ("user", None), "stats: nothing refuses connections")
         tap.ok(any(p["why"] for p in stats["parts"]), "  and says why")
     finally:
         site.gate.stop()
@@ -407,6 +407,10 @@ def with_kernel(folder, method):
         if got.get("method") != method:
             tap.skip(f"refusing connections by {method}", "; ".join(p["why"] for p in got.get("parts", []) if p["why"]))
             return
+        counted = any(p["active"] for p in got["parts"] if p["name"] == "concurrency")
+        charged = "handshakes" if counted else "SYNs"
+        tap.equal(got.get("rates_charge"), charged, f"stats: rates charge {charged}")
+        tap.ok(f"rates charge {charged}".encode() in site.exit_code("stats").stdout, "  to people, too")
         refused(site, net, counts=method != "nftables")  # whose rules tell nothing
         kept_in_kernel(site, net)
     finally:
