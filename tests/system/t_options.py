@@ -70,7 +70,8 @@ def sample(folder):
         for name in ("Incoming Queue Dir", "Outgoing Queue Dir", "Quarantine Dir"):
             f.write(f"{name} = {folder}\n")
     done = sallyport("check", "--json", "-c", path)
-    tap.equal((done.returncode, json.loads(done.stdout)), (0, {"ok": True, "problems": []}), "check: the sample is fine")
+    tap.equal((done.returncode, json.loads(done.stdout)), (0, {"ok": True, "starts": True, "problems": []}),
+              "check: the sample is fine")
     tap.equal(sallyport("check", "-c", path).stdout, f"no mistakes in {path}\n", "check: and says so")
 
 
