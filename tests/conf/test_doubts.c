@@ -65,6 +65,9 @@ static const struct {
 	{ "From: cafe:1 yes", NULL },
 	{ "From: cafe yes", "taken for the beginning of an IP address" },
 	{ "From: bad.de yes", "taken for the beginning of an IP address" },
+	/* one "and", one default */
+	{ "From: default yes\nTo: default no", "this default counts for nothing: line 2" },
+	{ "From: default yes\nTo: default yes", NULL },
 	/* the blank that is missing */
 	{ "From:192.0.2.1 joe@b.test yes", "is there a blank missing" },
 	{ "From: a@b.test and To:c@d.test e@f.test yes", "is there a blank missing" },
@@ -89,6 +92,28 @@ static void check(size_t i)
 	if (n != (cases[i].says != NULL))
 		site_show(&s);
 	site_close(&s);
+}
+
+/* An option that takes any text. */
+static void check_third(void)
+{
+	static const char *const rules[] = {
+		"From: a@b.test and To: c@d.test and To: e@f.test text\n",
+		"From: a@b.test and To: c@d.test and To others\n",
+		"From: a@b.test and more\nFromOrTo: default and so on\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		struct site s;
+
+		site_open(&s);
+		site_file(&s, SITE_MAIN, "Information Header Value = " RULES "\n");
+		site_file(&s, RULES, rules[i]);
+		site_load(&s);
+		T_OK((site_problem(&s, "two conditions at most") != NULL) == (i == 0), "%s",
+		     rules[i]);
+		site_close(&s);
+	}
 }
 
 /* Addresses that are IPv4 addresses in IPv6 clothes: networks of them, too. */
@@ -124,5 +149,6 @@ int main(void)
 		check(i);
 	for (size_t i = 0; i < ARRAY_LEN(mapped); i++)
 		check_mapped(i);
+	check_third();
 	return t_done();
 }
