@@ -52,6 +52,7 @@ struct supervisor {
 	struct throttle_kernel *kernel; /* NULL: nothing refuses connections */
 	int channel;                    /* to the gateway; -1: it is not running */
 	int signal_fd, pid_fd, listen_fd;
+	char *pid_path, *socket_path; /* of these two, whatever a later configuration says */
 	bool ever_ready, stopping, want_zygote, want_gateway;
 	pid_t newest;                         /* zygote; 0: it has ended */
 	bool lost;                            /* the gateway has no zygote that gets new mail */
@@ -321,6 +322,14 @@ static void renew_web(struct supervisor *s)
 	children_signal(&s->children, CHILD_EXPORTER, SIGTERM);
 }
 
+/* Others look for us where the configuration says. */
+static void tell_unmoved(const struct conf *c, enum opt_id id, const char *path)
+{
+	if (strcmp(conf_str(c, id, NULL), path) != 0)
+		log_warning("%s stays %s until sallyportd is started again", opt_rows[id].name,
+			    path);
+}
+
 static void in_force(struct supervisor *s, const struct channel_msg *m)
 {
 	if (s->next_conf != NULL && m->serial == s->next_serial) {
@@ -330,6 +339,8 @@ static void in_force(struct supervisor *s, const struct channel_msg *m)
 		s->bundle_fd = s->next_bundle_fd;
 		s->next_bundle_fd = -1;
 		s->serial = s->next_serial;
+		tell_unmoved(s->conf, OPT_PID_FILE, s->pid_path);
+		tell_unmoved(s->conf, OPT_CONTROL_SOCKET, s->socket_path);
 		renew_web(s);
 		kernel_side_reload(s->kernel, s->conf);
 		look_later(s);
@@ -589,12 +600,16 @@ static int set_up(struct supervisor *s, struct err *err)
 		log_init(LOG_TO_SYSLOG, "MailScanner",
 			 conf_str(s->conf, OPT_SYSLOG_FACILITY, NULL));
 	}
-	r = s->pid_fd = files_pid_open(conf_str(s->conf, OPT_PID_FILE, NULL), err);
+	s->pid_path = strdup(conf_str(s->conf, OPT_PID_FILE, NULL));
+	s->socket_path = strdup(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL));
+	if (s->pid_path == NULL || s->socket_path == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "supervisor: out of memory");
+	r = s->pid_fd = files_pid_open(s->pid_path, err);
 	if (r >= 0)
 		r = s->signal_fd = watch_signals(err);
 	if (r >= 0)
-		r = s->listen_fd = files_listen(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL),
-						conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
+		r = s->listen_fd =
+			files_listen(s->socket_path, conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
 	if (r >= 0)
 		s->kernel = kernel_side_open(s->conf);
 	return MIN_OF(r, 0);
@@ -627,8 +642,8 @@ int supervisor_main(const struct daemon_options *o)
 	} else {
 		log_info("Sallyport %s starting...", SALLYPORT_VERSION);
 		code = loop(&s);
-		files_pid_remove(conf_str(s.conf, OPT_PID_FILE, NULL));
-		(void)unlink(conf_str(s.conf, OPT_CONTROL_SOCKET, NULL));
+		files_pid_remove(s.pid_path);
+		(void)unlink(s.socket_path);
 	}
 	throttle_kernel_close(&s.kernel);
 	web_fini(&s.web);
@@ -640,5 +655,7 @@ int supervisor_main(const struct daemon_options *o)
 	drop_next(&s);
 	fd_close(&s.bundle_fd);
 	conf_unref(&s.conf);
+	free(s.pid_path);
+	free(s.socket_path);
 	return code;
 }

@@ -180,6 +180,30 @@ def relative(folder):
             wait.until(lambda: not os.path.exists(f"/proc/{pid}"), 75, "its end")
 
 
+def moved(folder):
+    """Control Socket and PID file of a later configuration belong to somebody else."""
+    gate = gateway.Gateway(os.path.join(folder, "moved"))
+    old = [gate.options[n] for n in ("PID file", "Control Socket")]
+    new = [gate.path(n) for n in ("other.pid", "other.socket")]
+    for path in new:
+        with open(path, "w", encoding="ascii") as f:
+            f.write("somebody's\n")
+    try:
+        gate.start()
+        pid = gate.pid("supervisor")
+        gate.options.update(dict(zip(("PID file", "Control Socket"), new)))
+        gate.write_configuration()
+        before = gate.log_text().count(RELOADED)
+        os.kill(pid, signal.SIGHUP)
+        wait.until(lambda: gate.log_text().count(RELOADED) > before, 60, "a reload")
+        wait.until(lambda: all(f"stays {p} until" in gate.log_text() for p in old), 20, "two lines that say where they stay")
+        tap.equal(gate.stop(), 0, "moved: stops cleanly")
+        tap.equal([p for p in old if os.path.lexists(p)], [], "moved: its own PID file and socket are gone")
+        tap.equal([p for p in new if not os.path.isfile(p)], [], "moved: the other files are not touched")
+    finally:
+        gate.stop()
+
+
 def linked(folder):
     """A configuration that is a link: programs agree about the folder it is in."""
     gate = gateway.Gateway(os.path.join(folder, "linked"))
@@ -203,7 +227,7 @@ def linked(folder):
 def main():
     script.need()
     with script.folder() as folder:
-        for part in (message_log, command_line, relative, linked):
+        for part in (message_log, command_line, relative, moved, linked):
             try:
                 part(os.path.join(folder, part.__name__))
             except wait.Late as late:
