@@ -46,9 +46,10 @@
  *   throttle-add      takes "list" (allow, deny, penalty), "prefix", "level" (of penalties),
  *                     "seconds" (0 or absent: without end)
  *   throttle-del      takes "list", "prefix"; of penalties the accounts inside are closed, too
- *   throttle-stats    "mode", "method", "parts" [{"name", "active", "why"}], "entries", "accounts",
+ *   throttle-stats    "mode", "method", "parts" [{"name", "active", "why"}], "rates_charge"
+ *                     ("handshakes" or "SYNs"; absent: nothing refuses), "entries", "accounts",
  *                     "penalised", "evicted", and of the kernel "counts" {layer: {verdict: n}},
- *                     "opened", "closed", "open_full", "events_lost"
+ *                     "opened", "closed", "open_full", "rate_full", "events_lost"
  *   throttle-why      takes "address": "decision" (pass, slow, refuse), "level", "why", "enforced",
  *                     "host" and "network" (an account, below; absent: none), "kernel" [{"prefix",
  *                     "known", "may_open_now", "seen", "refused", "open"}] or "kernel_error",

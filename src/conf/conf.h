@@ -110,13 +110,13 @@ enum conf_severity { CONF_WARNING, CONF_ERROR };
 struct conf_problem {
 	enum conf_severity severity;
 	const char *file;      /* lent by the report, as all of this */
-	unsigned line, column; /* from 1; 0 when it has none */
+	unsigned line, column; /* from 1; 0: it is in no line, such as a default */
 	const char *text;      /* what is wrong and what was expected */
 };
 
 /* "FILE:LINE", or "SQL Ruleset NAME row 7". */
 void conf_place_add(struct str *out, const char *file, unsigned line);
-/* "FILE:LINE:COLUMN", or "SQL Ruleset NAME row 7". */
+/* "FILE:LINE:COLUMN", or "SQL Ruleset NAME row 7", or "FILE" where it is in no line. */
 void conf_problem_place(const struct conf_problem *p, struct str *out);
 
 /* All mistakes of one load; at most 10,000, then one that says so. */
@@ -126,6 +126,8 @@ void conf_report_free(struct conf_report **r);
 /* For mistakes that are found in what the configuration names. */
 void conf_report_add(struct conf_report *r, enum conf_severity severity, const char *file,
 		     unsigned line, unsigned column, const char *text);
+/* By file, line and column, as a reader goes through the files. */
+void conf_report_sort(struct conf_report *r);
 size_t conf_report_count(const struct conf_report *r);
 const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i);
 
@@ -151,6 +153,17 @@ void conf_unref(struct conf **c);
 uint64_t conf_generation(const struct conf *c);
 
 /*
+ * Expressions of rulesets that gave up on this message's addresses, and how often (regex_match()).
+ * One for each message, all zero at first: senders choose the addresses, and many of them.
+ */
+#define CONF_PATIENCE_MAX 32u
+struct conf_patience {
+	uint32_t n;
+	uint8_t times[CONF_PATIENCE_MAX];
+	const void *of[CONF_PATIENCE_MAX];
+};
+
+/*
  * Whom a value is asked for. Addresses are lower-cased, without <>; the null sender is "".
  * NULL context: the value asked without a message (the default of a ruleset).
  */
@@ -163,6 +176,7 @@ struct conf_who {
 	const char *client_host_checked; /* forward-confirmed name, "_SPOOFED_" or "" */
 	const char *const *reports;      /* Virus: rules */
 	size_t reports_n;
+	struct conf_patience *patience; /* NULL: each question begins with a new one */
 };
 
 /* The value of option @id (enum opt_id of conf/opt.h) for @who. The type must be that of the row

@@ -103,6 +103,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		metrics_name_stage(m, i, stage_name(i));
 	r = site_new(&g->site, c, err);
 	if (r == 0)
+		r = kept_new(&g->kept, c, err);
+	if (r == 0)
 		r = open_attempts(g, c, now_s, err);
 	if (r == 0)
 		r = open_msglog(g, c, err);
@@ -142,6 +144,7 @@ void gate_free(struct gate **g)
 	pool_fini(&(*g)->pool);
 	msglog_close(&(*g)->msglog);
 	attempts_close(&(*g)->attempts);
+	kept_free(&(*g)->kept);
 	site_unref(&(*g)->site);
 	free(*g);
 	*g = NULL;
@@ -188,6 +191,7 @@ void gate_switch_site(struct gate *g, struct site *s)
 	sweep_begin(&g->sweeper, s);
 	if (!g->draining)
 		intake_start(&g->intake);
+	kept_tell(g->kept, s->conf);
 	log_info("Configuration reloaded");
 }
 

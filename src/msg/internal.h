@@ -75,6 +75,7 @@ struct msg {
 	struct arena *arena;
 	struct queue_entry entry;
 	struct conf_who who;
+	struct conf_patience patience; /* of @who and of each recipient alone */
 	struct scan_request request;
 	struct decision decision;
 	struct timespec body_mtime; /* when it was claimed */
@@ -86,6 +87,7 @@ struct msg {
 	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
 	bool alone;               /* is retried: shares no worker */
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	bool hosts_fault;         /* and that is not the message's doing: it is not counted */
 	bool exhausted;           /* no attempt any more: into quarantine unread */
 	unsigned retry_shift;     /* the next attempt comes so many times twice as late */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
@@ -341,6 +343,9 @@ void life_resolved(struct msg *m);
 void life_scanned(struct msg *m, const struct facts *f);
 /* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */
 void life_scan_failed(struct msg *m, bool blame);
+/* What was decided could not be done, m->why says why: it stays in the queue. The caller enters
+ * RELEASED. */
+void life_not_carried_out(struct msg *m);
 const char *life_state_name(enum msg_state s);
 
 /* --- charge.c --- */
@@ -494,10 +499,18 @@ void sweep_begin(struct sweeper *s, struct site *site);
 /* --- gate.c --- */
 #define GATE_DISTRUSTED_MAX 1024 /* full: no more mail is taken until the disk was looked at */
 
+/* kept.c: options that hold from the start of the gateway to its end. */
+struct kept;
+int kept_new(struct kept **ret_k, const struct conf *c, struct err *err) MUST_CHECK;
+void kept_free(struct kept **k);
+/* A warning for each that @c has another value for. */
+void kept_tell(const struct kept *k, const struct conf *c);
+
 struct gate {
 	struct loop *loop;
 	struct metrics *metrics;
 	struct site *site; /* for new messages */
+	struct kept *kept;
 	struct attempts *attempts;
 	struct msglog *msglog;     /* NULL: none wanted */
 	struct throttle *throttle; /* NULL: none wanted */

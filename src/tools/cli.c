@@ -2,13 +2,17 @@
 /* tools/cli.c - what the commands share. */
 #include "tools/cli.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/definitions.h"
+#include "conf/explain.h"
 #include "confdb/confdb.h"
+#include "msg/site_check.h"
 
 const char *cli_default_conf(void)
 {
@@ -35,6 +39,16 @@ int cli_common(struct cli *cli, int option, const char *arg, const char *usage)
 	default:
 		return -1;
 	}
+}
+
+bool cli_is_ip(const char *text)
+{
+	uint8_t addr[16];
+
+	if (inet_pton(AF_INET, text, addr) == 1 || inet_pton(AF_INET6, text, addr) == 1)
+		return true;
+	(void)fprintf(stderr, "sallyport: '%s' is no IP address\n", text);
+	return false;
 }
 
 int cli_usage(const char *usage)
@@ -135,6 +149,18 @@ int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct co
 	}
 	*ret_c = c;
 	return 0;
+}
+
+bool cli_check_all(const struct conf *c, struct conf_report *r)
+{
+	bool rules, site;
+
+	conf_explain(c, r);
+	conf_check_definitions(c, r);
+	rules = cli_check_rules(c, r);
+	site = site_check(c, r);
+	conf_report_sort(r);
+	return rules && site;
 }
 
 static char *glance(const char *conf_path)

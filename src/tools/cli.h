@@ -37,6 +37,8 @@ struct cli {
 	}
 /* Take one of those three: -1 not one of them; otherwise 0, or 1 when help was printed. */
 int cli_common(struct cli *cli, int option, const char *arg, const char *usage);
+/* Whether @text is an IP address; otherwise that has been printed. */
+bool cli_is_ip(const char *text);
 /* Print @usage to standard error; EX_USAGE. */
 int cli_usage(const char *usage);
 
@@ -53,8 +55,11 @@ int cli_find_gateway(struct cli *cli, char **ret_socket, struct conf **ret_c);
 /* "sallyport: reason" on standard error; exit code for its kind. */
 int cli_fail(const struct err *err);
 
-/* Add the mistakes in the rule files of file names and types that @c names. */
-void cli_check_rules(const struct conf *c, struct conf_report *r);
+/* Add to @r all that can be found out about @c beside what loading it said. False: the daemon would
+ * not start with it. */
+bool cli_check_all(const struct conf *c, struct conf_report *r);
+/* Of it: mistakes in the rules of file names and types. */
+bool cli_check_rules(const struct conf *c, struct conf_report *r);
 /* One mistake as an element of the open JSON array. */
 void cli_add_problem(struct jout *j, const struct conf_problem *p);
 /* One mistake as a line of text. */

@@ -6,7 +6,6 @@ whatever it says, and what the command line said holds after every reload, also 
 has another opinion and when the daemon has left the folder that its paths began in.
 """
 
-import json
 import os
 import signal
 import sqlite3
@@ -14,7 +13,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import databases, gateway, queuefile, samples, script, tap, wait  # noqa: E402
+from kit import databases, gateway, lines, queuefile, samples, script, tap, wait  # noqa: E402
 
 RELOADED = "Configuration reloaded"
 FAILED = "the configuration in force stays"
@@ -31,21 +30,17 @@ def hup(gate, text, count=1):
 def deliver(gate, folder=None):
     """One message; returns its id when it has left the queue."""
     name = queuefile.SendmailWriter(folder or gate.in_queue).write(LETTER)
-    wait.until(lambda: os.path.exists(os.path.join(gate.out_queue, "qf" + name)), 30, f"delivery of {name}")
+    wait.until(lambda: os.path.exists(os.path.join(gate.out_queue, "qf" + name)), 60, f"delivery of {name}")
     return name
 
 
 def ids(path):
     """The ids of a message log's lines."""
-    try:
-        with open(path, encoding="utf-8") as f:
-            return [json.loads(line)["id"] for line in f]
-    except FileNotFoundError:
-        return []
+    return [r["id"] for r in lines.records(path)]
 
 
 def has(path, name):
-    wait.until(lambda: name in ids(path), 20, f"the line of {name} in {path}")
+    wait.until(lambda: name in ids(path), 60, f"the line of {name} in {path}")
 
 
 def sallyport(gate, *words):
@@ -77,7 +72,7 @@ def message_log(folder):
         old = rotate(gate, log, 2)
         done = sallyport(gate, "reload")  # what config/system/sallyport.logrotate calls
         tap.ok(done.returncode == 78 and f"{gate.conf}:" in done.stderr, "the reload command tells the mistake")
-        wait.until(lambda: os.path.exists(log), 20, "the message log after the reload command")
+        wait.until(lambda: os.path.exists(log), 60, "the message log after the reload command")
         name = deliver(gate)
         has(log, name)
         tap.ok(name not in ids(old), "and opens the message log anew")
@@ -168,7 +163,7 @@ def relative(folder):
         gate.options["Information Header Value"] = "after the reload"
         gate.write_configuration()
         os.kill(pid, signal.SIGHUP)
-        wait.until(lambda: (gate.ask("status") or {}).get("generation") != before, 60, "a reload with relative paths")
+        wait.until(lambda: (gate.ask("status") or {}).get("generation") not in (None, before), 60, "a reload with relative paths")
         name = deliver(gate, given)
         with open(os.path.join(gate.out_queue, "qf" + name), "rb") as f:
             tap.ok(b"after the reload" in f.read(), "relative paths of the command line hold after a reload")
@@ -177,7 +172,7 @@ def relative(folder):
             with open(gate.options["PID file"], encoding="ascii") as f:
                 pid = int(f.read())
             os.kill(pid, signal.SIGTERM)
-            wait.until(lambda: not os.path.exists(f"/proc/{pid}"), 75, "its end")
+            wait.until(lambda: not gateway.alive([pid]), 75, "its end")
 
 
 def moved(folder):

@@ -47,6 +47,8 @@ def words(site):
                f"{switch}: system and version")
     done = site.run("--nonsense", conf=False)
     tap.ok(done.returncode == 64 and "Usage" in done.stderr, "an unknown switch: usage, 64")
+    done = site.run("--ip=192.0.2.999")
+    tap.ok(done.returncode == 64 and "'192.0.2.999' is no IP address" in done.stderr, "a wrong address starts no gateway")
     own = site.run("--help", conf=False, program=os.path.join(site.gate.build, "sallyportd"))
     tap.ok(own.stdout.startswith("Usage: sallyportd"), "under its own name: its own usage")
 
@@ -353,13 +355,15 @@ def check_and_start(site):
     defaults(site, "run_mailscanner=1\nstopped_lockfile=/nonexistent\n")
     done = helper(site, "ms-check", site.gate.conf)
     tap.ok(done.returncode == 0 and "starting" in done.stdout, "ms-check: starts it")
-    wait.until(site.gate.ready, 60, "the daemon that ms-check started")
-    done = helper(site, "ms-check", site.gate.conf)
-    tap.equal((done.returncode, done.stdout), (0, ""), "ms-check: it runs")
-    with open(site.gate.options["PID file"], encoding="ascii") as f:
-        pid = int(f.read().split()[-1])
-    os.kill(pid, signal.SIGTERM)
-    wait.until(lambda: not os.path.exists(f"/proc/{pid}"), 75, "its end")
+    try:
+        wait.until(site.gate.ready, 60, "the daemon that ms-check started")
+        done = helper(site, "ms-check", site.gate.conf)
+        tap.equal((done.returncode, done.stdout), (0, ""), "ms-check: it runs")
+    finally:
+        with open(site.gate.options["PID file"], encoding="ascii") as f:
+            pid = int(f.read().split()[-1])
+        os.kill(pid, signal.SIGTERM)
+        wait.until(lambda: not gateway.alive([pid]), 75, "its end")
 
 
 def main():
