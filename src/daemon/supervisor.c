@@ -237,7 +237,6 @@ static void reload_loaded(struct supervisor *s, const struct refresh_answer *a, 
 	} else if (load_from_bundle(*bundle_fd, s->options.conf_path, &s->next_conf, &err) < 0) {
 		reload_failed(err.text);
 	} else {
-		log_from_conf(s->next_conf);
 		s->next_bundle_fd = TAKE_FD(*bundle_fd);
 		load_done(s);
 	}
@@ -322,14 +321,6 @@ static void renew_web(struct supervisor *s)
 	children_signal(&s->children, CHILD_EXPORTER, SIGTERM);
 }
 
-/* Others look for us where the configuration says. */
-static void tell_unmoved(const struct conf *c, enum opt_id id, const char *path)
-{
-	if (strcmp(conf_str(c, id, NULL), path) != 0)
-		log_warning("%s stays %s until sallyportd is started again", opt_rows[id].name,
-			    path);
-}
-
 static void in_force(struct supervisor *s, const struct channel_msg *m)
 {
 	if (s->next_conf != NULL && m->serial == s->next_serial) {
@@ -339,8 +330,7 @@ static void in_force(struct supervisor *s, const struct channel_msg *m)
 		s->bundle_fd = s->next_bundle_fd;
 		s->next_bundle_fd = -1;
 		s->serial = s->next_serial;
-		tell_unmoved(s->conf, OPT_PID_FILE, s->pid_path);
-		tell_unmoved(s->conf, OPT_CONTROL_SOCKET, s->socket_path);
+		log_from_conf(s->conf);
 		renew_web(s);
 		kernel_side_reload(s->kernel, s->conf);
 		look_later(s);
@@ -589,6 +579,7 @@ static int set_up(struct supervisor *s, struct err *err)
 			s->exit_code = EX_TEMPFAIL;
 		return r;
 	}
+	log_from_conf(s->conf);
 	look_later(s);
 	if (conf_bool(s->conf, OPT_DEBUG, NULL))
 		s->options.once = s->options.foreground = true;
