@@ -58,6 +58,16 @@ static const struct {
 	{ "/news(l(a)t)e?more/", "address news(l(a)t)e?more news more" },
 	{ "/news(\\.late)more/", "address news(\\.late)more news more" },
 	{ "/news(a|b)late|more/", "address news(a|b)late|more" },
+	{ "/news(\\.\\.\\.\\.)?more/", "address news(\\.\\.\\.\\.)?more news more" },
+	/* a repeat behind a repeat is another thing, one behind what follows it is not */
+	{ "/newsx+\\.+late/", "address newsx+\\.+late newsx late" },
+	{ "/newsx+(a)+late/", "address newsx+(a)+late newsx late" },
+	{ "/newsx+[a]+late/", "address newsx+[a]+late newsx late" },
+	{ "/newsx+a+late/", "address newsx+a+late newsx late" },
+	{ "/newsa+{2}late/", NO },
+	{ "/newsa{2/", NO },
+	{ "/newsa{2,3/", NO },
+	{ "/[x:]late/", "address [x:]late late" },
 	/* both libraries may read these differently, or nobody knows */
 	{ "/news\\x61/", NO },
 	{ "/news\\h/", NO },
