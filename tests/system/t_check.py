@@ -127,11 +127,11 @@ def last_lines():
     """Where a person reads: in order of the lines, and in the end what becomes of the daemon."""
     cases = (("Max Children = x\nVirus Scanning = z\nMax Childern = 2\n", 78,
               "2 errors, 1 warning: the daemon starts, but lines with an error do not count"),
-             ("Max Childern = 2\n", 1, "0 errors, 1 warning: the daemon starts with it"),
-             ("MTA = postfix\n", 78, "1 error, 0 warnings: the daemon would not start"),
-             ("Deny Filenames = (\n", 78, "1 error, 0 warnings: the daemon would not start"),
+             ("Max Childern = 2\n", 1, "1 warning: the daemon starts with it"),
+             ("MTA = postfix\n", 78, "1 error: the daemon would not start"),
+             ("Deny Filenames = (\n", 78, "1 error: the daemon would not start"),
              ("no sense\nMax Children = y\n", 78,
-              "2 errors, 0 warnings: the daemon would not start; queues and rule files have not been looked at"))
+              "2 errors: the daemon would not start; queues and rule files have not been looked at"))
     for text, code, last in cases:
         with script.folder() as folder:
             problems = check(folder, text, {})[1]
