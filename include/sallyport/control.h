@@ -49,9 +49,10 @@
  *   throttle-off      takes "seconds" (0 or absent: until a restart); refuse nobody
  *   throttle-on       refuse again
  *   throttle-stats    "mode", "method", "off" (by command), "off_left_s", "parts" [{"name",
- *                     "active", "why"}], "entries" {list: n}, "accounts", "penalised", "evicted",
- *                     and of the kernel "counts" {layer: {verdict: n}}, "opened", "closed",
- *                     "open_full", "events_lost"
+ *                     "active", "why"}], "rates_charge" ("handshakes" or "SYNs"; absent: nothing
+ *                     refuses), "entries" {list: n}, "accounts", "penalised", "evicted", and of
+ *                     the kernel "counts" {layer: {verdict: n}}, "opened", "closed", "open_full",
+ *                     "rate_full", "events_lost"
  *   throttle-why      takes "address", or a network up to an IPv4 /24 or IPv6 /48; "address",
  *                     "decision" (pass, slow, refuse), "level", "why", "enforced",
  *                     "host" and "network" (an account, below; absent: none), "kernel" [{"prefix",

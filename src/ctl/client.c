@@ -60,8 +60,11 @@ static int read_all(int fd, const char *path, unsigned seconds, struct str *answ
 	char buf[16 * 1024];
 	ssize_t n;
 
-	while ((n = read(fd, buf, sizeof(buf))) > 0)
-		str_add_bytes(answer, bytes_of(buf, (size_t)n));
+	/* With a time limit a read ends with EINTR when the process was stopped (Ctrl-Z) and goes
+	 * on, handlers or not: signal(7). */
+	while ((n = read(fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR))
+		if (n > 0)
+			str_add_bytes(answer, bytes_of(buf, (size_t)n));
 	if (n < 0)
 		return failed(path, seconds, err);
 	if (answer->failed || answer->n == 0)

@@ -340,6 +340,7 @@ static void add_counts(struct jout *j, const struct throttle_counts *counts)
 	jout_member_num(j, "opened", counts->opened);
 	jout_member_num(j, "closed", counts->closed);
 	jout_member_num(j, "open_full", counts->open_full);
+	jout_member_num(j, "rate_full", counts->rate_full);
 	jout_member_num(j, "events_lost", counts->events_lost);
 }
 
@@ -374,6 +375,9 @@ int ctl_throttle_stats(struct ctl *c, const json_t *request UNUSED, struct jout 
 		jout_end(j);
 	}
 	jout_end(j);
+	if (s.method != THROTTLE_USER)
+		member_text(j, "rates_charge",
+			    s.parts[THROTTLE_PART_HANDSHAKE].active ? "handshakes" : "SYNs");
 	add_entries(j, &s);
 	jout_member_num(j, "accounts", s.accounts);
 	jout_member_num(j, "penalised", s.penalised);

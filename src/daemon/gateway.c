@@ -255,9 +255,16 @@ static void drain(struct gateway *g)
 		gate_drain(g->gate);
 }
 
+/* Whatever becomes of the reload that comes with it. */
+static void reopen(struct gateway *g)
+{
+	if (g->gate != NULL)
+		gate_reopen(g->gate);
+}
+
 static void reload_wanted(void *arg)
 {
-	(void)arg;
+	reopen(arg);
 	say(CHANNEL_RELOAD, 0, 0, "");
 }
 
@@ -300,6 +307,9 @@ static void handle(struct gateway *g, const struct channel_msg *m, int fds[CHANN
 		break;
 	case CHANNEL_DRAIN:
 		drain(g);
+		break;
+	case CHANNEL_REOPEN:
+		reopen(g);
 		break;
 	case CHANNEL_KERNEL_PART:
 		kernel_part(g, m);

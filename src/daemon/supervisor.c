@@ -199,8 +199,8 @@ static int start_refresh(struct supervisor *s, enum refresh_job job, struct err 
 
 	for (size_t i = 0; i < s->web.listen_n; i++)
 		ours[4 + i] = s->web.listen_fds[i];
-	return refresh_start(&s->refresh, job, s->options.conf_path, &s->children, ours,
-			     4 + s->web.listen_n, err);
+	return refresh_start(&s->refresh, job, &s->options, &s->children, ours, 4 + s->web.listen_n,
+			     err);
 }
 
 static void reload(struct supervisor *s)
@@ -470,6 +470,16 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 	}
 }
 
+/* Not a part of the reload: who rotates files must not depend on what the configuration says. */
+static void reopen_files(struct supervisor *s)
+{
+	struct channel_msg m = { .type = CHANNEL_REOPEN };
+	struct err err;
+
+	if (s->channel >= 0 && channel_send(s->channel, &m, NULL, 0, &err) < 0)
+		log_warning("gateway: %s; its message log was not opened anew", err.text);
+}
+
 static void signal_event(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
@@ -480,6 +490,7 @@ static void signal_event(struct supervisor *s)
 		switch (info.ssi_signo) {
 		case SIGHUP:
 			log_info("SIGHUP: reading the configuration again");
+			reopen_files(s);
 			reload(s);
 			break;
 		case SIGTERM:

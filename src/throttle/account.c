@@ -211,6 +211,7 @@ static struct entry *find(const struct account *a, const struct throttle_prefix 
 	return at(a, i);
 }
 
+/* @e has no penalty. */
 static void drop(struct account *a, struct entry *e)
 {
 	uint32_t i = index_of(a, e), *link = bucket_of(a, &e->s.prefix);
@@ -219,8 +220,6 @@ static void drop(struct account *a, struct entry *e)
 		link = &at(a, *link)->chain;
 	*link = e->chain;
 	list_remove(a, &a->lru, e, LRU);
-	if (e->s.level > THROTTLE_NORMAL)
-		list_remove(a, &a->penalised, e, PENALISED);
 	*e = (struct entry){ .chain = a->free };
 	a->free = i;
 }
@@ -413,7 +412,6 @@ static void charge_network(struct account *a, const struct throttle_prefix *p,
 
 	for (int i = 0; i < CHARGE_REASONS; i++)
 		own.ms[i] *= part;
-	own.total_ms *= part;
 	charge_one(a, p, &own, limits, (float)a->set.network_factor, now_ns);
 }
 

@@ -226,10 +226,11 @@ static void print_counts(const json_t *answer)
 		(void)printf("\n");
 	}
 	if (layers != NULL)
-		(void)printf("connections: %lld opened, %lld closed, %lld not counted (map full); "
-			     "%lld events lost\n",
+		(void)printf("connections: %lld opened, %lld closed, %lld not counted and %lld not "
+			     "charged (map full); %lld events lost\n",
 			     number_of(answer, "opened"), number_of(answer, "closed"),
-			     number_of(answer, "open_full"), number_of(answer, "events_lost"));
+			     number_of(answer, "open_full"), number_of(answer, "rate_full"),
+			     number_of(answer, "events_lost"));
 }
 
 static void print_stats(const struct cli *cli, const json_t *answer)
@@ -259,6 +260,8 @@ static void print_stats(const struct cli *cli, const json_t *answer)
 			     active || text_of(p, "why")[0] != '\0' ? text_of(p, "why")
 								    : "not asked for");
 	}
+	if (text_of(answer, "rates_charge")[0] != '\0')
+		(void)printf("rates charge %s\n", text_of(answer, "rates_charge"));
 	(void)printf("lists: %lld allowed, %lld denied, %lld penalties by hand\n",
 		     number_of(entries, "allow"), number_of(entries, "deny"),
 		     number_of(entries, "penalty"));
@@ -368,23 +371,22 @@ static int show(const struct question *q, const char *raw)
 	return code;
 }
 
-static int ask(const struct question *q)
+static int ask(struct question *q)
 {
-	AUTO(conf_unref) struct conf *c = NULL;
 	AUTO(str_fini) struct str raw;
 	struct ctl_argument args[4];
 	size_t n = make_arguments(q, args);
 	struct err err;
+	char *socket;
 	int r;
 
 	str_init(&raw, ANSWER_BYTES_MAX);
-	r = cli_load(&q->cli, &c, NULL, NULL);
-	if (r != 0)
+	r = cli_find_gateway(&q->cli, &socket, NULL);
+	if (socket == NULL)
 		return r;
-	if (ctl_ask_with(conf_str(c, OPT_CONTROL_SOCKET, NULL), q->action->command, args, n, &raw,
-			 &err) < 0)
-		return cli_fail(&err);
-	return show(q, str_view(&raw));
+	r = ctl_ask_with(socket, q->action->command, args, n, &raw, &err);
+	free(socket);
+	return r < 0 ? cli_fail(&err) : show(q, str_view(&raw));
 }
 
 /* The words behind the options: an action and what it takes. */
