@@ -54,32 +54,37 @@ static __always_inline bool had_room(const struct conn *c, const struct limit *l
 	return too_many_open(c, l, first, n) == n && look(c, l, first, n, false, &e) == n;
 }
 
-/* One tier of an address that is on no list (@clean, else 0). */
-static __always_inline void charge_tier(const struct conn *c, const struct limit *l, uint32_t bits,
-					uint64_t clean)
+/* One tier of an address that is on no list (@clean, else 0). Not inline: verified once, not six
+ * times. */
+__noinline uint32_t charge_tier(const struct conn *c, uint64_t interval_ns, uint64_t depth_ns,
+				uint32_t bits, uint64_t clean)
 {
+	const struct limit l = { .interval_ns = interval_ns, .depth_ns = depth_ns };
 	struct throttle_lpm_key key;
 	struct throttle_cell *cell;
 	struct throttle_entry *e;
 	struct throttle_stats *st;
 	uint64_t until = 0;
 
+	if (c == NULL)
+		return 0;
 	key_of(&key, c->word, bits);
 	cell = cell_of(&key);
-	if (l->interval_ns != 0) {
+	if (interval_ns != 0) {
 		e = get_entry(&key);
 		if (e != NULL)
-			until = owe(e, l, c->now_ns);
+			until = owe(e, &l, c->now_ns);
 		st = e != NULL ? NULL : get_stats();
 		if (st != NULL)
 			st->rate_full++;
 	}
 	if (cell == NULL)
-		return;
+		return 0;
 	if (until > c->now_ns)
 		note_empty(cell, until);
 	if (clean != 0)
 		*(volatile uint64_t *)&cell->clean = clean_mark(&key, clean);
+	return 0;
 }
 
 static __always_inline void charge_limits(const struct conn *c, struct throttle_settings *s,
@@ -97,8 +102,9 @@ static __always_inline void charge_limits(const struct conn *c, struct throttle_
 		return;
 #pragma unroll
 	for (int i = 0; i < n; i++)
-		charge_tier(c, &l[i], tier_bits(first + (uint32_t)i),
-			    i == 0 && level == THROTTLE_NORMAL ? lists_key : 0);
+		(void)charge_tier(c, l[i].interval_ns, l[i].depth_ns,
+				  tier_bits(first + (uint32_t)i),
+				  i == 0 && level == THROTTLE_NORMAL ? lists_key : 0);
 }
 
 /* Before it is counted as open. Loopback is the caller's affair. */

@@ -36,8 +36,7 @@ struct conn {
 };
 
 struct limit {
-	struct throttle_entry *entry;   /* NULL: no rate */
-	uint64_t interval_ns, depth_ns; /* depth: of the bucket */
+	uint64_t interval_ns, depth_ns; /* 0: no rate; depth: of the bucket */
 	uint32_t concurrent, bits;
 	bool penal; /* a penalty made it what it is */
 };
