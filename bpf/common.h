@@ -83,4 +83,30 @@ static __always_inline void key_of(struct throttle_lpm_key *key, const uint32_t 
 	}
 }
 
+/* Spread over 64 bits; a multiplication each, so of no use against who knows @seed. */
+static __always_inline uint64_t mix(const struct throttle_lpm_key *key, uint64_t seed)
+{
+	const uint32_t *w = (const uint32_t *)key->addr;
+	uint64_t x = ((uint64_t)w[0] << 32 | w[1]) ^ seed;
+
+	x = (x ^ x >> 32) * (seed | 1) + key->prefix_bits;
+	x ^= (uint64_t)w[2] << 32 | w[3];
+	x = (x ^ x >> 32) * 0x9e3779b97f4a7c15ull;
+	return x ^ x >> 32;
+}
+
+/* Who finds addresses that share a cell makes look-ups slower, no more. */
+static __always_inline struct throttle_cell *cell_of(const struct throttle_lpm_key *key)
+{
+	uint32_t at = (uint32_t)mix(key, 0xd6e8feb86659fd93ull) & (THROTTLE_CELLS - 1);
+
+	return bpf_map_lookup_elem(&cells, &at);
+}
+
+/* The mark of an address that is on no list; never 0. */
+static __always_inline uint64_t clean_mark(const struct throttle_lpm_key *key, uint64_t lists_key)
+{
+	return mix(key, lists_key) | 1;
+}
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bpf/conn_count.bpf.c - the programs that count open connections.
+ * bpf/conn_count.bpf.c - the programs that count open connections and charge ended handshakes.
  *
  * An object of their own: they need the kernel's type information, and without it libbpf refuses
  * everything that stands in one object with them.
@@ -21,7 +21,7 @@ int BPF_PROG(on_state, struct sock *sk, int before, int after)
 		count_close(sk);
 	else if (before == TCP_SYN_RECV && after == TCP_ESTABLISHED &&
 		 sk->sk_protocol == IPPROTO_TCP)
-		count_open(sk);
+		count_open(sk, true);
 	return 0;
 }
 
@@ -39,7 +39,7 @@ int on_socket(struct bpf_iter__tcp *ctx)
 		return 0;
 	if (sk->__sk_common.skc_state == TCP_LISTEN || sk->__sk_common.skc_state == TCP_CLOSE)
 		return 0;
-	count_open(sk);
+	count_open(sk, false);
 	/* Kernels before 5.18 do not hold the socket meanwhile. */
 	if (sk->__sk_common.skc_state == TCP_CLOSE)
 		count_close(sk);

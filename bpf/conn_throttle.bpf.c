@@ -40,7 +40,7 @@ int on_lookup(struct bpf_sk_lookup *ctx)
 		a = ctx->remote_ip4;
 		KEEP(a);
 		map_v4(c.word, a);
-		verdict = judge_as(&c, s, true);
+		verdict = judge_as(&c, s, true, THROTTLE_LAYER_LOOKUP);
 	} else {
 		a = ctx->remote_ip6[0];
 		KEEP(a);
@@ -54,7 +54,7 @@ int on_lookup(struct bpf_sk_lookup *ctx)
 		c.word[1] = b;
 		c.word[2] = d;
 		c.word[3] = e;
-		verdict = judge_as(&c, s, false);
+		verdict = judge_as(&c, s, false, THROTTLE_LAYER_LOOKUP);
 	}
 	return settle(&c, s, verdict) ? SK_PASS : SK_DROP;
 }

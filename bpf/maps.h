@@ -53,6 +53,13 @@ struct {
 } rates SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, THROTTLE_CELLS);
+	__type(key, uint32_t);
+	__type(value, struct throttle_cell);
+} cells SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, struct throttle_lpm_key);

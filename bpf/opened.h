@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bpf/opened.h - how many connections each source has open.
+ * bpf/opened.h - how many connections each source has open, and that each is charged once.
  *
  * An entry is made at the first connection and removed with the last. Removing and adding meet on
  * different processors, and the kernel gives a removed entry's memory to the next one at once:
@@ -9,7 +9,7 @@
 #ifndef BPF_OPENED_H
 #define BPF_OPENED_H
 
-#include "common.h"
+#include "charge.h"
 
 #include <bpf/bpf_core_read.h>
 
@@ -109,31 +109,35 @@ static __always_inline uint32_t add_tiers(const uint32_t word[4])
 	return done;
 }
 
-/* An established socket: count it unless it is counted. */
-static __always_inline void count_open(struct sock *sk)
+/* An established socket: count it unless it is counted. @ended: its handshake, just now. */
+static __always_inline void count_open(struct sock *sk, bool ended)
 {
+	struct conn c = { .layer = THROTTLE_LAYER_LOOKUP };
 	const struct throttle_settings *s = get_settings();
 	struct throttle_stats *st = get_stats();
 	struct counted *mine;
-	uint32_t tiers, word[4];
 
 	if (s == NULL || st == NULL || !is_ours(s, sk))
 		return;
-	read_peer(sk, word);
-	if (is_loopback(word, is_v4(word)) && (s->flags & THROTTLE_F_LOOPBACK) == 0)
+	read_peer(sk, c.word);
+	c.v4 = is_v4(c.word);
+	if (is_loopback(c.word, c.v4) && (s->flags & THROTTLE_F_LOOPBACK) == 0)
 		return;
 	if (bpf_sk_storage_get(&socks, sk, NULL, 0) != NULL)
 		return;
 	mine = bpf_sk_storage_get(&socks, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (ended) {
+		c.now_ns = bpf_ktime_get_ns(); /* the coarse one is not for tracing programs */
+		(void)charge_handshake(&c);
+	}
 	if (mine == NULL) {
 		st->open_full++;
 		return;
 	}
-	tiers = add_tiers(word);
-	__builtin_memcpy(mine->addr, word, sizeof(word));
-	mine->tiers = tiers;
+	mine->tiers = add_tiers(c.word);
+	__builtin_memcpy(mine->addr, c.word, sizeof(c.word));
 	st->opened++;
-	if (tiers != (is_v4(word) ? 0x03 : 0x1c))
+	if (mine->tiers != (c.v4 ? 0x03 : 0x1c))
 		st->open_full++;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * perf/throttle_cost.c - what the throttle costs for each packet and each look-up, beside a program
- * that does nothing. Through the kernel's test run: no network. Root.
+ * that does nothing. Through the kernel's test run: no network. Root. An argument: only the rows
+ * with these words.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "charge_probe.skel.h"
 #include "conn_throttle.skel.h"
 #include "core/base.h"
 #include "tests/throttle/packets.h"
@@ -24,14 +26,39 @@
 #define HOUR_NS (UINT64_C(3600) * 1000000000)
 
 static struct conn_throttle_bpf *skel;
+static struct charge_probe_bpf *probe;
 static struct throttle_maps *maps;
 static struct throttle_settings settings = { .enforce = 1, .slower_div = 10, .ports = { 25, 587 } };
 static uint32_t empty_xdp_ns, empty_lookup_ns;
+static const char *only = "";
 
 static void die(const char *what, int r)
 {
 	fprintf(stderr, "throttle_cost: %s: %s\n", what, strerror(-r));
 	exit(77);
+}
+
+/* What the tracepoint does when a handshake ends, over the same maps. */
+static void load_probe(void)
+{
+	struct bpf_map *m;
+	int r = 0;
+
+	if (probe != NULL)
+		charge_probe_bpf__destroy(probe);
+	probe = charge_probe_bpf__open();
+	if (probe == NULL)
+		die("open the probe", -errno);
+	bpf_object__for_each_map (m, skel->obj) {
+		struct bpf_map *to = bpf_object__find_map_by_name(probe->obj, bpf_map__name(m));
+
+		if (r == 0 && to != NULL && !bpf_map__is_internal(m))
+			r = bpf_map__reuse_fd(to, bpf_map__fd(m));
+	}
+	if (r == 0)
+		r = charge_probe_bpf__load(probe);
+	if (r < 0)
+		die("load the probe", r);
 }
 
 static void load(bool xdp_alone)
@@ -55,6 +82,7 @@ static void load(bool xdp_alone)
 	r = conn_throttle_bpf__load(skel);
 	if (r < 0)
 		die("load the programs", r);
+	load_probe();
 	const struct bpf_map *const from[THROTTLE_FDS] = {
 		skel->maps.settings, skel->maps.allow, skel->maps.deny,  skel->maps.penalty,
 		skel->maps.rates,    skel->maps.open,  skel->maps.stats, skel->maps.events,
@@ -64,6 +92,35 @@ static void load(bool xdp_alone)
 	r = throttle_maps_open(&maps, fds, &err);
 	if (r < 0)
 		die(err.text, r);
+}
+
+static bool handshakes;
+
+static void change(uint32_t flag, bool on, uint64_t cells_from_ns)
+{
+	int fd = bpf_map__fd(skel->maps.settings);
+	struct throttle_settings s;
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(fd, &zero, &s) < 0)
+		die("read settings", -errno);
+	s.flags = (s.flags & ~flag) | (on ? flag : 0);
+	s.cells_from_ns = cells_from_ns;
+	if (bpf_map_update_elem(fd, &zero, &s, BPF_ANY) < 0)
+		die("write settings", -errno);
+}
+
+/* As if the limits had been the same for long enough. */
+static void use_cells(bool yes)
+{
+	change(0, false, yes ? 1 : 0);
+}
+
+/* As the supervisor says; the gateway's settings leave it at that. */
+static void charge_handshakes(bool yes)
+{
+	handshakes = yes;
+	change(THROTTLE_F_HANDSHAKE, yes, 1);
 }
 
 /* The same limits for all tiers. */
@@ -78,6 +135,7 @@ static void limits(uint64_t interval_ns, uint32_t burst, uint32_t concurrent, ui
 	r = throttle_maps_settings(maps, &settings, &err);
 	if (r < 0)
 		die(err.text, r);
+	charge_handshakes(handshakes);
 }
 
 static void put(enum throttle_list l, const char *text, enum throttle_level level)
@@ -143,13 +201,27 @@ static uint32_t lookup_ns(int fd, const char *address, uint16_t port)
 
 static void packet(const char *what, const char *words)
 {
+	if (strstr(what, only) == NULL)
+		return;
 	row(what, packet_ns(bpf_program__fd(skel->progs.on_packet), words), empty_xdp_ns);
 }
 
 static void lookup(const char *what, const char *address, uint16_t port)
 {
+	if (strstr(what, only) == NULL)
+		return;
 	row(what, lookup_ns(bpf_program__fd(skel->progs.on_lookup), address, port),
 	    empty_lookup_ns);
+}
+
+static void ended(const char *what, const char *address)
+{
+	uint32_t ns;
+
+	(void)lookup_run(bpf_program__fd(probe->progs.on_ended), address, 25, 6, 1, &ns);
+	if (strstr(what, only) == NULL)
+		return;
+	row(what, lookup_ns(bpf_program__fd(probe->progs.on_ended), address, 25), empty_lookup_ns);
 }
 
 /* A program that returns @value. */
@@ -216,25 +288,84 @@ static void none_opened(void)
 		(void)bpf_map_delete_elem(fd, &key);
 }
 
+/* What hours of an earlier limit left in the cells. */
+static void none_empty(void)
+{
+	static const struct throttle_cell fresh;
+
+	for (uint32_t i = 0; i < THROTTLE_CELLS; i++)
+		(void)bpf_map_update_elem(bpf_map__fd(skel->maps.cells), &i, &fresh, BPF_ANY);
+}
+
+/* Charged at the SYN: what is left where ended handshakes are not seen. */
 static void measure_syn(void)
 {
 	none_opened();
+	charge_handshakes(false);
 	limits(1, 1000000, 0, 0);
 	packet("XDP alone: SYN, 2 tiers, passes", "ip4=192.0.2.1 tcp=25 syn");
 	packet("XDP alone: SYN, IPv6, 3 tiers, passes", "ip6=2001:db8::1 tcp=25 syn");
-	lookup("sk_lookup: 2 tiers, passes", "192.0.2.1", 25);
-	lookup("sk_lookup: IPv6, 3 tiers, passes", "2001:db8::1", 25);
+	lookup("charged at the SYN: 2 tiers, passes", "192.0.2.1", 25);
+	lookup("charged at the SYN: IPv6, 3 tiers, passes", "2001:db8::1", 25);
 	limits(1, 1000000, 100, 0);
-	lookup("sk_lookup: the same with limits of open connections", "192.0.2.1", 25);
-	lookup("sk_lookup: the same, IPv6", "2001:db8::1", 25);
+	lookup("the same with limits of open connections", "192.0.2.1", 25);
+	lookup("the same, IPv6", "2001:db8::1", 25);
 	opened("192.0.2.1", "192.0.2.0/24", NULL);
 	opened("2001:db8::1", "2001:db8::/64", "2001:db8::/48");
-	lookup("sk_lookup: the same, and some of the source are open", "192.0.2.1", 25);
-	lookup("sk_lookup: the same, IPv6, some open", "2001:db8::1", 25);
+	lookup("the same, and some of the source are open", "192.0.2.1", 25);
+	lookup("the same, IPv6, some open", "2001:db8::1", 25);
 	limits(HOUR_NS, 1, 0, 0);
 	packet("XDP alone: SYN, over the rate", "ip4=192.0.2.1 tcp=25 syn");
-	lookup("sk_lookup: over the rate", "192.0.2.1", 25);
-	lookup("sk_lookup: IPv6, over the rate", "2001:db8::1", 25);
+	lookup("charged at the SYN: over the rate", "192.0.2.1", 25);
+	lookup("charged at the SYN: IPv6, over the rate", "2001:db8::1", 25);
+}
+
+static const char *const who[] = { "192.0.2.1", "2001:db8::1" };
+
+/* They end @n handshakes; a change of limits had made them unknown. */
+static void end_some(int n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(who); i++)
+		for (int k = 0; k < n; k++)
+			if (lookup_run(bpf_program__fd(probe->progs.on_ended), who[i], 25, 6, 1,
+				       NULL) < 0)
+				die("run", -errno);
+}
+
+/* SYNs looked at, ended handshakes charged; the default's limits of open connections. */
+static void measure_handshakes(void)
+{
+	char text[80];
+
+	none_opened();
+	none_empty();
+	charge_handshakes(true);
+	limits(1, 1000000, 100, 0);
+	lookup("SYN looked at: never here before", "198.18.1.1", 25);
+	lookup("SYN looked at: IPv6, never here before", "2001:db8:5:5::5", 25);
+	for (size_t i = 0; i < ARRAY_LEN(who); i++) {
+		const char *v6 = i == 1 ? "IPv6, " : "";
+
+		(void)snprintf(text, sizeof(text), "handshake ended: %scharged", v6);
+		ended(text, who[i]);
+		(void)snprintf(text, sizeof(text), "SYN looked at: %shere before", v6);
+		lookup(text, who[i], 25);
+	}
+	opened("192.0.2.1", "192.0.2.0/24", NULL);
+	opened("2001:db8::1", "2001:db8::/64", "2001:db8::/48");
+	lookup("SYN looked at: some of the source are open", "192.0.2.1", 25);
+	lookup("SYN looked at: IPv6, some open", "2001:db8::1", 25);
+	use_cells(false);
+	lookup("SYN looked at: the same, cells not in use yet", "192.0.2.1", 25);
+	lookup("SYN looked at: the same, IPv6, cells not in use yet", "2001:db8::1", 25);
+	limits(1, 1000000, 3, 0);
+	end_some(1);
+	lookup("SYN looked at: as many open as allowed", "192.0.2.1", 25);
+	lookup("SYN looked at: IPv6, as many open as allowed", "2001:db8::1", 25);
+	limits(HOUR_NS, 1, 100, 0);
+	end_some(2);
+	lookup("SYN looked at: over the rate", "192.0.2.1", 25);
+	lookup("SYN looked at: IPv6, over the rate", "2001:db8::1", 25);
 }
 
 static void measure_lists(void)
@@ -250,7 +381,7 @@ static void measure_lists(void)
 	lookup("sk_lookup: penalty", "198.51.100.3", 25);
 }
 
-static void measure_many(void)
+static void measure_many(bool only_looked_at)
 {
 	int fd = bpf_program__fd(skel->progs.on_lookup);
 	uint64_t sum = 0;
@@ -258,6 +389,7 @@ static void measure_many(void)
 	uint32_t ns;
 
 	limits(HOUR_NS, 10, 0, 0);
+	charge_handshakes(only_looked_at);
 	for (unsigned i = 0; i < SOURCES; i++) {
 		(void)snprintf(text, sizeof(text), "%u.%u.%u.1", 20 + (i >> 16), i >> 8 & 255,
 			       i & 255);
@@ -265,24 +397,29 @@ static void measure_many(void)
 			die("run", -errno);
 		sum += ns;
 	}
-	row("sk_lookup: 200,000 networks through 65,536 entries, one run each",
+	row(only_looked_at ? "SYN looked at: 200,000 networks, one run each"
+			   : "charged at the SYN: 200,000 networks through 65,536 entries",
 	    (uint32_t)(sum / SOURCES), empty_lookup_ns);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	only = argc > 1 ? argv[1] : "";
 	load(true);
 	limits(1, 1000000, 0, 0);
 	printf("ns, best of %d rounds of %d; beside nothing; times nothing\n", ROUNDS, REPEAT);
 	measure_empty();
 	measure_unrelated();
 	printf("lists empty:\n");
+	measure_handshakes();
 	measure_syn();
 	fill_lists();
 	printf("10,000 networks in each list:\n");
+	measure_handshakes();
 	measure_syn();
 	measure_lists();
-	measure_many();
+	for (int looked_at = 1; looked_at >= 0 && only[0] == '\0'; looked_at--)
+		measure_many(looked_at);
 	load(false);
 	printf("XDP in front of sk_lookup:\n");
 	limits(1, 1000000, 0, 0);
@@ -290,6 +427,7 @@ int main(void)
 	limits(1000, 1000000, 0, 10);
 	packet("XDP: SYN, flood limit", "ip4=192.0.2.1 tcp=25 syn");
 	throttle_maps_close(&maps);
+	charge_probe_bpf__destroy(probe);
 	conn_throttle_bpf__destroy(skel);
 	return 0;
 }

@@ -21,6 +21,10 @@ FUZZ_SECONDS = int(os.environ.get("SALLYPORT_FUZZ_SECONDS", "15"))
 TERMINAL = sys.stdout.isatty()
 RED, GREEN, PLAIN, CLEAR = ("\33[31m", "\33[32m", "\33[0m", "\r\33[K") if TERMINAL else ("", "", "", "")
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+# Meson's default of 30 s is near what a sanitized test takes where others use the processors, too.
+HANG_SECONDS = 300
+# Who looks at a failure often has nothing but what we print.
+EVIDENCE_LINES, NOTES_LINES, TAIL_LINES, WIDTH = 40, 8, 14, 240
 THREAD_SANITIZER = {"TSAN_OPTIONS": "halt_on_error=1:suppressions=" + os.path.join(TOP, "tests", "tsan.supp"),
                     "G_SLICE": "always-malloc"}
 
@@ -41,6 +45,7 @@ class Job:
     skipped: int = 0
     took: float = 0
     why: list = field(default_factory=list)
+    evidence: list = field(default_factory=list)
 
     @property
     def log(self):
@@ -54,8 +59,8 @@ def meson_jobs(tree, suite, label, env):
                           capture_output=True, check=True)
     for t in json.loads(done.stdout):
         if any(s.split(":")[-1] == suite for s in t["suite"]):
-            yield Job(f"{label}/{t['name']}", t["cmd"], {**t["env"], **env}, t["timeout"] or 3600,
-                      alone=not t["is_parallel"])
+            yield Job(f"{label}/{t['name']}", t["cmd"], {**t["env"], **env},
+                      max(t["timeout"] or 3600, HANG_SECONDS), alone=not t["is_parallel"])
 
 
 def fuzz_jobs():
@@ -68,11 +73,11 @@ def fuzz_jobs():
             # libarchive asks for up to 4 GB on the word of a header; a worker's memory limit refuses that.
             argv = [program, f"-max_total_time={FUZZ_SECONDS}", f"-seed={FUZZ_SEED}", "-timeout=60", "-rss_limit_mb=3000",
                     "-malloc_limit_mb=9000", f"-artifact_prefix={LOGS}/{name}-", found] + ([corpus] if os.path.isdir(corpus) else [])
-            yield Job(f"fuzz/{name[5:]}", argv, SANITIZERS, FUZZ_SECONDS + 120, tap=False)
+            yield Job(f"fuzz/{name[5:]}", argv, SANITIZERS, FUZZ_SECONDS + HANG_SECONDS, tap=False)
 
 
 def all_jobs():
-    yield Job("style", [os.path.join(TOP, "scripts", "check-style")], tap=False)
+    yield Job("style", [os.path.join(TOP, "scripts", "check-style")], seconds=600, tap=False)
     yield from meson_jobs("build-faults", "unit", "unit", {})
     yield from meson_jobs("build-asan", "unit", "sanitized", SANITIZERS)
     for job in meson_jobs("build-tsan", "unit", "threads", THREAD_SANITIZER):
@@ -83,6 +88,23 @@ def all_jobs():
 
 
 # --- running one ---
+
+def evidence(text):
+    """What tells the cause of a failure: each failed point with what stands below it, and the end of the log."""
+    lines = [x for x in text.splitlines() if x.strip() and not re.match(r"(1\.\.\d+|ok \d+)\b", x)]
+    points = [i for i, x in enumerate(lines) if x.startswith("not ok")]
+    chosen = []
+    for i in points:
+        end = next((j for j in range(i + 1, len(lines)) if not lines[j].startswith("#")), len(lines))
+        part = list(range(i, min(end, i + 1 + NOTES_LINES)))
+        if len(chosen) + len(part) > EVIDENCE_LINES - TAIL_LINES:
+            break
+        chosen += part
+    more = len(points) - sum(1 for i in chosen if i in points)
+    tail = [i for i in range(max(0, len(lines) - TAIL_LINES), len(lines)) if i not in chosen]
+    return ([lines[i] for i in chosen] + ([f"... and {more} more failed points"] if more else []) +
+            (["... its end:"] if tail and chosen and tail[0] != chosen[-1] + 1 else []) + [lines[i] for i in tail])
+
 
 def count_tap(job, text, code):
     for line in text.splitlines():
@@ -96,7 +118,6 @@ def count_tap(job, text, code):
             job.why.append(point.group(2).strip(" -0123456789"))
         elif point.group(1):
             job.failed += 1
-            job.why.append(line)
         else:
             job.passed += 1
     planned = re.findall(r"^1\.\.(\d+)", text, re.M)
@@ -108,6 +129,8 @@ def count_tap(job, text, code):
     elif code != 0 and job.failed == 0:
         job.failed += 1
         job.why.append(f"ended with {code} although every point passed")
+    if job.failed:
+        job.evidence = evidence(text)
 
 
 def run(job):
@@ -130,7 +153,7 @@ def run(job):
         job.passed += 1
     else:
         job.failed += 1
-        job.why += [x for x in text.splitlines() if x.strip()][-15:]
+        job.evidence = [x for x in text.splitlines() if x.strip()][-EVIDENCE_LINES:]
     return job
 
 
@@ -157,8 +180,8 @@ class Screen:
             counts = f"{job.passed} passed" + (f", {job.failed} failed" if job.failed else "") + \
                 (f", {job.skipped} skipped" if job.skipped else "")
             print(f"{CLEAR}{state} {job.name:<34} {counts}, {job.took:.1f} s", flush=True)
-            for line in job.why[:25]:
-                print(f"       {line[:200]}")
+            for line in job.why[:25] + job.evidence:
+                print(f"       {line[:WIDTH]}")
             if job.failed:
                 print(f"       see {os.path.relpath(job.log, TOP)}", flush=True)
             self._said = time.monotonic()

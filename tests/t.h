@@ -27,8 +27,13 @@ __attribute__((format(printf, 4, 5))) static inline bool t_ok_(bool ok, const ch
 	return ok;
 }
 
-/* T_OK(condition, "what, with %d", values) - true when it held. */
-#define T_OK(cond, ...) t_ok_((cond), __FILE__, __LINE__, __VA_ARGS__)
+/* T_OK(condition, "what, with %d", values) - true when it held. The condition comes first: values
+ * may be what it has written. */
+#define T_OK(cond, ...)                                                                            \
+	({                                                                                         \
+		const bool t_held_ = (cond);                                                       \
+		t_ok_(t_held_, __FILE__, __LINE__, __VA_ARGS__);                                   \
+	})
 
 /* The whole test cannot run here; @why says what is missing. */
 static inline int t_skip_all(const char *why)

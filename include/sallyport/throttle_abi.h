@@ -13,7 +13,7 @@
 #include <stdint.h>
 #endif
 
-#define THROTTLE_ABI_VERSION 1
+#define THROTTLE_ABI_VERSION 2
 #define THROTTLE_PORTS_MAX   16
 
 /* Which addresses share one count. Prefix lengths of the mapped address: IPv4 /24 is 120. */
@@ -63,6 +63,11 @@ struct throttle_rate {        /* a token bucket; all 0: no limit */
 #define THROTTLE_F_NO_ALLOW   2u
 #define THROTTLE_F_NO_DENY    4u
 #define THROTTLE_F_NO_PENALTY 8u
+/*
+ * Both sk_lookup and the tracepoint that sees handshakes end are there: the first only looks at the
+ * buckets, the second charges them. Only who loads them sets it. Without it SYNs are charged.
+ */
+#define THROTTLE_F_HANDSHAKE  16u
 
 struct throttle_settings {       /* the one element of the settings map: changed by a reload */
 	uint32_t version;        /* THROTTLE_ABI_VERSION */
@@ -75,6 +80,12 @@ struct throttle_settings {       /* the one element of the settings map: changed
 	uint32_t flood_factor;
 	uint16_t ports[THROTTLE_PORTS_MAX]; /* host order; 0: unused */
 	struct throttle_rate tiers[THROTTLE_TIERS];
+	/* A random number, another one after each change of a list: what was found out about an
+	 * address holds as long as it stands (throttle_cell.clean). 0: nothing holds. */
+	uint64_t lists_key;
+	/* From then on every bucket that is empty is known to its cell; 0: never. Limits that
+	 * change put it off, until what was charged under the earlier ones is paid. */
+	uint64_t cells_from_ns;
 };
 
 struct throttle_lpm_key {     /* of every map but settings, statistics and events */
@@ -103,17 +114,32 @@ struct throttle_penalty {
 
 /*
  * Value in the rates map (LRU). The bucket is a GCRA: @full_ns is when the bucket will be full
- * again, so that one compare-and-swap takes a connection out of it.
+ * again, so that one compare-and-swap takes a connection out of it. Further away than the bucket is
+ * deep it is a debt, of handshakes that ended at once, and is paid with time; unless the bucket was
+ * deeper when that was written: then it comes from a stricter limit, which is over.
  */
 struct throttle_entry {
 	uint64_t full_ns;
-	uint64_t flood_full_ns; /* the same for XDP in front of sk_lookup */
+	uint64_t depth_ns;      /* what the bucket was deep when full_ns was written */
+	uint64_t flood_full_ns; /* the same as full_ns for XDP in front of sk_lookup */
 	/* Connections judged, and refused because of this prefix. Not atomic: processors that judge
 	 * the same source at once may lose some. */
 	uint64_t seen, refused;
 	uint64_t event_ns; /* when the last event was sent */
 };
+/* The longest debt, or as much as the bucket is deep where that is longer. */
+#define THROTTLE_DEBT_NS      (600ull * 1000 * 1000 * 1000)
 #define THROTTLE_EVENT_GAP_NS (60ull * 1000 * 1000 * 1000)
+
+/*
+ * Element of the array of cells. Prefixes fall into cells by a hash, and a look into a cell is a
+ * tenth of one into the map of rates: most SYNs need no more.
+ */
+struct throttle_cell {
+	uint64_t empty_until_ns; /* before that, one of its buckets may be empty; after it, none */
+	uint64_t clean;          /* mark of the last address charged that was on no list */
+};
+#define THROTTLE_CELLS 65536 /* a power of two */
 
 /* Value in the map of open connections; the high bit: about to be removed. */
 struct throttle_open {
@@ -126,6 +152,7 @@ struct throttle_stats {   /* the one element, per processor */
 	uint64_t opened, closed;
 	uint64_t events_lost;
 	uint64_t open_full; /* connections that the map of open ones had no room for */
+	uint64_t rate_full; /* ended handshakes that no bucket could be made for */
 };
 
 /* Ring buffer: the first refusal because of a prefix in THROTTLE_EVENT_GAP_NS. */
@@ -138,13 +165,14 @@ struct throttle_event {
 };
 
 _Static_assert(sizeof(struct throttle_rate) == 16, "ABI");
-_Static_assert(sizeof(struct throttle_settings) == 56 + THROTTLE_TIERS * 16, "ABI");
+_Static_assert(sizeof(struct throttle_settings) == 72 + THROTTLE_TIERS * 16, "ABI");
 _Static_assert(sizeof(struct throttle_lpm_key) == 20, "ABI");
 _Static_assert(sizeof(struct throttle_penalty) == 24, "ABI");
 _Static_assert(sizeof(struct throttle_event) == 32, "ABI");
 _Static_assert(sizeof(struct throttle_listed) == 8, "ABI");
-_Static_assert(sizeof(struct throttle_entry) == 40, "ABI");
-_Static_assert(sizeof(struct throttle_stats) == (2 * 8 + 4) * 8, "ABI");
+_Static_assert(sizeof(struct throttle_entry) == 48, "ABI");
+_Static_assert(sizeof(struct throttle_cell) == 16, "ABI");
+_Static_assert(sizeof(struct throttle_stats) == (2 * 8 + 5) * 8, "ABI");
 _Static_assert(THROTTLE_LAYERS == 2 && THROTTLE_VERDICTS == 8, "ABI: throttle_stats.n");
 
 #endif

@@ -46,7 +46,8 @@ struct conf_query {
 
 /* Asks databases for a disk source: confdb/ is the one. It adds to @rows one line for each row:
  * first column, tab, second column, line feed; single columns are second ones. Errors: ERR_TEMP
- * when it may work later; code -ENOTCONN when there is no connection. */
+ * when it may work later; code -ENOTCONN when there is no connection; code -ENODATA: not read, and
+ * loading shall go on without (conf_unread()): for reports, never for what mail is judged by. */
 struct conf_database {
 	int (*ask)(struct conf_database *d, const struct conf_query *q, struct str *rows,
 		   struct err *err);
@@ -97,6 +98,9 @@ int conf_source_add_env(struct conf_source *memory, const char *name, const char
 /* What the database answers to @q; @rows is copied. */
 int conf_source_add_rows(struct conf_source *memory, const struct conf_query *q,
 			 struct bytes rows) MUST_CHECK;
+/* What the command line says: option @id is @value as it stands (no substitutions), whatever files
+ * and databases say. Before @disk is loaded from; its bundles say the same. */
+int conf_source_set_option(struct conf_source *disk, enum opt_id id, const char *value) MUST_CHECK;
 /* @s must be of one of the functions above. */
 void conf_source_close(struct conf_source **s);
 
@@ -106,13 +110,13 @@ enum conf_severity { CONF_WARNING, CONF_ERROR };
 struct conf_problem {
 	enum conf_severity severity;
 	const char *file;      /* lent by the report, as all of this */
-	unsigned line, column; /* from 1; 0 when it has none */
+	unsigned line, column; /* from 1; 0: it is in no line, such as a default */
 	const char *text;      /* what is wrong and what was expected */
 };
 
 /* "FILE:LINE", or "SQL Ruleset NAME row 7". */
 void conf_place_add(struct str *out, const char *file, unsigned line);
-/* "FILE:LINE:COLUMN", or "SQL Ruleset NAME row 7". */
+/* "FILE:LINE:COLUMN", or "SQL Ruleset NAME row 7", or "FILE" where it is in no line. */
 void conf_problem_place(const struct conf_problem *p, struct str *out);
 
 /* All mistakes of one load; at most 10,000, then one that says so. */
@@ -122,6 +126,8 @@ void conf_report_free(struct conf_report **r);
 /* For mistakes that are found in what the configuration names. */
 void conf_report_add(struct conf_report *r, enum conf_severity severity, const char *file,
 		     unsigned line, unsigned column, const char *text);
+/* By file, line and column, as a reader goes through the files. */
+void conf_report_sort(struct conf_report *r);
 size_t conf_report_count(const struct conf_report *r);
 const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i);
 
@@ -134,10 +140,28 @@ const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i)
  */
 int conf_load(struct conf **ret_c, struct conf_source *s, const char *path,
 	      struct conf_report *report, struct err *err) MUST_CHECK;
+/*
+ * Add to @ret what the files say of the simple option @id, else its default: whatever mistakes they
+ * hold, and without asking databases. For who must reach a daemon whose configuration somebody is
+ * just editing. Fails when @path cannot be read.
+ */
+int conf_glance(struct conf_source *s, const char *path, enum opt_id id, struct str *ret,
+		struct err *err) MUST_CHECK;
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf **c);
 /* Differs between any two loads in one process; the generation a message began with. */
 uint64_t conf_generation(const struct conf *c);
+
+/*
+ * Expressions of rulesets that gave up on this message's addresses, and how often (regex_match()).
+ * One for each message, all zero at first: senders choose the addresses, and many of them.
+ */
+#define CONF_PATIENCE_MAX 32u
+struct conf_patience {
+	uint32_t n;
+	uint8_t times[CONF_PATIENCE_MAX];
+	const void *of[CONF_PATIENCE_MAX];
+};
 
 /*
  * Whom a value is asked for. Addresses are lower-cased, without <>; the null sender is "".
@@ -152,6 +176,7 @@ struct conf_who {
 	const char *client_host_checked; /* forward-confirmed name, "_SPOOFED_" or "" */
 	const char *const *reports;      /* Virus: rules */
 	size_t reports_n;
+	struct conf_patience *patience; /* NULL: each question begins with a new one */
 };
 
 /* The value of option @id (enum opt_id of conf/opt.h) for @who. The type must be that of the row
@@ -196,5 +221,7 @@ struct conf_serial conf_serial(const struct conf *c, enum conf_back_end b);
 /* Every value option @id can have for anybody (its default and each rule's), without repeats, so
  * that rule files can be compiled before the first message asks. Returns how many. */
 size_t conf_every_value(const struct conf *c, enum opt_id id, const char **ret, size_t max);
+/* The same as a list that the caller frees; strings are lent. Returns 0 or -ENOMEM. */
+int conf_values(const struct conf *c, enum opt_id id, const char ***ret, size_t *ret_n) MUST_CHECK;
 
 #endif

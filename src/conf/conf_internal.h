@@ -50,11 +50,14 @@ struct conf_setting {
 	struct conf_value value; /* simple value, or the default of the ruleset */
 	struct ruleset *rules;   /* NULL: a simple value */
 	const char *function;    /* Perl function the site wrote, which cannot run; NULL: none */
-	const char *where;       /* "FILE:LINE" of the value's line, or "default" */
+	const char *unread;      /* ruleset, or "", that a database was not asked for; NULL: none */
+	const char *unread_why;
+	const char *where; /* "FILE:LINE" of the value's line, or "default" */
 	const char *default_written;
 	struct conf_place set_at; /* the line of the configuration, whatever came of it */
 	bool all_matches;
-	bool is_set; /* not the built-in default */
+	bool is_set;   /* not the built-in default */
+	bool rejected; /* a line sets it, but what it says is wrong */
 };
 
 struct conf_var {
@@ -84,6 +87,7 @@ struct conf {
 	atomic_uint refs;
 	uint64_t generation;
 	struct arena *arena;
+	const char *path; /* the main file */
 	struct conf_setting settings[OPT_ROWS];
 	struct conf_var *vars;
 	struct conf_note *notes;
@@ -113,7 +117,9 @@ struct conf_loader {
 	struct conf_var *seen; /* names of files read so far */
 	unsigned depth;        /* of includes */
 	unsigned unknown_n;    /* keys that are no option */
+	bool goes_on;          /* the line before ended in a backslash */
 	bool no_database;      /* it failed: it is not asked again */
+	bool unread;           /* something of a database was not read: -ENODATA */
 	bool fatal;            /* loading must fail; the report says why */
 	bool no_memory;
 	struct err why; /* the first fatal mistake */
@@ -130,6 +136,8 @@ int conf_var_set(struct conf_loader *l, struct bytes name, const char *text, str
  * @check: files, directories and commands must exist (defaults are taken as they are). */
 bool conf_value_parse(struct conf_loader *l, enum opt_id id, const char *text, bool check,
 		      struct conf_place at, struct conf_value *ret_v, const char **ret_why);
+/* What to add to a message about a bad @text: what it is written with that no value has; or "". */
+const char *conf_value_hint(const char *text);
 /* "no, yes": for messages. In the snapshot's arena. */
 const char *conf_value_expected(struct conf_loader *l, enum opt_id id);
 
@@ -151,8 +159,16 @@ bool conf_mentions_password(struct bytes text);
 
 /* What a place's number counts: "line" or "row". */
 const char *conf_place_unit(const char *file);
+/* The place of what conf_source_set_option() was given; it has no number. */
+#define CONF_PLACE_SWITCH    "command line"
+/* What sources call it: a name of the MADE ones. */
+#define CONF_SWITCH_NAME_MAX 128
+const char *conf_switch_name(enum opt_id id, char out[CONF_SWITCH_NAME_MAX]);
 #define CONF_PLACE_SQL  "SQL "
 #define CONF_PLACE_LDAP "LDAP "
+
+/* source.c: why reading a file returned @code. */
+const char *conf_why_unread(int code);
 
 /* load.c */
 void conf_fatal(struct conf_loader *l, struct conf_place at, const char *fmt, ...) PRINTF(3, 4);

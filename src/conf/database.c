@@ -66,9 +66,20 @@ static void failed(struct conf_loader *l, const struct conf_query *q, struct err
 	l->no_database = true;
 }
 
-/* False: no answer, and loading fails. */
-static bool ask(struct conf_loader *l, bool ldap, enum conf_query_kind what, const char *argument,
-		struct bytes *ret_rows)
+/* @name of a ruleset, for option @id; "": the answers to the statement @id. */
+static void note_unread(struct conf_loader *l, enum opt_id id, const char *name, const char *why)
+{
+	struct conf_setting *set = &l->c->settings[id];
+
+	set->unread = name;
+	set->unread_why = arena_str(l->c->arena, bytes_str(why));
+	l->no_memory |= set->unread_why == NULL;
+	l->unread = true;
+}
+
+/* False: no answer, and loading fails or goes on without. */
+static bool ask_for(struct conf_loader *l, bool ldap, enum conf_query_kind what,
+		    const char *argument, enum opt_id for_id, struct bytes *ret_rows)
 {
 	struct conf_query q = { .what = what,
 				.ldap = ldap,
@@ -89,8 +100,19 @@ static bool ask(struct conf_loader *l, bool ldap, enum conf_query_kind what, con
 		return false;
 	if (l->source->query(l->source, &q, ret_rows, &err) == 0)
 		return true;
-	failed(l, &q, &err);
+	if (err.code != -ENODATA)
+		failed(l, &q, &err);
+	else if (for_id != OPT_ROWS)
+		note_unread(l, for_id, argument, err.text);
+	else
+		note_unread(l, ldap ? OPT_LDAP_SERVER : statement_of(what), "", err.text);
 	return false;
+}
+
+static bool ask(struct conf_loader *l, bool ldap, enum conf_query_kind what, const char *argument,
+		struct bytes *ret_rows)
+{
+	return ask_for(l, ldap, what, argument, OPT_ROWS, ret_rows);
 }
 
 /* The next row: its two columns. */
@@ -218,7 +240,7 @@ static void peek(struct conf_loader *l, enum opt_id id)
 
 static void peek_all(struct conf_loader *l)
 {
-	for (enum opt_id id = 0; id < OPT_ROWS && !l->no_database; id++) {
+	for (enum opt_id id = 0; id < OPT_ROWS && !l->no_database && !l->unread; id++) {
 		if ((opt_rows[id].flags & OPT_RESTART) != 0)
 			peek(l, id);
 	}
@@ -370,7 +392,7 @@ bool conf_database_ruleset(struct conf_loader *l, enum opt_id id, const char *na
 	const char *file;
 	struct bytes rows;
 
-	if (!ask(l, ldap, CONF_QUERY_RULESET, name, &rows))
+	if (!ask_for(l, ldap, CONF_QUERY_RULESET, name, id, &rows))
 		return false;
 	if (rows.n == 0) {
 		no_rules(l, id, name, at);

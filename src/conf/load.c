@@ -147,39 +147,47 @@ static bool was_seen(struct conf_loader *l, const char *path)
 static void include_one(struct conf_loader *l, const char *path, struct conf_place at)
 {
 	struct bytes content;
+	int r;
 
 	if (was_seen(l, path)) {
 		conf_problem_add(l->report, CONF_WARNING, at,
 				 "%s has been read before and is skipped", path);
 		return;
 	}
-	if (l->source->read(l->source, path, &content) < 0) {
-		conf_problem_add(l->report, CONF_ERROR, at, "%s cannot be read and is skipped",
-				 path);
-		return;
-	}
-	read_file(l, path, content);
+	r = l->source->read(l->source, path, &content);
+	if (r == 0)
+		read_file(l, path, content);
+	else if (r == -EISDIR)
+		conf_problem_add(l->report, CONF_WARNING, at,
+				 "%s is a directory and is skipped; 'include %s/*' reads the files "
+				 "in it",
+				 path, path);
+	else
+		conf_problem_add(l->report, CONF_ERROR, at, "%s cannot be read and is skipped: %s",
+				 path, conf_why_unread(r));
 }
 
-static void include(struct conf_loader *l, struct bytes what, struct conf_place at)
+/* Files of one shell pattern; lent by the source. */
+static void include_matches(struct conf_loader *l, struct bytes pattern, struct conf_place at)
 {
-	const char *pattern = conf_expand(l, what, at);
+	const char *text = arena_str(l->c->arena, pattern);
 	struct bytes names, name;
+	int r;
 
-	if (pattern == NULL)
-		return;
-	if (*pattern == '\0') {
-		conf_fatal(l, at, "include needs the name of a file");
+	if (text == NULL) {
+		l->no_memory = true;
 		return;
 	}
-	if (l->depth >= INCLUDE_DEPTH_MAX) {
-		conf_problem_add(l->report, CONF_ERROR, at, "includes nest deeper than %u files",
-				 INCLUDE_DEPTH_MAX);
+	r = l->source->glob(l->source, text, &names);
+	if (r == -EACCES) {
+		conf_problem_add(l->report, CONF_ERROR, at,
+				 "'%s' cannot be looked up and is skipped: %s", SHOWN(pattern),
+				 conf_why_unread(r));
 		return;
 	}
-	if (l->source->glob(l->source, pattern, &names) < 0 || names.n == 0) {
-		conf_problem_add(l->report, CONF_WARNING, at, "no file matches '%s'",
-				 SHOWN(bytes_str(pattern)));
+	if (r < 0 || names.n == 0) {
+		conf_problem_add(l->report, CONF_WARNING, at, "no file matches '%s'%s",
+				 SHOWN(pattern), conf_value_hint(text));
 		return;
 	}
 	while (bytes_next_line(&names, &name)) {
@@ -191,11 +199,36 @@ static void include(struct conf_loader *l, struct bytes what, struct conf_place 
 	}
 }
 
+static void include(struct conf_loader *l, struct bytes what, struct conf_place at)
+{
+	const char *patterns = conf_expand(l, what, at);
+	struct bytes rest, pattern;
+
+	if (patterns == NULL)
+		return;
+	if (*patterns == '\0') {
+		conf_fatal(l, at, "include needs the name of a file");
+		return;
+	}
+	if (l->depth >= INCLUDE_DEPTH_MAX) {
+		conf_problem_add(l->report, CONF_ERROR, at, "includes nest deeper than %u files",
+				 INCLUDE_DEPTH_MAX);
+		return;
+	}
+	rest = bytes_str(patterns);
+	while (bytes_next_word(&rest, &pattern))
+		include_matches(l, pattern, at);
+}
+
 void conf_unknown_key(struct conf_loader *l, struct bytes key, struct conf_place at)
 {
 	const char *near = l->unknown_n++ < SUGGESTIONS_MAX ? opt_nearest(key) : NULL;
 
-	if (near != NULL)
+	if (bytes_eq_nocase(key, BYTES("include")))
+		conf_problem_add(l->report, CONF_WARNING, at,
+				 "there is no option 'include', and nothing is read; write "
+				 "'include FILE' without '='");
+	else if (near != NULL)
 		conf_problem_add(l->report, CONF_WARNING, at,
 				 "there is no option '%s'; did you mean '%s'?", SHOWN(key), near);
 	else
@@ -275,6 +308,30 @@ static bool is_include(struct bytes line)
 	       (line.n == 7 || ascii_is_space(line.p[7]));
 }
 
+/* An option's name at the beginning of @text, with nothing or a colon behind it. */
+static bool begins_with_option(const struct conf_loader *l, struct bytes text)
+{
+	for (size_t n = text.n; n > 2; n--) {
+		bool ends = n == text.n || ascii_is_space(text.p[n]) || text.p[n] == ':';
+
+		if (ends && opt_index_find(&l->index, bytes_head(text, n)) != OPT_ROWS)
+			return true;
+	}
+	return false;
+}
+
+/* What whoever wrote the line may have had in mind. */
+static const char *line_hint(const struct conf_loader *l, struct bytes text)
+{
+	if (l->goes_on)
+		return " (lines cannot be continued: write the value in one line)";
+	if (text.p[0] == ';' || bytes_starts(text, BYTES("//")))
+		return " (a comment begins with '#')";
+	if (begins_with_option(l, text))
+		return " (the '=' behind the option's name is missing)";
+	return "";
+}
+
 static void read_line(struct conf_loader *l, struct bytes line, struct conf_place at)
 {
 	struct bytes text = without_comment(line), key, value;
@@ -298,8 +355,9 @@ static void read_line(struct conf_loader *l, struct bytes line, struct conf_plac
 	if (eq < 0) {
 		conf_fatal(l, at,
 			   "'%s' makes no sense here; expected 'Option = value', "
-			   "'%%name%% = text' or 'include FILE'",
-			   conf_mentions_password(text) ? "DB Password ..." : SHOWN(text));
+			   "'%%name%% = text' or 'include FILE'%s",
+			   conf_mentions_password(text) ? "DB Password ..." : SHOWN(text),
+			   line_hint(l, text));
 		return;
 	}
 	key = bytes_trim(bytes_head(text, (size_t)eq));
@@ -317,10 +375,18 @@ static void read_file(struct conf_loader *l, const char *path, struct bytes cont
 
 	if (bytes_starts(content, BYTES("\xef\xbb\xbf")))
 		content = bytes_from(content, 3);
+	if (bytes_starts(content, BYTES("\xff\xfe")) || bytes_starts(content, BYTES("\xfe\xff"))) {
+		at.line = at.column = 1;
+		conf_fatal(l, at, "the file is written in UTF-16; save it as UTF-8 or Latin-1");
+		return;
+	}
 	l->depth++;
+	l->goes_on = false;
 	while (!l->no_memory && bytes_next_line(&content, &line)) {
 		at.line++;
 		read_line(l, line, at);
+		line = without_comment(line);
+		l->goes_on = line.n > 0 && line.p[line.n - 1] == '\\';
 	}
 	l->depth--;
 }
@@ -337,12 +403,13 @@ static bool take_value(struct conf_loader *l, enum opt_id id)
 	if (conf_value_parse(l, id, raw->text, true, raw->at, &set->value, &why))
 		return true;
 	if ((o->flags & OPT_GUARD) != 0)
-		conf_fatal(l, raw->at, "%s: '%s' is not %s; mail would pass unchecked", o->name,
-			   SHOWN(bytes_str(raw->text)), why);
+		conf_fatal(l, raw->at, "%s: '%s' is not %s%s; mail would pass unchecked", o->name,
+			   SHOWN(bytes_str(raw->text)), why, conf_value_hint(raw->text));
 	else
 		conf_problem_add(l->report, CONF_ERROR, raw->at,
-				 "%s: '%s' is not %s; the default '%s' is used", o->name,
-				 SHOWN(bytes_str(raw->text)), why, o->def);
+				 "%s: '%s' is not %s%s; the default '%s' is used", o->name,
+				 SHOWN(bytes_str(raw->text)), why, conf_value_hint(raw->text),
+				 o->def);
 	return false;
 }
 
@@ -420,6 +487,7 @@ static void convert(struct conf_loader *l, enum opt_id id)
 		set->is_set = ruleset_load(l, id, raw->text, raw->at);
 	else
 		set->is_set = take_value(l, id);
+	set->rejected = !set->is_set && set->rules == NULL;
 	if (id == OPT_DB_PASSWORD && set->value.text[0] != '\0')
 		set->value.text = set->value.written = CONF_HIDDEN;
 }
@@ -481,17 +549,39 @@ static void predefine(struct conf_loader *l, const char *path)
 			conf_var_set(l, BYTES("conf-dir"), kept, nowhere) < 0;
 }
 
-static void load_all(struct conf_loader *l, const char *path, struct bytes content)
+/* Last of all: it counts more than files and databases. */
+static void take_command_line(struct conf_loader *l)
+{
+	const struct conf_place at = { .file = CONF_PLACE_SWITCH };
+	char name[CONF_SWITCH_NAME_MAX];
+	struct bytes value;
+
+	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
+		if (l->source->made(l->source, conf_switch_name(id, name), &value) < 0)
+			continue;
+		l->raw[id] = (struct conf_raw){ arena_str(l->c->arena, value), at };
+		l->no_memory |= l->raw[id].text == NULL;
+	}
+}
+
+static void read_files(struct conf_loader *l, const char *path, struct bytes content)
 {
 	const char *name = conf_keep_name(l, path);
 
+	l->c->path = name;
 	opt_index_build(&l->index);
 	predefine(l, name);
 	(void)was_seen(l, name);
 	read_file(l, name, content);
+}
+
+static void load_all(struct conf_loader *l, const char *path, struct bytes content)
+{
+	read_files(l, path, content);
 	conf_database_read(l);
 	if (l->why.code == -ECANCELED) /* who asks wanted to know no more */
 		return;
+	take_command_line(l);
 	/* rules are read by it */
 	l->c->compatible = compat_wanted(l->raw[OPT_COMPATIBILITY].text);
 	for (enum opt_id id = 0; id < OPT_ROWS && !l->no_memory; id++) {
@@ -538,12 +628,9 @@ int conf_load(struct conf **ret_c, struct conf_source *s, const char *path,
 	l->source = s;
 	l->report = report;
 	r = s->read(s, path, &content);
-	if (r < 0) {
-		(void)err_code(err, r, "configuration file '%s'", path);
-		if (err != NULL)
-			err->kind = ERR_CONFIG;
-		return r;
-	}
+	if (r < 0)
+		return err_set(err, ERR_CONFIG, r, "configuration file '%s': %s", path,
+			       conf_why_unread(r));
 	load_all(l, path, content);
 	if (l->no_memory)
 		return err_set(err, ERR_TEMP, -ENOMEM, "configuration '%s': out of memory", path);
@@ -553,5 +640,33 @@ int conf_load(struct conf **ret_c, struct conf_source *s, const char *path,
 		return l->why.code;
 	}
 	*ret_c = TAKE(c);
+	return 0;
+}
+
+int conf_glance(struct conf_source *s, const char *path, enum opt_id id, struct str *ret,
+		struct err *err)
+{
+	AUTO(free_loader) struct conf_loader *l = calloc(1, sizeof(*l));
+	AUTO(conf_unref) struct conf *c = snapshot_new();
+	struct conf_value value = { .text = "" };
+	struct bytes content;
+	const char *why;
+	int r;
+
+	if (l == NULL || c == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
+	l->c = c;
+	l->source = s;
+	r = s->read(s, path, &content);
+	if (r < 0)
+		return err_code(err, r, "configuration file '%s'", path);
+	read_files(l, path, content);
+	take_default(l, id);
+	if (l->raw[id].text == NULL ||
+	    !conf_value_parse(l, id, l->raw[id].text, false, l->raw[id].at, &value, &why))
+		value = c->settings[id].value;
+	if (l->no_memory)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration '%s': out of memory", path);
+	str_add(ret, value.text);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <pcre2.h>
 
 #include "conf/ip.h"
+#include "core/num.h"
 #include "core/str.h"
 #include "core/text.h"
 
@@ -371,7 +372,12 @@ bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, un
 	if (text.n > PATTERN_MAX_BYTES)
 		return never(&x, "is too long for a pattern");
 	x.lower = (flags & PATTERN_LOWER) != 0;
-	return (flags & PATTERN_OF_REPORT) != 0 ? parse_virus(&x) : parse_sender_or_recipient(&x);
+	if ((flags & PATTERN_OF_REPORT) != 0)
+		return parse_virus(&x);
+	if (!parse_sender_or_recipient(&x))
+		return false;
+	pattern_doubt(ret_p, text, ret_note);
+	return true;
 }
 
 bool pattern_is_ip(const struct pattern *p)

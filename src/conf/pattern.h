@@ -81,13 +81,17 @@ struct client {
 	uint8_t addr[16];
 };
 
-/* Work space of one evaluation: memory of the regular expressions. */
+/* Work space of one evaluation: memory of the regular expressions, and their patience, which is
+ * the caller's; NULL: without end. */
+struct conf_patience;
 struct regex_scratch {
 	void *match_data, *limits;
+	struct conf_patience *patience;
 };
 void regex_scratch_fini(struct regex_scratch *s);
 
-/* Whether @r matches @subject. */
+/* Whether @r matches @subject. One that backtracks without end does not; having come to that a few
+ * times, it is given a hundredth of the steps for the rest of the message. */
 bool regex_match(const struct regex *r, struct bytes subject, struct regex_scratch *s);
 
 struct pattern_note {
@@ -104,6 +108,10 @@ enum pattern_flags {
  * fails: what is wrong becomes PATTERN_NEVER with a note. False: no memory. */
 bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, unsigned flags,
 		   struct pattern_note *ret_note) MUST_CHECK;
+
+/* A note on a pattern of an address or a client that loads and matches no mail; none when there is
+ * one already. */
+void pattern_doubt(const struct pattern *p, struct bytes text, struct pattern_note *note);
 
 bool pattern_is_ip(const struct pattern *p);   /* plain, networks, regex on it */
 bool pattern_is_host(const struct pattern *p); /* host:, host-nocheck: */

@@ -6,36 +6,89 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "conf/conf.h"
 #include "conf/ip.h"
 #include "conf/pattern.h"
 
-/* Mail chooses the subject: an expression that backtracks for ever must end as "no match". */
+/*
+ * Mail chooses the subject: an expression that backtracks for ever must end as "no match", and may
+ * not take its time (about a millisecond) for each of a thousand recipients and each option.
+ */
 #define REGEX_MATCH_LIMIT 100000u
+#define REGEX_TIRED_LIMIT (REGEX_MATCH_LIMIT / 100)
+#define REGEX_PATIENCE    4u
+#define REGEX_HEAP_KIB    (16u * 1024) /* of the interpreter, for REGEX_MATCH_LIMIT steps */
 
 void regex_scratch_fini(struct regex_scratch *s)
 {
 	pcre2_match_data_free(s->match_data);
 	pcre2_match_context_free(s->limits);
-	*s = (struct regex_scratch){ NULL, NULL };
+	*s = (struct regex_scratch){ NULL, NULL, NULL };
 }
 
 static bool scratch_ready(struct regex_scratch *s)
 {
 	if (s->match_data == NULL)
 		s->match_data = pcre2_match_data_create(1, NULL);
-	if (s->limits == NULL)
+	if (s->limits == NULL) {
 		s->limits = pcre2_match_context_create(NULL);
-	if (s->match_data == NULL || s->limits == NULL)
+		if (s->limits != NULL)
+			(void)pcre2_set_heap_limit(s->limits, REGEX_HEAP_KIB);
+	}
+	return s->match_data != NULL && s->limits != NULL;
+}
+
+/* The place of @r in @p; p->n: it has none. */
+static uint32_t patience_find(const struct conf_patience *p, const struct regex *r)
+{
+	uint32_t i = 0;
+
+	while (i < p->n && p->of[i] != r)
+		i++;
+	return i;
+}
+
+static bool is_tired(const struct conf_patience *p, const struct regex *r)
+{
+	uint32_t i;
+
+	if (p == NULL || p->n == 0)
 		return false;
-	return pcre2_set_match_limit(s->limits, REGEX_MATCH_LIMIT) == 0;
+	i = patience_find(p, r);
+	return i == CONF_PATIENCE_MAX || (i < p->n && p->times[i] >= REGEX_PATIENCE);
+}
+
+static void gave_up(struct conf_patience *p, const struct regex *r)
+{
+	uint32_t i = p == NULL ? CONF_PATIENCE_MAX : patience_find(p, r);
+
+	if (i == CONF_PATIENCE_MAX)
+		return;
+	if (i == p->n) {
+		p->of[p->n] = r;
+		p->times[p->n++] = 0;
+	}
+	if (p->times[i] < REGEX_PATIENCE)
+		p->times[i]++;
 }
 
 bool regex_match(const struct regex *r, struct bytes subject, struct regex_scratch *s)
 {
 	PCRE2_SPTR p = subject.n == 0 ? (PCRE2_SPTR) "" : subject.p;
+	int code;
 
-	return scratch_ready(s) &&
-	       pcre2_match(r->code, p, subject.n, 0, 0, s->match_data, s->limits) >= 0;
+	if (!scratch_ready(s))
+		return false;
+	(void)pcre2_set_match_limit(s->limits, is_tired(s->patience, r) ? REGEX_TIRED_LIMIT
+									: REGEX_MATCH_LIMIT);
+	code = pcre2_match(r->code, p, subject.n, 0, 0, s->match_data, s->limits);
+	/* its stack is small: a long address must not get past a rule that way */
+	if (code == PCRE2_ERROR_JIT_STACKLIMIT)
+		code = pcre2_match(r->code, p, subject.n, 0, PCRE2_NO_JIT, s->match_data,
+				   s->limits);
+	if (code < 0 && code != PCRE2_ERROR_NOMATCH)
+		gave_up(s->patience, r);
+	return code >= 0;
 }
 
 /* '*' is any run, the rest is literal; the whole of @s. @s may be of any case. */
@@ -74,8 +127,7 @@ static bool match_address_once(const struct pattern *p, struct bytes a)
 	case PATTERN_ADDRESS:
 		return bytes_eq(a, text);
 	case PATTERN_DOMAIN:
-		return at >= 0 && a.n > p->n && a.p[a.n - p->n - 1] == '@' &&
-		       bytes_ends_nocase(a, text);
+		return a.n > p->n && a.p[a.n - p->n - 1] == '@' && bytes_ends_nocase(a, text);
 	case PATTERN_SUB:
 		return at >= 0 && bytes_ends_nocase(domain, text);
 	case PATTERN_USER:

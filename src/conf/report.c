@@ -51,11 +51,37 @@ const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i)
 	return i < r->n ? &r->list[i] : NULL;
 }
 
+static int by_place(const void *a, const void *b)
+{
+	const struct conf_problem *x = a, *y = b;
+	int c = x->file == y->file ? 0 : strcmp(x->file, y->file);
+
+	if (c != 0)
+		return c;
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	if (x->column != y->column)
+		return x->column < y->column ? -1 : 1;
+	return strcmp(x->text, y->text);
+}
+
+void conf_report_sort(struct conf_report *r)
+{
+	/* what says that there were more stays the last */
+	if (r->n > 1)
+		qsort(r->list, MIN_OF(r->n, PROBLEMS_MAX), sizeof(*r->list), by_place);
+}
+
 /* Rows of a database are named by their number, lines of a file by theirs. */
 static bool is_row(const char *file)
 {
 	return bytes_starts(bytes_str(file), BYTES(CONF_PLACE_SQL)) ||
 	       bytes_starts(bytes_str(file), BYTES(CONF_PLACE_LDAP));
+}
+
+static bool is_switch(const char *file)
+{
+	return strcmp(file, CONF_PLACE_SWITCH) == 0;
 }
 
 const char *conf_place_unit(const char *file)
@@ -65,13 +91,20 @@ const char *conf_place_unit(const char *file)
 
 void conf_place_add(struct str *out, const char *file, unsigned line)
 {
-	str_addf(out, is_row(file) ? "%s row %u" : "%s:%u", file, line);
+	if (is_switch(file))
+		str_add(out, file);
+	else
+		str_addf(out, is_row(file) ? "%s row %u" : "%s:%u", file, line);
 }
 
 void conf_problem_place(const struct conf_problem *p, struct str *out)
 {
+	if (p->line == 0) {
+		str_add(out, p->file);
+		return;
+	}
 	conf_place_add(out, p->file, p->line);
-	if (!is_row(p->file))
+	if (!is_row(p->file) && !is_switch(p->file))
 		str_addf(out, ":%u", p->column);
 }
 

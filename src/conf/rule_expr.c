@@ -269,7 +269,7 @@ static void glob_literals(struct bytes text, struct str *out)
 
 static bool add_regex(const struct pattern *p, struct str *out, struct str *literals)
 {
-	struct regex_scratch scratch = { NULL, NULL };
+	struct regex_scratch scratch = { NULL, NULL, NULL };
 	/* Hyperscan takes no expression that matches nothing at all, and an empty subject is one */
 	bool on_nothing = regex_match(p->regex, BYTES(""), &scratch);
 

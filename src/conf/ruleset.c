@@ -122,12 +122,12 @@ static void bad_value(struct reader *rd, struct conf_place at, const char *text,
 	const struct opt *o = &opt_rows[rd->id];
 
 	if ((o->flags & OPT_GUARD) != 0)
-		conf_fatal(rd->l, at, "%s: '%s' is not %s; mail would pass unchecked", o->name,
-			   SHOWN(bytes_str(text)), why);
+		conf_fatal(rd->l, at, "%s: '%s' is not %s%s; mail would pass unchecked", o->name,
+			   SHOWN(bytes_str(text)), why, conf_value_hint(text));
 	else
 		conf_problem_add(rd->l->report, CONF_ERROR, at,
-				 "%s: '%s' is not %s; the rule is left out", o->name,
-				 SHOWN(bytes_str(text)), why);
+				 "%s: '%s' is not %s%s; the rule is left out", o->name,
+				 SHOWN(bytes_str(text)), why, conf_value_hint(text));
 }
 
 /* Values that are going to be joined have single blanks only. */
@@ -251,7 +251,7 @@ static void add_patterns(struct reader *rd, struct patterns *out, struct bytes t
 	if (r < 0)
 		conf_problem_add(rd->l->report, CONF_ERROR, at,
 				 "the file of patterns '%s' cannot be read: %s", SHOWN(text),
-				 strerror(-r));
+				 conf_why_unread(r));
 	else
 		read_patterns(rd, out, path, content, virus, depth + 1);
 }
@@ -299,6 +299,19 @@ static bool parse_direction(struct bytes word, enum rule_direction *ret)
 	return true;
 }
 
+/* "bad.de" */
+static bool is_hex_word(const struct pattern *p)
+{
+	bool letters = false;
+
+	for (uint32_t i = 0; p->kind == PATTERN_IP_TEXT && i < p->n; i++) {
+		if (p->text[i] == ':')
+			return false;
+		letters |= p->text[i] >= 'a';
+	}
+	return letters;
+}
+
 /* A client's address or name says nothing about recipients. */
 static bool can_match(struct reader *rd, const struct pattern *p, enum rule_direction d)
 {
@@ -308,6 +321,8 @@ static bool can_match(struct reader *rd, const struct pattern *p, enum rule_dire
 		return p->kind != PATTERN_NEVER;
 	rd->l->c->wants_host |= pattern_is_host(p);
 	if (d == RULE_TO || d == RULE_BOTH) {
+		if (is_hex_word(p)) /* a domain, most likely: that has been said */
+			return false;
 		conf_problem_add(rd->l->report, CONF_WARNING, rd->at,
 				 "an IP address or host name is no recipient: the rule never "
 				 "matches; write From:");
@@ -354,6 +369,12 @@ static bool store_rule(struct reader *rd, const struct side *one, const struct p
 
 static void set_default(struct reader *rd, uint32_t value)
 {
+	if (rd->has_default && rd->set->value.at.line != rd->at.line &&
+	    strcmp(rd->set->value.written, rd->rs->values[value].written) != 0)
+		conf_note_add(rd->l, rd->set->value.at,
+			      "the default is set again at %s %u; this %s counts for nothing",
+			      conf_place_unit(rd->at.file), rd->at.line,
+			      conf_place_unit(rd->at.file));
 	rd->has_default = true;
 	rd->set->value = rd->rs->values[value];
 	rd->set->value.at = rd->at;
@@ -431,6 +452,8 @@ static bool split_fields(struct bytes text, struct fields *f)
 static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 		      struct bytes pattern)
 {
+	ptrdiff_t colon;
+
 	if (!parse_direction(direction, &s->direction)) {
 		conf_problem_add(rd->l->report, CONF_ERROR, place_of(rd, direction),
 				 "'%s' is not a direction: expected From:, To:, FromOrTo:, "
@@ -438,9 +461,29 @@ static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 				 SHOWN(direction));
 		return false;
 	}
+	colon = bytes_index(direction, ':');
+	if (colon >= 0 && (size_t)colon + 1 < direction.n)
+		conf_problem_add(rd->l->report, CONF_WARNING, place_of(rd, direction),
+				 "'%s' is read as a direction alone; is there a blank missing "
+				 "behind the ':'?",
+				 SHOWN(direction));
 	add_patterns(rd, &s->patterns, pattern, s->direction == RULE_VIRUS, place_of(rd, pattern),
 		     0);
 	return !rd->l->no_memory;
+}
+
+/* "From: a and To: b and To: c VALUE" */
+static void warn_third(struct reader *rd, struct bytes value)
+{
+	enum rule_direction ignored;
+	struct bytes rest = value, word;
+
+	if (bytes_next_word(&rest, &word) && bytes_eq_nocase(word, BYTES("and")) &&
+	    bytes_next_word(&rest, &word) && word.p[word.n - 1] == ':' &&
+	    parse_direction(word, &ignored))
+		conf_problem_add(rd->l->report, CONF_WARNING, place_of(rd, value),
+				 "a rule has two conditions at most: '%s' is taken for the value",
+				 SHOWN(value));
 }
 
 static void read_rule(struct reader *rd, const struct fields *f)
@@ -449,8 +492,11 @@ static void read_rule(struct reader *rd, const struct fields *f)
 	uint32_t value = RULE_NONE;
 
 	if (read_side(rd, &one, f->direction[0], f->pattern[0]) &&
-	    (!f->two || read_side(rd, &two, f->direction[1], f->pattern[1])))
+	    (!f->two || read_side(rd, &two, f->direction[1], f->pattern[1]))) {
 		value = read_value(rd, f->value);
+		if (f->two)
+			warn_third(rd, f->value);
+	}
 	if (value != RULE_NONE && f->two && rd->as_mailscanner)
 		add_in_step(rd, &one, &two, value);
 	else if (value != RULE_NONE && f->two)
@@ -482,7 +528,7 @@ static void read_rule_line(struct reader *rd, struct bytes line)
 		 (f.value.n == 0 && !may_be_empty(opt_rows[rd->id].type)))
 		conf_problem_add(rd->l->report, CONF_ERROR, rd->at,
 				 "too few fields: expected DIRECTION PATTERN VALUE or DIRECTION "
-				 "PATTERN and DIRECTION PATTERN VALUE");
+				 "PATTERN and DIRECTION PATTERN VALUE, with blanks between them");
 	else
 		read_rule(rd, &f);
 }
@@ -551,12 +597,12 @@ static void cannot_read(struct conf_loader *l, enum opt_id id, const char *path,
 
 	if ((o->flags & OPT_GUARD) != 0)
 		conf_fatal(l, at, "%s: the ruleset '%s' cannot be read: %s", o->name,
-			   SHOWN(bytes_str(path)), strerror(-r));
+			   SHOWN(bytes_str(path)), conf_why_unread(r));
 	else
 		conf_problem_add(l->report, CONF_ERROR, at,
 				 "%s: the ruleset '%s' cannot be read: %s; the default '%s' is "
 				 "used",
-				 o->name, SHOWN(bytes_str(path)), strerror(-r), o->def);
+				 o->name, SHOWN(bytes_str(path)), conf_why_unread(r), o->def);
 }
 
 static void free_reader(struct reader **rd)

@@ -7,9 +7,11 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <glob.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "conf/conf_internal.h"
@@ -169,6 +171,15 @@ void conf_store_answer_only(struct conf_store *st)
 
 /* ---- disk ---- */
 
+/* One that somebody writes in place would be half a file; those of /proc say that they are empty.
+ */
+static bool at_end(int fd)
+{
+	uint8_t more;
+
+	return read(fd, &more, 1) == 0;
+}
+
 static int read_all(int fd, size_t size, uint8_t *out, size_t *ret_n)
 {
 	size_t n = 0;
@@ -182,11 +193,17 @@ static int read_all(int fd, size_t size, uint8_t *out, size_t *ret_n)
 		if (f < 0)
 			return f;
 		if (r == 0)
-			break; /* it became shorter while being read */
+			return -EBUSY; /* it became shorter while being read */
 		n += (size_t)r;
 	}
 	*ret_n = n;
-	return 0;
+	return at_end(fd) ? 0 : -EBUSY;
+}
+
+/* Sites name it where a file must be named and nothing is wanted. */
+static bool is_null_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
 }
 
 static int read_open_file(struct arena *arena, int fd, struct bytes *ret)
@@ -200,6 +217,10 @@ static int read_open_file(struct arena *arena, int fd, struct bytes *ret)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
+	if (is_null_device(&st)) {
+		*ret = BYTES("");
+		return 0;
+	}
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	if ((uint64_t)st.st_size > CONF_FILE_MAX_BYTES)
@@ -212,6 +233,22 @@ static int read_open_file(struct arena *arena, int fd, struct bytes *ret)
 		return r;
 	*ret = bytes_of(p, n);
 	return 0;
+}
+
+const char *conf_why_unread(int code)
+{
+	switch (code) {
+	case -EISDIR:
+		return "it is a directory";
+	case -EINVAL:
+		return "it is a device, a pipe or a socket";
+	case -EFBIG:
+		return "it is larger than 64 MiB";
+	case -EBUSY:
+		return "it changed while it was read";
+	default:
+		return strerror(-code);
+	}
 }
 
 static int disk_read(struct conf_source *s, const char *path, struct bytes *ret)
@@ -246,7 +283,8 @@ static enum conf_kind disk_kind(struct conf_source *s, const char *path, bool *r
 		else if (S_ISDIR(st.st_mode))
 			a->code = CONF_DIR;
 		else
-			a->code = S_ISREG(st.st_mode) ? CONF_FILE : CONF_OTHER;
+			a->code =
+				S_ISREG(st.st_mode) || is_null_device(&st) ? CONF_FILE : CONF_OTHER;
 		a->exec = a->code == CONF_FILE && (st.st_mode & 0111) != 0;
 	}
 	*ret_exec = a->exec;
@@ -283,6 +321,21 @@ static int join_names(struct arena *arena, const glob_t *g, struct bytes *ret)
 	return 0;
 }
 
+/* Why nothing matched: the directory in front of the first wildcard may be closed to us. */
+static int why_no_match(const char *pattern)
+{
+	size_t n = strcspn(pattern, "*?[{");
+	char dir[4096];
+
+	while (n > 0 && pattern[n - 1] != '/')
+		n--;
+	if (n == 0 || n >= sizeof(dir))
+		return -ENOENT;
+	memcpy(dir, pattern, n);
+	dir[n] = '\0';
+	return access(dir, R_OK | X_OK) < 0 && errno == EACCES ? -EACCES : -ENOENT;
+}
+
 static int disk_glob(struct conf_source *s, const char *pattern, struct bytes *ret)
 {
 	struct conf_store *st = store_of(s);
@@ -296,11 +349,11 @@ static int disk_glob(struct conf_source *s, const char *pattern, struct bytes *r
 	if (a == NULL)
 		return -ENOMEM;
 	/* own sort: glob's depends on the locale */
-	r = glob(pattern, GLOB_NOSORT, NULL, &g);
+	r = glob(pattern, GLOB_NOSORT | GLOB_BRACE, NULL, &g);
 	if (r == GLOB_NOSPACE)
 		a->code = -ENOMEM;
 	else if (r != 0)
-		a->code = -ENOENT;
+		a->code = why_no_match(pattern);
 	if (r == 0) {
 		qsort(g.gl_pathv, g.gl_pathc, sizeof(*g.gl_pathv), by_name);
 		a->code = join_names(st->arena, &g, &a->content);
@@ -389,6 +442,26 @@ static void disk_hide(struct conf_source *s UNUSED, struct bytes part)
 
 	for (size_t i = 0; i < part.n; i++)
 		p[i] = '*';
+}
+
+const char *conf_switch_name(enum opt_id id, char out[CONF_SWITCH_NAME_MAX])
+{
+	(void)snprintf(out, CONF_SWITCH_NAME_MAX, CONF_PLACE_SWITCH ": %s", opt_rows[id].name);
+	return out;
+}
+
+int conf_source_set_option(struct conf_source *disk, enum opt_id id, const char *value)
+{
+	struct conf_store *st = store_of(disk);
+	char name[CONF_SWITCH_NAME_MAX];
+	const char *copy = arena_str(st->arena, bytes_str(value));
+	struct conf_answer *a =
+		copy == NULL ? NULL : conf_store_add(st, CONF_ASK_MADE, conf_switch_name(id, name));
+
+	if (a == NULL)
+		return -ENOMEM;
+	a->content = bytes_str(copy);
+	return 0;
 }
 
 void conf_source_set_database(struct conf_source *disk, struct conf_database *d)

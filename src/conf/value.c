@@ -100,6 +100,12 @@ static bool parse_words(struct parse *p)
 			word.n--;
 		if (!word_value(p->opt, word, &value))
 			return bad(p, conf_value_expected(p->l, p->id));
+		if (p->check && bytes_index(word, '@') >= 0)
+			conf_problem_add(
+				p->l->report, CONF_WARNING, p->at,
+				"%s: the address '%s' stands among the words of the value; "
+				"a rule has one pattern",
+				p->opt->name, SHOWN(word));
 		if (out.n > 0)
 			str_add_char(&out, ' ');
 		str_add_bytes(&out, value);
@@ -194,7 +200,8 @@ static bool parse_number(struct parse *p)
 		return bad(p, arena_printf(p->l->c->arena, "a number in %s", p->opt->words));
 	if (b.n > 0 && p->check)
 		conf_problem_add(p->l->report, CONF_WARNING, p->at,
-				 "%s: '%s' behind the number is ignored", p->opt->name, SHOWN(b));
+				 "%s: '%s' counts as %.15g; '%s' behind the number is ignored",
+				 p->opt->name, SHOWN(p->text), v, SHOWN(b));
 	p->v->num = v;
 	p->v->text = p->v->written;
 	return true;
@@ -228,6 +235,20 @@ static bool parse_dir(struct parse *p)
 	return path != NULL;
 }
 
+static bool no_file(struct parse *p, const char *path, int code)
+{
+	return bad(p, arena_printf(p->l->c->arena, "a file that exists and can be read (%s: %s)",
+				   SHOWN(bytes_str(path)), conf_why_unread(code)));
+}
+
+/* Keep the content of @path; also of what is not there, since reading knows why. */
+static int keep_file(struct parse *p, const char *path, enum conf_kind kind)
+{
+	if (kind == CONF_DIR)
+		return -EISDIR;
+	return kind == CONF_OTHER ? -EINVAL : conf_keep_file(p->l, path);
+}
+
 /* Each word of @p->text must be a file that can be read, unless nothing is checked. */
 static bool keep_words(struct parse *p, bool only_if_file)
 {
@@ -238,14 +259,16 @@ static bool keep_words(struct parse *p, bool only_if_file)
 		const char *path;
 		enum conf_kind kind;
 		bool exec;
+		int r;
 
 		if (only_if_file && word.p[0] != '/' && !guard)
 			continue;
 		kind = kind_of(p, word, &path, &exec);
-		if (kind == CONF_FILE && conf_keep_file(p->l, path) == 0)
-			continue;
-		if (p->check && (!only_if_file || guard))
-			return bad(p, "a file that exists and can be read");
+		if (path == NULL)
+			return false;
+		r = keep_file(p, path, kind);
+		if (r < 0 && p->check && (!only_if_file || guard))
+			return no_file(p, path, r);
 	}
 	return true;
 }
@@ -323,6 +346,25 @@ static bool are_ports(struct parse *p)
 	       bad(p, "a list of at most 16 TCP ports from 1 to 65535");
 }
 
+/* What cannot be listened on is left out; the others are served. */
+static void check_listeners(struct parse *p)
+{
+	struct bytes rest = p->text, word;
+	struct server s;
+
+	for (int n = 0; bytes_next_word(&rest, &word); n++) {
+		if (!listener_parse(word, &s))
+			conf_problem_add(p->l->report, CONF_ERROR, p->at,
+					 "%s: '%s' is not an address and port such as "
+					 "127.0.0.1:9199 or [::1]:9199; it is left out",
+					 p->opt->name, SHOWN(word));
+		else if (n >= LISTENERS_MAX)
+			conf_problem_add(p->l->report, CONF_ERROR, p->at,
+					 "%s: '%s' is one too many of at most %d; it is left out",
+					 p->opt->name, SHOWN(word), LISTENERS_MAX);
+	}
+}
+
 /* "auto", "" or a list of numbers; a loop runs on one core only. */
 static bool is_cpu_list(struct parse *p)
 {
@@ -382,9 +424,26 @@ static bool parse_text(struct parse *p)
 		return false;
 	if ((p->opt->flags & OPT_NAMES_FILES) != 0 && !keep_words(p, true))
 		return false;
+	if ((p->opt->flags & OPT_LISTENERS) != 0 && p->check)
+		check_listeners(p);
 	if ((p->opt->flags & OPT_NETWORKS) != 0 && p->check)
 		conf_networks_check(p->l, p->opt->name, p->text, p->at);
 	return true;
+}
+
+const char *conf_value_hint(const char *text)
+{
+	static const char *const quotes[] = { "\"",           "'",
+					      "\xe2\x80\x98", "\xe2\x80\x99",
+					      "\xe2\x80\x9c", "\xe2\x80\x9d" };
+	struct bytes b = bytes_str(text);
+
+	for (size_t i = 0; i < ARRAY_LEN(quotes); i++)
+		if (bytes_starts(b, bytes_str(quotes[i])))
+			return " (quotes count as part of a value: leave them out)";
+	if (b.n > 0 && b.p[b.n - 1] == '\\')
+		return " (lines cannot be continued: write the value in one line)";
+	return "";
 }
 
 static bool (*const parsers[])(struct parse *p) = {

@@ -60,7 +60,7 @@ static const struct {
 	{ OPT_VIRUS_SCANNER_TIMEOUT, "command and daemon scanners" },
 	{ OPT_SPAM_VIRUS_HEADER, "spam checks" },
 	{ OPT_VIRUS_NAMES_WHICH_ARE_SPAM, "spam checks" },
-	{ OPT_LOG_SPEED, "nothing that measures batches" },
+	{ OPT_LOG_SPEED, "a log line about the speed of each message" },
 	{ OPT_ALWAYS_LOOKED_UP_LAST, "a hook for loggers; Message Log writes JSON already" },
 	{ OPT_ALWAYS_LOOKED_UP_LAST_AFTER_BATCH, "a hook for loggers; Message Log writes JSON "
 						 "already" },

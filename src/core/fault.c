@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ void fault_set_role(const char *role)
 }
 
 /* How often this process has come by @point, this time included. */
-static unsigned count(const char *point)
+static unsigned count_locked(const char *point)
 {
 	for (size_t i = 0; i < state.n; i++)
 		if (strcmp(state.points[i].name, point) == 0)
@@ -48,6 +49,17 @@ static unsigned count(const char *point)
 		return 0;
 	memcpy(state.points[state.n].name, point, strlen(point) + 1);
 	return ++state.points[state.n++].seen;
+}
+
+static unsigned count(const char *point)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	unsigned seen;
+
+	(void)pthread_mutex_lock(&lock);
+	seen = count_locked(point);
+	(void)pthread_mutex_unlock(&lock);
+	return seen;
 }
 
 static int act(struct bytes what, int result)

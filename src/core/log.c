@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -22,16 +23,21 @@ static const struct {
 	const char *name;
 	int value;
 } facilities[] = {
-	{ "mail", LOG_MAIL },     { "daemon", LOG_DAEMON }, { "user", LOG_USER },
-	{ "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 },
-	{ "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 },
-	{ "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
+	{ "mail", LOG_MAIL },         { "daemon", LOG_DAEMON }, { "user", LOG_USER },
+	{ "local0", LOG_LOCAL0 },     { "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 },
+	{ "local3", LOG_LOCAL3 },     { "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 },
+	{ "local6", LOG_LOCAL6 },     { "local7", LOG_LOCAL7 }, { "auth", LOG_AUTH },
+	{ "authpriv", LOG_AUTHPRIV }, { "cron", LOG_CRON },     { "ftp", LOG_FTP },
+	{ "lpr", LOG_LPR },           { "news", LOG_NEWS },     { "syslog", LOG_SYSLOG },
+	{ "uucp", LOG_UUCP },
 };
 
 static int facility_of(const char *name)
 {
+	if (strncasecmp(name, "log_", 4) == 0)
+		name += 4;
 	for (size_t i = 0; i < ARRAY_LEN(facilities); i++)
-		if (strcmp(facilities[i].name, name) == 0)
+		if (strcasecmp(facilities[i].name, name) == 0)
 			return facilities[i].value;
 	return LOG_MAIL;
 }

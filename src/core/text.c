@@ -6,9 +6,14 @@
 
 void text_make_printable(char *s)
 {
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+	for (; *s != '\0'; s++) {
+		uint8_t c = (uint8_t)*s, next = (uint8_t)s[1];
+
+		if (c < 0x20 || c == 0x7f)
 			*s = '?';
+		else if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+			s[0] = s[1] = '?';
+	}
 }
 
 /* The table of RFC 3629, section 4. */
@@ -42,6 +47,30 @@ size_t text_utf8_length(struct bytes in)
 	return 0;
 }
 
+/* What a terminal obeys or does not show, though it is well-formed: C1 controls (U+009B begins an
+ * escape sequence), blanks that look like others or like nothing, and what turns the direction of
+ * writing. @len bytes of UTF-8. */
+static bool is_unseen(const uint8_t *p, size_t len)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{ 0x80, 0xa0 },     { 0xad, 0xad },     { 0x61c, 0x61c },   { 0x200b, 0x200f },
+		{ 0x2028, 0x202f }, { 0x205f, 0x206f }, { 0x3000, 0x3000 }, { 0xfeff, 0xfeff },
+	};
+	uint32_t c = 0;
+
+	if (len != 2 && len != 3)
+		return false;
+	c = len == 2 ? p[0] & 0x1fu : p[0] & 0x0fu;
+	for (size_t i = 1; i < len; i++)
+		c = c << 6 | (p[i] & 0x3fu);
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
+}
+
 const char *text_escape(char *out, size_t out_size, struct bytes in)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -51,7 +80,7 @@ const char *text_escape(char *out, size_t out_size, struct bytes in)
 		size_t len = text_utf8_length(in);
 		uint8_t c = in.p[0];
 
-		if (len == 0 || c < 0x20 || c == 0x7f) {
+		if (len == 0 || c < 0x20 || c == 0x7f || is_unseen(in.p, len)) {
 			if (o + 5 > out_size)
 				break;
 			out[o++] = '\\';

@@ -5,13 +5,14 @@
 
 #include "core/bytes.h"
 
-/* Replace control characters (C0, DEL) of the NUL-terminated @s by '?', in place. */
+/* Replace control characters (C0, DEL, C1 in UTF-8) of the NUL-terminated @s by '?', in place. */
 void text_make_printable(char *s);
 
 /*
- * Write @in to @out (@out_size > 0 bytes, always NUL-terminated), each byte below 0x20, 0x7f and
- * each invalid UTF-8 byte as \xNN; a backslash is doubled. Cut at the size, never inside an escape.
- * Returns @out, so that it can stand in an argument list.
+ * Write @in to @out (@out_size > 0 bytes, always NUL-terminated), each byte below 0x20, 0x7f, each
+ * invalid UTF-8 byte and the first of each character that is not seen (C1 controls, no-break space,
+ * marks that turn the direction of writing) as \xNN; a backslash is doubled. Cut at the size, never
+ * inside an escape. Returns @out, so that it can stand in an argument list.
  */
 const char *text_escape(char *out, size_t out_size, struct bytes in);
 

@@ -16,7 +16,9 @@ struct ctl_argument {
  * -ECONNREFUSED, -ENOENT: no gateway is running there. */
 int ctl_ask_with(const char *path, const char *command, const struct ctl_argument *args,
 		 size_t args_n, struct str *ret_answer, struct err *err) MUST_CHECK;
-/* The same without arguments. */
+/* The same without arguments, and with other patience. */
+int ctl_ask_within(const char *path, const char *command, unsigned seconds, struct str *ret_answer,
+		   struct err *err) MUST_CHECK;
 int ctl_ask(const char *path, const char *command, struct str *ret_answer,
 	    struct err *err) MUST_CHECK;
 

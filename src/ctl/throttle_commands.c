@@ -31,6 +31,24 @@ static int prefix_of(const json_t *request, const char *name, struct throttle_pr
 		       text);
 }
 
+/* One sender, or a network that has an account: of a larger one nothing could be said that holds
+ * for all in it. */
+static int source_of(const json_t *request, struct throttle_prefix *ret_p, struct err *err)
+{
+	struct throttle_prefix network;
+	int r = prefix_of(request, "address", ret_p, err);
+
+	if (r < 0)
+		return r;
+	account_network(ret_p->addr, &network);
+	if (ret_p->bits >= network.bits)
+		return 0;
+	return err_set(err, ERR_INPUT, -EINVAL,
+		       "%.60s holds many senders: ask for an address, or for a network not larger "
+		       "than an IPv4 /24 or an IPv6 /48",
+		       text_of(request, "address"));
+}
+
 static int list_of(const json_t *request, enum throttle_list *ret_l, struct err *err)
 {
 	const char *text = text_of(request, "list");
@@ -248,7 +266,7 @@ int ctl_throttle_why(struct ctl *c, const json_t *request, struct jout *j, struc
 	int r = has_throttle(c, err);
 
 	if (r == 0)
-		r = prefix_of(request, "address", &p, err);
+		r = source_of(request, &p, err);
 	if (r < 0)
 		return r;
 	throttle_status(c->throttle, &s);
@@ -273,7 +291,7 @@ int ctl_throttle_decide(struct ctl *c, const json_t *request, struct jout *j, st
 	int r = has_throttle(c, err);
 
 	if (r == 0)
-		r = prefix_of(request, "address", &p, err);
+		r = source_of(request, &p, err);
 	if (r < 0)
 		return r;
 	throttle_decide(c->throttle, &p, throttle_now_ns(c->throttle), &d);
@@ -322,6 +340,7 @@ static void add_counts(struct jout *j, const struct throttle_counts *counts)
 	jout_member_num(j, "opened", counts->opened);
 	jout_member_num(j, "closed", counts->closed);
 	jout_member_num(j, "open_full", counts->open_full);
+	jout_member_num(j, "rate_full", counts->rate_full);
 	jout_member_num(j, "events_lost", counts->events_lost);
 }
 
@@ -356,6 +375,9 @@ int ctl_throttle_stats(struct ctl *c, const json_t *request UNUSED, struct jout 
 		jout_end(j);
 	}
 	jout_end(j);
+	if (s.method != THROTTLE_USER)
+		member_text(j, "rates_charge",
+			    s.parts[THROTTLE_PART_HANDSHAKE].active ? "handshakes" : "SYNs");
 	add_entries(j, &s);
 	jout_member_num(j, "accounts", s.accounts);
 	jout_member_num(j, "penalised", s.penalised);

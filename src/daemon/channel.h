@@ -33,6 +33,8 @@ enum channel_type {
 	CHANNEL_PAGES, /* fd[0] where the exporter asks for the metrics page (ctl/pages.h) */
 	/* gateway -> supervisor */
 	CHANNEL_LOST, /* the zygote that got new mail has ended */
+	/* supervisor -> gateway */
+	CHANNEL_REOPEN, /* SIGHUP: somebody may have rotated the files that are written to */
 	CHANNEL_TYPES
 };
 

@@ -20,6 +20,7 @@
 #include "daemon/channel.h"
 #include "daemon/web.h"
 #include "msg/cores.h"
+#include "msg/owners.h"
 #include "tools/zygote_role.h"
 
 #define GATEWAY_FILES 65536 /* some descriptors for each message in flight */
@@ -36,47 +37,46 @@ struct identity {
 	size_t groups_n;
 };
 
-static int add_group(struct identity *id, const char *name, struct err *err)
+static int add_group(struct identity *id, const struct conf *c, enum opt_id option, struct err *err)
 {
-	struct group *gr;
+	gid_t gid;
+	int r = owner_group(c, option, &gid, err);
 
-	if (name[0] == '\0' || strcmp(name, "0") == 0)
-		return 0;
-	gr = getgrnam(name);
-	if (gr == NULL)
-		return err_set(err, ERR_CONFIG, -ENOENT, "group '%s' does not exist", name);
-	id->groups[id->groups_n++] = gr->gr_gid;
-	return 0;
+	if (r == 0 && gid != (gid_t)-1)
+		id->groups[id->groups_n++] = gid;
+	return r;
 }
 
 /* Run As User and Group; supplementary: theirs, Quarantine Group, Incoming Work Group. */
 static int gateway_identity(struct identity *id, const struct conf *c, struct err *err)
 {
-	const char *user = conf_str(c, OPT_RUN_AS_USER, NULL);
-	const char *group = conf_str(c, OPT_RUN_AS_GROUP, NULL);
-	struct passwd *pw;
+	const struct passwd *pw;
+	struct err ignored; /* nothing is unpacked here, so that this group may be missing */
+	uid_t uid;
 	int r;
 
 	*id = (struct identity){ 0 };
-	if (geteuid() != 0 || user[0] == '\0' || strcmp(user, "0") == 0)
+	if (geteuid() != 0)
 		return 0;
-	pw = getpwnam(user);
+	r = owner_user(c, OPT_RUN_AS_USER, &uid, err);
+	if (r < 0 || uid == (uid_t)-1)
+		return r;
+	pw = getpwuid(uid);
 	if (pw == NULL)
-		return err_set(err, ERR_CONFIG, -ENOENT,
-			       "Run As User = %s: no such user on this host", user);
+		return err_set(err, ERR_TEMP, -ENOENT, "Run As User: user %u has gone",
+			       (unsigned)uid);
 	id->change = true;
-	id->uid = pw->pw_uid;
+	id->uid = uid;
 	id->gid = pw->pw_gid;
-	r = add_group(id, group, err);
+	r = add_group(id, c, OPT_RUN_AS_GROUP, err);
 	if (r == 0 && id->groups_n > 0)
 		id->gid = id->groups[0];
 	if (r == 0 && id->groups_n == 0)
 		id->groups[id->groups_n++] = id->gid;
 	if (r == 0)
-		r = add_group(id, conf_str(c, OPT_QUARANTINE_GROUP, NULL), err);
-	if (r == 0 && conf_str(c, OPT_INCOMING_WORK_GROUP, NULL)[0] != '\0' &&
-	    getgrnam(conf_str(c, OPT_INCOMING_WORK_GROUP, NULL)) != NULL)
-		r = add_group(id, conf_str(c, OPT_INCOMING_WORK_GROUP, NULL), err);
+		r = add_group(id, c, OPT_QUARANTINE_GROUP, err);
+	if (r == 0)
+		(void)add_group(id, c, OPT_INCOMING_WORK_GROUP, &ignored);
 	return r;
 }
 

@@ -79,6 +79,8 @@ static void on_gate(void *arg, enum gate_event e, uint64_t generation, const cha
 
 	switch (e) {
 	case GATE_ZYGOTE_READY:
+		if (serial != 0)
+			log_from_conf(g->conf);
 		say(CHANNEL_READY, serial, 0, text);
 		break;
 	case GATE_ZYGOTE_FAILED:
@@ -95,7 +97,6 @@ static void take_conf(struct gateway *g, struct conf *c, uint64_t serial)
 {
 	conf_unref(&g->conf);
 	g->conf = c;
-	log_from_conf(c);
 	g->serial = serial;
 }
 
@@ -158,6 +159,7 @@ static int begin(struct gateway *g, const struct channel_msg *m, int bundle_fd, 
 	if (r < 0)
 		return r;
 	take_conf(g, c, m->serial);
+	log_from_conf(c);
 	r = gate_new(&g->gate, g->loop, g->metrics, g->conf, (int64_t)clock_unix_s(), err);
 	if (r < 0)
 		return r;
@@ -255,9 +257,16 @@ static void drain(struct gateway *g)
 		gate_drain(g->gate);
 }
 
+/* Whatever becomes of the reload that comes with it. */
+static void reopen(struct gateway *g)
+{
+	if (g->gate != NULL)
+		gate_reopen(g->gate);
+}
+
 static void reload_wanted(void *arg)
 {
-	(void)arg;
+	reopen(arg);
 	say(CHANNEL_RELOAD, 0, 0, "");
 }
 
@@ -300,6 +309,9 @@ static void handle(struct gateway *g, const struct channel_msg *m, int fds[CHANN
 		break;
 	case CHANNEL_DRAIN:
 		drain(g);
+		break;
+	case CHANNEL_REOPEN:
+		reopen(g);
 		break;
 	case CHANNEL_KERNEL_PART:
 		kernel_part(g, m);

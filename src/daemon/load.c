@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* daemon/load.c - the configuration from disk, with every mistake in the log. */
 #include <errno.h>
-#include <unistd.h>
 
 #include "confdb/confdb.h"
 #include "core/log.h"
@@ -43,26 +42,6 @@ void log_from_conf(const struct conf *c)
 	log_set_facility(conf_str(c, OPT_SYSLOG_FACILITY, NULL));
 }
 
-/* Option @o->in_queue as the last line of the main file. */
-static int add_line(struct conf_source *s, const struct daemon_options *o)
-{
-	AUTO(str_fini) struct str text = { 0 };
-	struct bytes content;
-	int r;
-
-	if (o->in_queue == NULL)
-		return 0;
-	r = s->read(s, o->conf_path, &content);
-	if (r < 0)
-		return 0; /* conf_load() says so better */
-	str_init(&text, content.n + KIB * 8);
-	str_add_bytes(&text, content);
-	str_addf(&text, "\n%s = %s\n", opt_rows[OPT_INCOMING_QUEUE_DIR].name, o->in_queue);
-	if (text.failed)
-		return -ENOMEM;
-	return conf_source_add(s, o->conf_path, CONF_FILE, false, str_bytes(&text));
-}
-
 /* Where the server was away, and for the next time it is. */
 static void use_cache(const struct conf_database *d, const struct conf *c, int bundle_fd)
 {
@@ -101,7 +80,8 @@ int load_from_disk(const struct daemon_options *o, bool databases, struct conf *
 	if (report == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
 	r = conf_source_disk(&s, err);
-	if (r == 0 && add_line(s, o) < 0)
+	if (r == 0 && o->in_queue != NULL &&
+	    conf_source_set_option(s, OPT_INCOMING_QUEUE_DIR, o->in_queue) < 0)
 		r = err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
 	if (r == 0)
 		r = confdb_open(&d, err);
@@ -120,7 +100,6 @@ int load_from_disk(const struct daemon_options *o, bool databases, struct conf *
 		return r;
 	*ret_bundle_fd = r;
 	use_cache(d, c, r);
-	log_from_conf(c);
 	*ret_c = TAKE(c);
 	return 0;
 }

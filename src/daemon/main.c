@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "core/std_fds.h"
 #include "daemon/roles.h"
 #include "tools/mailscanner.h"
 #include "tools/zygote_role.h"
@@ -91,6 +92,7 @@ int main(int argc, char **argv)
 	struct mailscanner_run run;
 	int code;
 
+	std_fds_open();
 	/* MailScanner's umask: queue and quarantine files are nobody else's. */
 	(void)umask(077);
 	if (zygote_role_is(argc, argv)) {
@@ -102,7 +104,7 @@ int main(int argc, char **argv)
 	log_init(LOG_TO_STDERR, "sallyportd", "mail");
 	code = mailscanner_main(argc, argv, &run);
 	if (code >= 0)
-		return code;
+		return std_out_end(code);
 	if (run.foreground)
 		start_log(true);
 	return supervisor_main(&(struct daemon_options){ .conf_path = run.conf_path,

@@ -48,7 +48,7 @@ static void answer(int sock, const struct refresh_answer *a, int bundle_fd)
 		_exit(EX_OSERR); /* nobody is left who wanted to know */
 }
 
-static _Noreturn void run(enum refresh_job job, const char *path, int sock)
+static _Noreturn void run(enum refresh_job job, const struct daemon_options *o, int sock)
 {
 	struct refresh_answer a = { .job = (uint32_t)job };
 	struct err err = { .kind = ERR_NONE };
@@ -57,10 +57,10 @@ static _Noreturn void run(enum refresh_job job, const char *path, int sock)
 
 	fault_set_role("loader");
 	if (job == REFRESH_LOAD)
-		r = load_from_disk(&(struct daemon_options){ .conf_path = path }, true, &c, &fd,
-				   &err);
+		r = load_from_disk(o, true, &c, &fd, &err);
 	else
-		r = confdb_serial(path, job == REFRESH_SQL ? CONF_SQL : CONF_LDAP, &a.number, &err);
+		r = confdb_serial(o->conf_path, job == REFRESH_SQL ? CONF_SQL : CONF_LDAP,
+				  &a.number, &err);
 	if (r < 0) {
 		a.kind = (int32_t)err.kind;
 		a.code = r;
@@ -96,8 +96,8 @@ void refresh_stop(struct refresh *f)
 	f->job = REFRESH_NOTHING;
 }
 
-int refresh_start(struct refresh *f, enum refresh_job job, const char *path, struct children *cs,
-		  const int *close_fds, size_t close_n, struct err *err)
+int refresh_start(struct refresh *f, enum refresh_job job, const struct daemon_options *o,
+		  struct children *cs, const int *close_fds, size_t close_n, struct err *err)
 {
 	pid_t parent = getpid(), pid;
 	int pair[2];
@@ -109,7 +109,7 @@ int refresh_start(struct refresh *f, enum refresh_job job, const char *path, str
 	if (pid == 0) {
 		leave_parent(parent, close_fds, close_n);
 		(void)close(pair[0]);
-		run(job, path, pair[1]);
+		run(job, o, pair[1]);
 	}
 	(void)close(pair[1]);
 	if (pid < 0 || !children_add(cs, CHILD_LOADER, pid)) {

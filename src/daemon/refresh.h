@@ -33,11 +33,13 @@ struct refresh_answer {
 };
 
 /*
- * Begin @job for the configuration file @path; a question for a serial number gives way to a load.
+ * Begin @job for the configuration that @o says; a question for a serial number gives way to a
+ * load.
  * @close_fds are those of the caller that the other process must not hold (-1 among them is fine).
  */
-int refresh_start(struct refresh *f, enum refresh_job job, const char *path, struct children *cs,
-		  const int *close_fds, size_t close_n, struct err *err) MUST_CHECK;
+int refresh_start(struct refresh *f, enum refresh_job job, const struct daemon_options *o,
+		  struct children *cs, const int *close_fds, size_t close_n,
+		  struct err *err) MUST_CHECK;
 /* True when it is over. *@ret_bundle_fd is the bundle of a load that succeeded, or -1. Call it when
  * f->sock is readable and after f->end_ns. */
 bool refresh_over(struct refresh *f, struct refresh_answer *ret, int *ret_bundle_fd);

@@ -54,6 +54,7 @@ struct supervisor {
 	int channel;                    /* to the gateway; -1: it is not running */
 	uint64_t alive_ns;              /* its last sign of life; 0: none yet */
 	int signal_fd, pid_fd, listen_fd;
+	char *pid_path, *socket_path; /* of these two, whatever a later configuration says */
 	bool ever_ready, stopping, want_zygote, want_gateway;
 	pid_t newest;                         /* zygote; 0: it has ended */
 	bool lost;                            /* the gateway has no zygote that gets new mail */
@@ -202,8 +203,8 @@ static int start_refresh(struct supervisor *s, enum refresh_job job, struct err 
 
 	for (size_t i = 0; i < s->web.listen_n; i++)
 		ours[4 + i] = s->web.listen_fds[i];
-	return refresh_start(&s->refresh, job, s->options.conf_path, &s->children, ours,
-			     4 + s->web.listen_n, err);
+	return refresh_start(&s->refresh, job, &s->options, &s->children, ours, 4 + s->web.listen_n,
+			     err);
 }
 
 static void reload(struct supervisor *s)
@@ -239,7 +240,6 @@ static void reload_loaded(struct supervisor *s, const struct refresh_answer *a, 
 	} else if (load_from_bundle(*bundle_fd, s->options.conf_path, &s->next_conf, &err) < 0) {
 		reload_failed(err.text);
 	} else {
-		log_from_conf(s->next_conf);
 		s->next_bundle_fd = TAKE_FD(*bundle_fd);
 		load_done(s);
 	}
@@ -333,6 +333,7 @@ static void in_force(struct supervisor *s, const struct channel_msg *m)
 		s->bundle_fd = s->next_bundle_fd;
 		s->next_bundle_fd = -1;
 		s->serial = s->next_serial;
+		log_from_conf(s->conf);
 		renew_web(s);
 		kernel_side_reload(s->kernel, s->conf);
 		look_later(s);
@@ -487,6 +488,16 @@ static void child_ended(struct supervisor *s, const struct child *c, int status)
 	}
 }
 
+/* Not a part of the reload: who rotates files must not depend on what the configuration says. */
+static void reopen_files(struct supervisor *s)
+{
+	struct channel_msg m = { .type = CHANNEL_REOPEN };
+	struct err err;
+
+	if (s->channel >= 0 && channel_send(s->channel, &m, NULL, 0, &err) < 0)
+		log_warning("gateway: %s; its message log was not opened anew", err.text);
+}
+
 static void signal_event(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
@@ -497,6 +508,7 @@ static void signal_event(struct supervisor *s)
 		switch (info.ssi_signo) {
 		case SIGHUP:
 			log_info("SIGHUP: reading the configuration again");
+			reopen_files(s);
 			reload(s);
 			break;
 		case SIGTERM:
@@ -585,6 +597,7 @@ static int set_up(struct supervisor *s, struct err *err)
 			s->exit_code = EX_TEMPFAIL;
 		return r;
 	}
+	log_from_conf(s->conf);
 	look_later(s);
 	if (conf_bool(s->conf, OPT_DEBUG, NULL))
 		s->options.once = s->options.foreground = true;
@@ -596,12 +609,16 @@ static int set_up(struct supervisor *s, struct err *err)
 		log_init(LOG_TO_SYSLOG, "MailScanner",
 			 conf_str(s->conf, OPT_SYSLOG_FACILITY, NULL));
 	}
-	r = s->pid_fd = files_pid_open(conf_str(s->conf, OPT_PID_FILE, NULL), err);
+	s->pid_path = strdup(conf_str(s->conf, OPT_PID_FILE, NULL));
+	s->socket_path = strdup(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL));
+	if (s->pid_path == NULL || s->socket_path == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "supervisor: out of memory");
+	r = s->pid_fd = files_pid_open(s->pid_path, err);
 	if (r >= 0)
 		r = s->signal_fd = watch_signals(err);
 	if (r >= 0)
-		r = s->listen_fd = files_listen(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL),
-						conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
+		r = s->listen_fd =
+			files_listen(s->socket_path, conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
 	if (r >= 0)
 		s->kernel = kernel_side_open(s->conf);
 	return MIN_OF(r, 0);
@@ -634,8 +651,8 @@ int supervisor_main(const struct daemon_options *o)
 	} else {
 		log_info("Sallyport %s starting...", SALLYPORT_VERSION);
 		code = loop(&s);
-		files_pid_remove(conf_str(s.conf, OPT_PID_FILE, NULL));
-		(void)unlink(conf_str(s.conf, OPT_CONTROL_SOCKET, NULL));
+		files_pid_remove(s.pid_path);
+		(void)unlink(s.socket_path);
 	}
 	throttle_kernel_close(&s.kernel);
 	web_fini(&s.web);
@@ -647,5 +664,7 @@ int supervisor_main(const struct daemon_options *o)
 	drop_next(&s);
 	fd_close(&s.bundle_fd);
 	conf_unref(&s.conf);
+	free(s.pid_path);
+	free(s.socket_path);
 	return code;
 }

@@ -19,7 +19,8 @@ struct exporter {
 	struct http *servers[EXPORTER_LISTEN_MAX];
 	size_t servers_n;
 	uint64_t now_ns;
-	bool silent; /* the gateway did not answer last time: told once */
+	sigset_t waiting; /* what may come in while it waits, and only then */
+	bool silent;      /* the gateway did not answer last time: told once */
 };
 
 static volatile sig_atomic_t stopped;
@@ -78,11 +79,13 @@ static int wait_ms(const struct exporter *x)
 static int turn(struct exporter *x)
 {
 	struct pollfd fds[EXPORTER_LISTEN_MAX + 1] = { { .fd = x->page.fd, .events = POLLIN } };
-	int r = 0;
+	int ms = wait_ms(x), r = 0;
+	struct timespec limit = { ms / 1000, ms % 1000 * 1000000L };
 
 	for (size_t i = 0; i < x->servers_n; i++)
 		fds[i + 1] = (struct pollfd){ .fd = http_fd(x->servers[i]), .events = POLLIN };
-	(void)poll(fds, (nfds_t)x->servers_n + 1, wait_ms(x));
+	if (ppoll(fds, (nfds_t)x->servers_n + 1, &limit, &x->waiting) <= 0)
+		fds[0].revents = 0;
 	x->now_ns = clock_now_ns();
 	if (fds[0].revents != 0)
 		r = page_receive(&x->page, x->now_ns);
@@ -95,11 +98,18 @@ static int turn(struct exporter *x)
 	return MIN_OF(r, 0);
 }
 
-static void watch_signals(void)
+/* Blocked but while it waits: a signal between the look at `stopped` and the wait would be noticed
+ * a minute later. */
+static void watch_signals(struct exporter *x)
 {
 	struct sigaction stop = { .sa_handler = on_signal };
+	sigset_t term;
 
 	stopped = 0;
+	(void)sigemptyset(&term);
+	(void)sigaddset(&term, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &term, &x->waiting);
+	(void)sigdelset(&x->waiting, SIGTERM);
 	(void)sigaction(SIGTERM, &stop, NULL);
 	(void)signal(SIGINT, SIG_IGN); /* a Ctrl-C is the supervisor's affair */
 	(void)signal(SIGHUP, SIG_IGN);
@@ -111,7 +121,7 @@ int exporter_run(const struct exporter_setup *s, struct err *err)
 	struct exporter x = { .now_ns = clock_now_ns() };
 	int r = page_init(&x.page, s->pages_fd);
 
-	watch_signals();
+	watch_signals(&x);
 	if (r < 0)
 		(void)err_set(err, ERR_TEMP, r, "metrics page: out of memory");
 	if (r == 0)

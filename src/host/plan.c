@@ -171,6 +171,15 @@ static void place_workers(struct plan *p, const struct host *h, const struct cpu
 	}
 }
 
+/* Workers that the control group's time keeps busy, at least one. More of them would be stopped
+ * together until the next period begins, each with a message in hand. */
+static unsigned worth(const struct plan_wish *w, unsigned threads_n)
+{
+	if (w->group.cpu_percent == 0)
+		return PLAN_SCAN_MAX;
+	return MAX_OF((w->group.cpu_percent + 99) / 100 / threads_n, 1u);
+}
+
 static void size_workers(struct plan *p, const struct plan_wish *w, unsigned cpus_n)
 {
 	unsigned room, threads = (unsigned)MIN_OF(MAX_OF(w->threads, 1), (int64_t)PLAN_THREADS_MAX);
@@ -180,14 +189,25 @@ static void size_workers(struct plan *p, const struct plan_wish *w, unsigned cpu
 		note(p, "Scan Threads = %u: only %u cores scan; %u in each worker", threads, cpus_n,
 		     p->threads_n);
 	room = MIN_OF(cpus_n, PLAN_SCAN_MAX) / p->threads_n;
-	p->workers_n = w->workers <= 0 ? room : (unsigned)MIN_OF(w->workers, (int64_t)room);
+	p->workers_n = w->workers <= 0 ? MIN_OF(room, worth(w, p->threads_n))
+				       : (unsigned)MIN_OF(w->workers, (int64_t)room);
+	if (w->workers > 0 && p->workers_n > worth(w, p->threads_n))
+		note(p,
+		     "Max Children = %u: the control group gives the time of %u.%02u processors; "
+		     "auto would start %u",
+		     p->workers_n, w->group.cpu_percent / 100, w->group.cpu_percent % 100,
+		     MIN_OF(room, worth(w, p->threads_n)));
 }
 
 static void explain(struct plan *p, const struct host *h, const struct plan_wish *w,
 		    unsigned cores_n, unsigned scan_n)
 {
-	char loop[80];
+	char loop[80], group[60] = "";
 
+	if (w->group.cpu_percent > 0)
+		(void)snprintf(group, sizeof(group),
+			       ", the control group gives the time of %u.%02u",
+			       w->group.cpu_percent / 100, w->group.cpu_percent % 100);
 	if (p->loop_cpu >= 0)
 		(void)snprintf(loop, sizeof(loop), "the loop on core %d, which does not scan",
 			       p->loop_cpu);
@@ -197,9 +217,9 @@ static void explain(struct plan *p, const struct host *h, const struct plan_wish
 	else
 		(void)snprintf(loop, sizeof(loop), "no core for the loop alone");
 	(void)snprintf(p->why, sizeof(p->why),
-		       "%u logical processors on %u cores and %u nodes may be used; %s; %u may "
+		       "%u logical processors on %u cores and %u nodes may be used%s; %s; %u may "
 		       "scan%s",
-		       cpus_count(&w->allowed), cores_n, h->nodes_n, loop, scan_n,
+		       cpus_count(&w->allowed), cores_n, h->nodes_n, group, loop, scan_n,
 		       w->workers <= 0 ? "" : ", Max Children sets how many do");
 }
 

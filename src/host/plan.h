@@ -4,11 +4,13 @@
  *
  * Scan threads get logical processors in this order: nodes in turn; in a node the first thread of
  * each core before any second one, because two threads of one core share its units. The threads of
- * one worker stay in one node where that goes.
+ * one worker stay in one node where that goes. Where a control group gives less time than there are
+ * processors, "as many as fit" is as many as that time keeps busy.
  */
 #ifndef HOST_PLAN_H
 #define HOST_PLAN_H
 
+#include "host/group.h"
 #include "host/topology.h"
 
 #define PLAN_SCAN_MAX    256u /* scan threads altogether */
@@ -22,6 +24,7 @@ struct plan_wish {
 	int64_t threads; /* Scan Threads */
 	const char *scan_cores, *loop_core, *numa;
 	struct cpus allowed; /* what we were started with */
+	struct host_group group;
 };
 
 struct plan {
@@ -33,7 +36,7 @@ struct plan {
 	struct cpus scan_cpus;     /* all of them */
 	unsigned notes_n;
 	char notes[PLAN_NOTES_MAX][160]; /* what was wished and cannot be: for the log */
-	char why[200];                   /* how it came to this, one line */
+	char why[240];                   /* how it came to this, one line */
 };
 
 void plan_make(struct plan *ret_p, const struct host *h, const struct plan_wish *w);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/num.h"
+#include "host/files.h"
 
 #define CPU_DIR  "/sys/devices/system/cpu"
 #define NODE_DIR "/sys/devices/system/node"
@@ -17,28 +18,10 @@
 
 /* --- small files --- */
 
-static int read_text(char *out, size_t size, const char *root, const char *path)
-{
-	char full[512];
-	AUTO(fd_close) int fd = -1;
-	ssize_t n;
-
-	if (snprintf(full, sizeof(full), "%s%s", root, path) >= (int)sizeof(full))
-		return -ENAMETOOLONG;
-	fd = open(full, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, out, size - 1);
-	if (n < 0)
-		return -errno;
-	out[n] = '\0';
-	return 0;
-}
-
 static int read_list(struct cpus *ret_set, const char *root, const char *path)
 {
 	char text[TEXT_MAX];
-	int r = read_text(text, sizeof(text), root, path);
+	int r = host_text(text, sizeof(text), root, path);
 
 	return r < 0 ? r : cpus_parse(bytes_trim(bytes_str(text)), ret_set, NULL);
 }
@@ -48,7 +31,7 @@ static uint64_t read_number(const char *root, const char *path, uint64_t fallbac
 	char text[64];
 	uint64_t v;
 
-	if (read_text(text, sizeof(text), root, path) < 0 ||
+	if (host_text(text, sizeof(text), root, path) < 0 ||
 	    num_parse(bytes_trim(bytes_str(text)), 10, UINT64_MAX, &v) < 0)
 		return fallback;
 	return v;
@@ -128,7 +111,7 @@ static void read_node_memory(struct host_node *n, const char *root)
 	char path[128], text[TEXT_MAX];
 
 	(void)snprintf(path, sizeof(path), NODE_DIR "/node%u/meminfo", n->node);
-	if (read_text(text, sizeof(text), root, path) < 0)
+	if (host_text(text, sizeof(text), root, path) < 0)
 		return;
 	n->memory_bytes = meminfo(text, "MemTotal:");
 	n->free_bytes = meminfo(text, "MemFree:");
@@ -188,7 +171,7 @@ static uint64_t read_size(const char *root, const char *path)
 	struct bytes rest;
 	uint64_t v;
 
-	if (read_text(text, sizeof(text), root, path) < 0)
+	if (host_text(text, sizeof(text), root, path) < 0)
 		return 0;
 	rest = bytes_trim(bytes_str(text));
 	if (num_take(&rest, UINT64_MAX / GIB, &v) < 0)
@@ -207,7 +190,7 @@ static void read_cache(struct host *h, const char *root, unsigned index)
 	unsigned sharers = 1;
 
 	(void)snprintf(path, sizeof(path), CPU_DIR "/cpu%u/cache/index%u/type", cpu, index);
-	if (h->caches_n == HOST_CACHES_MAX || read_text(type, sizeof(type), root, path) < 0)
+	if (h->caches_n == HOST_CACHES_MAX || host_text(type, sizeof(type), root, path) < 0)
 		return;
 	c->type = (char)(type[0] | 0x20);
 	(void)snprintf(path, sizeof(path), CPU_DIR "/cpu%u/cache/index%u/level", cpu, index);

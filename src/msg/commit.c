@@ -49,7 +49,7 @@ static void undo(struct commit_group *g, struct msg *m)
 		quarantine_end(&m->put);
 	else
 		queue_unstage(&m->staged);
-	m->failed_attempt = true;
+	life_not_carried_out(m);
 	life_enter(m, MSG_RELEASED);
 }
 

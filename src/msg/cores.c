@@ -37,6 +37,7 @@ int cores_init(struct cores *c, struct err *err)
 {
 	*c = (struct cores){ .loop_cpu = -1 };
 	host_allowed(&c->allowed);
+	host_group_read(&c->group, "");
 	if (host_read(&c->host, "", err) == 0)
 		return 0;
 	log_warning("topology: %s; every processor counts as a core", err->text);
@@ -55,7 +56,8 @@ void cores_plan(const struct cores *c, const struct conf *conf, bool tell, struc
 			       .scan_cores = conf_str(conf, OPT_SCAN_CORES, NULL),
 			       .loop_core = conf_str(conf, OPT_LOOP_CORE, NULL),
 			       .numa = conf_str(conf, OPT_SCAN_NUMA, NULL),
-			       .allowed = c->allowed };
+			       .allowed = c->allowed,
+			       .group = c->group };
 	char cores[160];
 
 	plan_make(ret_p, c->host, &w);

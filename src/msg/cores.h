@@ -9,8 +9,9 @@
 struct cores {
 	struct host *host;
 	struct cpus allowed; /* what we were started with, before the loop was pinned */
-	int loop_cpu;        /* -1: not pinned */
-	bool realtime;       /* the loop is in a real-time class */
+	struct host_group group;
+	int loop_cpu;  /* -1: not pinned */
+	bool realtime; /* the loop is in a real-time class */
 };
 
 /* Read the topology; blocking, start only. A host that cannot be read is one core for each

@@ -57,13 +57,33 @@ static int open_attempts(struct gate *g, const struct conf *c, int64_t now_s, st
 	return r;
 }
 
-/* Closed and opened anew at each reload: whoever rotates the file sends HUP. */
+/* Opened anew at each reload, too. Failing, what was open stays in use. */
 static int open_msglog(struct gate *g, const struct conf *c, struct err *err)
 {
 	const char *path = conf_str(c, OPT_MESSAGE_LOG, NULL);
+	struct msglog *l = NULL;
+	int r = path[0] == '\0' ? 0 : msglog_open(&l, path, err);
 
+	if (r < 0)
+		return r;
 	msglog_close(&g->msglog);
-	return path[0] == '\0' ? 0 : msglog_open(&g->msglog, path, err);
+	g->msglog = l;
+	return 0;
+}
+
+static void renew_msglog(struct gate *g, const struct conf *c)
+{
+	struct err err;
+
+	if (open_msglog(g, c, &err) < 0)
+		log_err("Message Log: %s; %s until the next reload or SIGHUP", err.text,
+			g->msglog == NULL ? "nothing is written"
+					  : "lines go on into the file that was open");
+}
+
+void gate_reopen(struct gate *g)
+{
+	renew_msglog(g, g->site->conf);
 }
 
 int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf *c, int64_t now_s,
@@ -76,12 +96,14 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		return err_set(err, ERR_TEMP, -ENOMEM, "gateway: out of memory");
 	g->loop = l;
 	g->metrics = m;
-	g->pool.cache_fd = g->kick.signal_fd = -1;
+	g->pool.cache_fd = g->kick.signal_fd = g->sweeper.event_fd = -1;
 	g->pool.gate = g->kick.gate = g->intake.gate = g;
 	g->in_flight_max = (unsigned)MAX_OF(conf_num(c, OPT_MAX_MESSAGES_IN_FLIGHT, NULL), 1);
 	for (unsigned i = 0; i < STAGE_COUNT; i++)
 		metrics_name_stage(m, i, stage_name(i));
 	r = site_new(&g->site, c, err);
+	if (r == 0)
+		r = kept_new(&g->kept, c, err);
 	if (r == 0)
 		r = open_attempts(g, c, now_s, err);
 	if (r == 0)
@@ -92,6 +114,8 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 		r = kick_init(&g->kick, g, err);
 	if (r == 0)
 		r = resolve_init(&g->resolve, g, err);
+	if (r == 0)
+		r = sweep_init(&g->sweeper, g, err);
 	if (r < 0)
 		return r;
 	commit_init(&g->commit, g);
@@ -100,6 +124,7 @@ int gate_new(struct gate **ret_g, struct loop *l, struct metrics *m, struct conf
 	intake_init(&g->intake, g);
 	intake_start(&g->intake);
 	loop_set_before_wait(l, pool_before_wait, &g->pool);
+	sweep_begin(&g->sweeper, g->site);
 	*ret_g = TAKE(g);
 	return 0;
 }
@@ -111,12 +136,15 @@ void gate_free(struct gate **g)
 	loop_set_before_wait((*g)->loop, NULL, NULL);
 	if ((*g)->intake.task.run != NULL)
 		intake_fini(&(*g)->intake);
+	if ((*g)->sweeper.gate != NULL)
+		sweep_fini(&(*g)->sweeper);
 	resolve_fini(&(*g)->resolve);
 	kick_fini(&(*g)->kick);
 	census_fini(&(*g)->census);
 	pool_fini(&(*g)->pool);
 	msglog_close(&(*g)->msglog);
 	attempts_close(&(*g)->attempts);
+	kept_free(&(*g)->kept);
 	site_unref(&(*g)->site);
 	free(*g);
 	*g = NULL;
@@ -152,18 +180,18 @@ int gate_start_thread(struct gate *g, pthread_t *ret_t, void *(*fn)(void *arg), 
 void gate_switch_site(struct gate *g, struct site *s)
 {
 	struct site *before = g->site;
-	struct err err;
 
-	if (open_msglog(g, s->conf, &err) < 0)
-		log_err("Message Log: %s; nothing is written until the next reload", err.text);
+	renew_msglog(g, s->conf);
 	intake_stop(&g->intake);
 	g->site = site_ref(s);
 	kick_pass_on(&g->kick, before);
 	site_unref(&before);
 	throttle_reload(g->throttle, s->conf);
 	resolve_configure(&g->resolve);
+	sweep_begin(&g->sweeper, s);
 	if (!g->draining)
 		intake_start(&g->intake);
+	kept_tell(g->kept, s->conf);
 	log_info("Configuration reloaded");
 }
 

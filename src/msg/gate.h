@@ -43,6 +43,9 @@ void gate_once(struct gate *g, const char *only_id);
 /* The one look of gate_once() is over, and what it found has left our hands. */
 bool gate_once_done(const struct gate *g);
 
+/* Open the message log anew: somebody may have rotated it. */
+void gate_reopen(struct gate *g);
+
 /* A thread beside the loop, for what would hold it up; not on its core, not in its class. */
 int gate_start_thread(struct gate *g, pthread_t *ret_t, void *(*fn)(void *arg),
 		      void *arg) MUST_CHECK;

@@ -16,10 +16,13 @@
  *   charge.c    what a message cost, to the account of its sender
  *   kick.c      tell the MTA
  *   census.c    how many messages are in the queues, when somebody asks
+ *   sweep.c     left-overs of interrupted quarantining
  *   site.c      all that is made from one configuration snapshot
  */
 #ifndef MSG_INTERNAL_H
 #define MSG_INTERNAL_H
+
+#include <stdatomic.h>
 
 #include "action/edit.h"
 #include "conf/recipients.h"
@@ -72,6 +75,7 @@ struct msg {
 	struct arena *arena;
 	struct queue_entry entry;
 	struct conf_who who;
+	struct conf_patience patience; /* of @who and of each recipient alone */
 	struct scan_request request;
 	struct decision decision;
 	struct timespec body_mtime; /* when it was claimed */
@@ -83,6 +87,7 @@ struct msg {
 	unsigned place, attempts; /* in the attempts ledger; attempts made, this one included */
 	bool alone;               /* is retried: shares no worker */
 	bool failed_attempt;      /* ends in RELEASED as a failed attempt */
+	bool hosts_fault;         /* and that is not the message's doing: it is not counted */
 	bool exhausted;           /* no attempt any more: into quarantine unread */
 	unsigned retry_shift;     /* the next attempt comes so many times twice as late */
 	uint64_t began_ns, queued_ns, scan_ns, staged_ns;
@@ -338,6 +343,9 @@ void life_resolved(struct msg *m);
 void life_scanned(struct msg *m, const struct facts *f);
 /* The scan came to nothing; m->why says why. @blame: it counts as an attempt of this message. */
 void life_scan_failed(struct msg *m, bool blame);
+/* What was decided could not be done, m->why says why: it stays in the queue. The caller enters
+ * RELEASED. */
+void life_not_carried_out(struct msg *m);
 const char *life_state_name(enum msg_state s);
 
 /* --- charge.c --- */
@@ -467,13 +475,42 @@ void kick_add(struct kick *k, struct site_out *o, const char *id);
 /* What waits in a site that is no longer in force. */
 void kick_pass_on(struct kick *k, struct site *from);
 
+/* --- sweep.c --- */
+struct sweeper {
+	struct gate *gate;
+	struct op op;
+	int event_fd; /* readable when the thread has ended */
+	bool running, polling;
+	bool first;        /* since this process began: mail of earlier ones is in nobody's hand */
+	struct site *next; /* one more is wanted; NULL: no */
+	atomic_bool stop;  /* no more directories */
+	char *memory;      /* file with the directories of earlier configurations */
+	pthread_t thread;  /* while it is running, what follows is its alone */
+	struct site *site; /* whose directories */
+	unsigned removed, problems_n;
+	struct str problems; /* lines */
+};
+
+int sweep_init(struct sweeper *s, struct gate *g, struct err *err) MUST_CHECK;
+void sweep_fini(struct sweeper *s);
+/* Look for left-overs in all quarantines of @site and of earlier configurations. */
+void sweep_begin(struct sweeper *s, struct site *site);
+
 /* --- gate.c --- */
 #define GATE_DISTRUSTED_MAX 1024 /* full: no more mail is taken until the disk was looked at */
+
+/* kept.c: options that hold from the start of the gateway to its end. */
+struct kept;
+int kept_new(struct kept **ret_k, const struct conf *c, struct err *err) MUST_CHECK;
+void kept_free(struct kept **k);
+/* A warning for each that @c has another value for. */
+void kept_tell(const struct kept *k, const struct conf *c);
 
 struct gate {
 	struct loop *loop;
 	struct metrics *metrics;
 	struct site *site; /* for new messages */
+	struct kept *kept;
 	struct attempts *attempts;
 	struct msglog *msglog;     /* NULL: none wanted */
 	struct throttle *throttle; /* NULL: none wanted */
@@ -484,6 +521,8 @@ struct gate {
 	struct splitter splitter;
 	struct kick kick;
 	struct resolve resolve;
+	struct sweeper sweeper;
+	struct quarantine_days quarantine_days;
 	struct msg *all;
 	unsigned in_flight, in_flight_max;
 	bool draining;

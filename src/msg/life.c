@@ -187,7 +187,8 @@ static void fill_who(struct msg *m)
 	m->who = (struct conf_who){ .from = e->sender,
 				    .to = (const char *const *)e->to,
 				    .to_n = e->to_n,
-				    .client_ip = e->client_ip };
+				    .client_ip = e->client_ip,
+				    .patience = &m->patience };
 }
 
 /* Tried too often: set aside without another look, as a whole; where to is asked as MailScanner
@@ -269,7 +270,6 @@ void life_resolved(struct msg *m)
 		life_enter(m, MSG_RELEASED);
 		return;
 	}
-	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
 }
@@ -486,6 +486,24 @@ static int stage_delivery(struct msg *m, struct err *err)
 	return r;
 }
 
+/* A full or read-only disk and missing descriptors are nobody's message's fault: were they counted,
+ * a night of them would put clean mail into quarantine. */
+void life_not_carried_out(struct msg *m)
+{
+	m->failed_attempt = true;
+	switch (-m->why.code) {
+	case ENOSPC:
+	case EDQUOT:
+	case EROFS:
+	case EMFILE:
+	case ENFILE:
+		m->hosts_fault = true;
+		break;
+	default:
+		m->hosts_fault = false;
+	}
+}
+
 static void run_judged(struct msg *m)
 {
 	int r = 0;
@@ -497,7 +515,8 @@ static void run_judged(struct msg *m)
 	switch (m->decision.outcome) {
 	case OUTCOME_DELIVER:
 		r = stage_delivery(m, &m->why);
-		m->failed_attempt = r < 0;
+		if (r < 0)
+			life_not_carried_out(m);
 		life_enter(m, r == 0 ? MSG_STAGED : MSG_RELEASED);
 		return;
 	case OUTCOME_QUARANTINE:
@@ -580,7 +599,9 @@ static void retry_later(struct msg *m)
 	unsigned delay_s = retry_delay_s(m);
 	struct err err;
 
-	if (attempts_failed(g->attempts, m->place, (int64_t)clock_unix_s(), delay_s, &err) < 0)
+	if (m->hosts_fault)
+		attempts_postpone(g->attempts, m->place, (int64_t)clock_unix_s(), delay_s);
+	else if (attempts_failed(g->attempts, m->place, (int64_t)clock_unix_s(), delay_s, &err) < 0)
 		log_err("Message %s: %s", m->entry.id, err.text);
 	/* A moment later than the table says, so that it is not found too early. */
 	if (m->site == g->site && !g->draining)
@@ -593,7 +614,12 @@ static void end_attempt(struct msg *m)
 {
 	struct gate *g = m->gate;
 
-	if (m->failed_attempt) {
+	if (m->hosts_fault) {
+		log_warning("Message %s stays in the queue, which is no attempt at it: %s",
+			    m->entry.id, m->why.text);
+		metrics_add(g->metrics, METRIC_DEFERRED, 1);
+		retry_later(m);
+	} else if (m->failed_attempt) {
 		log_warning("Message %s stays in the queue (attempt %u): %s", m->entry.id,
 			    m->attempts, m->why.text);
 		metrics_add(g->metrics, METRIC_DEFERRED, 1);

@@ -169,7 +169,6 @@ static bool ask(struct msg *m)
 		defer(m, g);
 		return false;
 	}
-	m->request.client_ip = m->entry.env.client_ip;
 	m->request.id = m->entry.id;
 	life_enter(m, MSG_WAITING);
 	return true;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* msg/site.c - what is made once from a configuration snapshot: opened queues, owners, modes. */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +9,7 @@
 #include "core/num.h"
 #include "core/str.h"
 #include "msg/internal.h"
+#include "msg/owners.h"
 
 /* A header block may be this much larger in memory than on disk: line table, rewritten lines. */
 #define ARENA_PER_HEADER_BYTE 6
@@ -27,53 +26,10 @@ static enum queue_lock lock_type(const char *words)
 	return QUEUE_LOCK_DEFAULT;
 }
 
-/* "0660" as in Quarantine Permissions. */
-static int parse_mode(const char *text, mode_t *ret_mode, struct err *err)
-{
-	uint64_t v;
-
-	if (num_parse(bytes_trim(bytes_str(text)), 8, 0777, &v) < 0)
-		return err_set(err, ERR_CONFIG, -EINVAL,
-			       "Quarantine Permissions = '%s': expected an octal mode such as 0660",
-			       text);
-	*ret_mode = (mode_t)v;
-	return 0;
-}
-
-static int find_user(const char *name, uid_t *ret_uid, struct err *err)
-{
-	struct passwd *pw;
-
-	*ret_uid = (uid_t)-1;
-	if (name[0] == '\0' || strcmp(name, "0") == 0)
-		return 0;
-	pw = getpwnam(name);
-	if (pw == NULL)
-		return err_set(err, ERR_CONFIG, -ENOENT, "user '%s' does not exist", name);
-	*ret_uid = pw->pw_uid;
-	return 0;
-}
-
-static int find_group(const char *name, gid_t *ret_gid, struct err *err)
-{
-	struct group *gr;
-
-	*ret_gid = (gid_t)-1;
-	if (name[0] == '\0' || strcmp(name, "0") == 0)
-		return 0;
-	gr = getgrnam(name);
-	if (gr == NULL)
-		return err_set(err, ERR_CONFIG, -ENOENT, "group '%s' does not exist", name);
-	*ret_gid = gr->gr_gid;
-	return 0;
-}
-
 /* The option, or what it falls back to when it is empty. */
-static const char *first_of(const struct conf *c, enum opt_id id, enum opt_id fallback)
+static enum opt_id first_of(const struct conf *c, enum opt_id id, enum opt_id fallback)
 {
-	const char *v = conf_str(c, id, NULL);
-
-	return v[0] != '\0' ? v : conf_str(c, fallback, NULL);
+	return conf_str(c, id, NULL)[0] != '\0' ? id : fallback;
 }
 
 /* no, yes (the first) or which one. */
@@ -104,14 +60,14 @@ static int read_settings(struct site *s, struct err *err)
 		.sweep = true,
 	};
 	s->arena_bytes = ARENA_BASE_BYTES + ARENA_PER_HEADER_BYTE * s->queue.header_max_bytes;
-	r = parse_mode(conf_str(c, OPT_QUARANTINE_PERMISSIONS, NULL), &s->quarantine_mode, err);
-	if (r < 0)
-		return r;
-	r = find_user(first_of(c, OPT_QUARANTINE_USER, OPT_RUN_AS_USER), &s->quarantine_uid, err);
-	if (r < 0)
-		return r;
-	return find_group(first_of(c, OPT_QUARANTINE_GROUP, OPT_RUN_AS_GROUP), &s->quarantine_gid,
-			  err);
+	r = owner_mode(c, OPT_QUARANTINE_PERMISSIONS, &s->quarantine_mode, err);
+	if (r == 0)
+		r = owner_user(c, first_of(c, OPT_QUARANTINE_USER, OPT_RUN_AS_USER),
+			       &s->quarantine_uid, err);
+	if (r == 0)
+		r = owner_group(c, first_of(c, OPT_QUARANTINE_GROUP, OPT_RUN_AS_GROUP),
+				&s->quarantine_gid, err);
+	return r;
 }
 
 struct site_watch *site_watch_new(struct site_dir *d, size_t watch_i)
@@ -175,6 +131,17 @@ static void close_out(struct site_out **list)
 	}
 }
 
+static int check_pair(const struct queue_dir *in, const struct queue_dir *out, struct err *err)
+{
+	/* A hard link must be possible, or clean mail could not be moved. */
+	if (queue_dir_device(in) != queue_dir_device(out))
+		return err_set(err, ERR_CONFIG, -EXDEV, QUEUE_OTHER_DEVICE, queue_dir_path(in),
+			       queue_dir_path(out));
+	if (queue_dir_overlaps(in, out))
+		return err_set(err, ERR_CONFIG, -EINVAL, QUEUE_BOTH_WAYS, queue_dir_path(out));
+	return 0;
+}
+
 static int open_out(struct site *s, const char *path, struct site_out **ret_o, struct err *err)
 {
 	struct site_out *o = calloc(1, sizeof(*o));
@@ -185,12 +152,8 @@ static int open_out(struct site *s, const char *path, struct site_out **ret_o, s
 		return err_set(err, ERR_TEMP, -ENOMEM, "queues: out of memory");
 	}
 	r = queue_dir_open(&o->dir, s->ops, path, &s->queue, err);
-	/* A hard link must be possible, or clean mail could not be moved. */
 	for (size_t i = 0; r == 0 && i < s->in_n; i++)
-		if (queue_dir_device(s->in[i].dir) != queue_dir_device(o->dir))
-			r = err_set(err, ERR_CONFIG, -EXDEV,
-				    "%s & %s must be on the same filesystem/partition!",
-				    queue_dir_path(s->in[i].dir), path);
+		r = check_pair(s->in[i].dir, o->dir, err);
 	if (r < 0) {
 		close_out(&o);
 		return r;
@@ -229,13 +192,6 @@ static int check_quarantine(struct site *s, struct err *err)
 		log_warning("%s", err->text);
 	else if (n < 0)
 		return n;
-	n = quarantine_sweep(&set, err);
-	if (n < 0)
-		return n;
-	if (n > 0)
-		log_notice("Quarantine: removed %d unfinished entries of an earlier run (their "
-			   "messages are still in the queue)",
-			   n);
 	return 0;
 }
 

@@ -94,8 +94,10 @@ static void fail(struct splitting *x)
 		log_err("Message %s: splitting it failed when %zu of %zu derived messages were in "
 			"the queue: their recipients may get it twice: %s",
 			m->entry.id, x->split.published, x->split.parts - 1, m->why.text);
+		m->failed_attempt = true;
+	} else {
+		life_not_carried_out(m);
 	}
-	m->failed_attempt = true;
 	leave(m, MSG_RELEASED);
 }
 

@@ -168,7 +168,7 @@ static int claim_by_head(struct queue_entry *e, struct queue_dir *out, struct ar
 		r = read_head(e, p->lock_fd, a, err);
 	if (r < 0)
 		return r;
-	if (p->body_sub != NULL) {
+	if (p->body_sub != NULL && !e->dir->set.copies) {
 		s = queue_find_sub(e->dir, p->body_sub);
 		if (s == NULL)
 			return err_set(err, ERR_INPUT, -EBADMSG,

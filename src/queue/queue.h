@@ -35,6 +35,8 @@ struct queue_settings {
 	uint64_t header_max_bytes; /* a larger queue header file is refused: ERR_LIMIT */
 	uid_t owner;               /* entries of other owners than this or root are refused */
 	mode_t file_mode;          /* 0: that of the incoming file */
+	bool copies;               /* reading only: of no queue any more, such as a quarantine;
+				    * whoever owns them, wherever their body once was */
 	bool sweep;                /* listing removes what a queue_split of a dead process left */
 };
 
@@ -54,6 +56,15 @@ const char *queue_name(const struct queue_ops *ops);
 int queue_expand_dirs(const char *value, const char *file_content, struct arena *a,
 		      const char ***ret_dirs, struct str *warnings, struct err *err) MUST_CHECK;
 
+/* Whether queue_dir_open() would take @path as the queue of @owner, and the file system it is on.
+ * Opens nothing. */
+int queue_dir_look(const char *path, uid_t owner, dev_t *ret_device, struct err *err) MUST_CHECK;
+/* What to say, with both paths, where messages cannot be linked from one queue into the other. */
+#define QUEUE_OTHER_DEVICE "%s & %s must be on the same filesystem/partition!"
+#define QUEUE_BOTH_WAYS                                                                            \
+	"%s is both incoming and outgoing queue directory: the MTA would deliver unread mail "     \
+	"from it"
+
 /* Open @path (checks: directory, owner) and detect its layout (flat, qf/df sub-directories, split
  * spool, hashed). Start-up and reload only. */
 int queue_dir_open(struct queue_dir **ret_d, const struct queue_ops *ops, const char *path,
@@ -62,6 +73,8 @@ void queue_dir_close(struct queue_dir **d);
 const char *queue_dir_path(const struct queue_dir *d);
 /* Device number, to check that incoming and outgoing are on one file system. */
 dev_t queue_dir_device(const struct queue_dir *d);
+/* They have a directory in common, under whatever name. */
+bool queue_dir_overlaps(const struct queue_dir *a, const struct queue_dir *b);
 
 /* Directories that must be watched for new header files (IN_MOVED_TO and IN_CLOSE_WRITE: sendmail
  * writes a header file in place, Exim renames it). A rescan, queue_list_begin(), can add some at
@@ -98,9 +111,13 @@ struct envelope {
 	const char *client_ip;   /* lower case, no "IPv6:"; sendmail: 0.0.0.0 when the MTA noted
 				  * nothing, 127.0.0.1 when it noted no address; Exim: 127.0.0.1 */
 	const char *client_name; /* HELO or host name as the MTA noted it; NULL: none */
-	const char *auth_id;     /* authenticated sender; NULL: none */
+	const char *auth_id;     /* authenticated sender; NULL: not noted, "": none */
+	bool authenticated;      /* it has an id, or came by a protocol that says so */
 	const char *split_from;  /* id of the message that this one was split from; NULL: none */
-	int64_t received_s;      /* Unix seconds */
+	size_t to_all;   /* recipients it came with: more than @to_n where it was split, or the MTA
+			  * has delivered to some of them. What asks for a number means this one */
+	bool split_mark; /* the queue file says so: of the derived ones, and of the original */
+	int64_t received_s; /* Unix seconds */
 };
 
 /* One claimed, locked and parsed message. Memory is the arena given to queue_claim(); descriptors

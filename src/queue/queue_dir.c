@@ -51,20 +51,38 @@ void queue_dir_close(struct queue_dir **dir)
 	free(d);
 }
 
-static int check_dir(int fd, const char *path, const struct queue_settings *set, struct stat *st,
-		     struct err *err)
+static int judge(const struct stat *st, const char *path, uid_t owner, struct err *err)
 {
-	if (fstat(fd, st) < 0)
-		return err_errno(err, "stat queue directory %s", path);
-	if (st->st_uid != set->owner && st->st_uid != 0)
+	if (st->st_uid != owner && st->st_uid != 0)
 		return err_set(err, ERR_CONFIG, -EPERM,
 			       "queue directory %s belongs to uid %u; expected %u or root", path,
-			       (unsigned)st->st_uid, (unsigned)set->owner);
+			       (unsigned)st->st_uid, (unsigned)owner);
 	if ((st->st_mode & S_IWOTH) != 0)
 		return err_set(err, ERR_CONFIG, -EPERM,
 			       "queue directory %s has mode %04o: nobody but the MTA may write it",
 			       path, (unsigned)(st->st_mode & 07777));
 	return 0;
+}
+
+static int check_dir(int fd, const char *path, const struct queue_settings *set, struct stat *st,
+		     struct err *err)
+{
+	if (fstat(fd, st) < 0)
+		return err_errno(err, "stat queue directory %s", path);
+	return set->copies ? 0 : judge(st, path, set->owner, err);
+}
+
+int queue_dir_look(const char *path, uid_t owner, dev_t *ret_device, struct err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_errno(err, "queue directory %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(err, ERR_CONFIG, -ENOTDIR, "queue directory %s is no directory",
+			       path);
+	*ret_device = st.st_dev;
+	return judge(&st, path, owner, err);
 }
 
 /* The directory @name in @s, or @s itself when there is none. */
@@ -199,6 +217,15 @@ const char *queue_dir_path(const struct queue_dir *d)
 dev_t queue_dir_device(const struct queue_dir *d)
 {
 	return d->device;
+}
+
+bool queue_dir_overlaps(const struct queue_dir *a, const struct queue_dir *b)
+{
+	for (size_t i = 0; i < a->subs_n && a->device == b->device; i++)
+		for (size_t k = 0; k < b->subs_n; k++)
+			if (a->subs[i].head_inode == b->subs[k].head_inode)
+				return true;
+	return false;
 }
 
 size_t queue_dir_watch_n(const struct queue_dir *d)

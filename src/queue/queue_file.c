@@ -34,6 +34,8 @@ static int check(const struct stat *st, const struct queue_settings *set, const 
 {
 	if (!S_ISREG(st->st_mode))
 		return err_set(err, ERR_INPUT, -EBADMSG, "%s: not a regular file", name);
+	if (set->copies)
+		return 0;
 	if (st->st_uid != set->owner && st->st_uid != 0)
 		return err_set(err, ERR_INPUT, -EBADMSG,
 			       "%s: owned by uid %u, expected %u: left alone", name,

@@ -103,31 +103,14 @@ static int add_value(struct sources *s, const struct conf *c, size_t option, con
 	return r;
 }
 
-/* All values of one option; *@ret is malloc'ed. */
-static int every_value(const struct conf *c, enum opt_id id, const char ***ret, size_t *ret_n,
-		       struct err *err)
-{
-	size_t max = 64, n;
-	const char **values = calloc(max, sizeof(*values));
-
-	while (values != NULL && (n = conf_every_value(c, id, values, max)) >= max) {
-		free(values);
-		max = n + max;
-		values = calloc(max, sizeof(*values));
-	}
-	if (values == NULL)
-		return out_of_memory(err);
-	*ret = values;
-	*ret_n = n;
-	return 0;
-}
-
 static int add_option(struct sources *s, const struct conf *c, size_t option, struct err *err)
 {
 	const char **values = NULL;
 	size_t n = 0;
-	int r = every_value(c, options[option].id, &values, &n, err);
+	int r = conf_values(c, options[option].id, &values, &n);
 
+	if (r < 0)
+		return out_of_memory(err);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = add_value(s, c, option, values[i], err);
 	free(values);

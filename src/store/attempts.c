@@ -256,6 +256,16 @@ void attempts_release(struct attempts *a, unsigned place)
 	ledger_clear(a->ledger, place);
 }
 
+void attempts_postpone(struct attempts *a, unsigned place, int64_t now_s, unsigned delay_s)
+{
+	const char *id = ledger_id(a->ledger, place);
+
+	/* without memory for it, it comes again with the next listing */
+	if (id != NULL)
+		(void)known_set(a, id, known_at(a, hash_id(id))->count, now_s + delay_s);
+	ledger_clear(a->ledger, place);
+}
+
 int attempts_failed(struct attempts *a, unsigned place, int64_t now_s, unsigned delay_s,
 		    struct err *err)
 {

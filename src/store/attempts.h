@@ -58,6 +58,8 @@ int attempts_begin(struct attempts *a, const char *id, unsigned max, int64_t now
 int attempts_done(struct attempts *a, unsigned place, struct err *err) MUST_CHECK;
 /* It stays in the queue through no fault of its own (reload, stop): not counted. */
 void attempts_release(struct attempts *a, unsigned place);
+/* The same, but not again for @delay_s; only this process knows. */
+void attempts_postpone(struct attempts *a, unsigned place, int64_t now_s, unsigned delay_s);
 /* It failed: count it, next time after @delay_s. */
 int attempts_failed(struct attempts *a, unsigned place, int64_t now_s, unsigned delay_s,
 		    struct err *err) MUST_CHECK;

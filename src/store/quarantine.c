@@ -80,8 +80,7 @@ static int open_dir(const char *dir, struct err *err)
 	return fd < 0 ? explain(err, fd, dir, "open it") : fd;
 }
 
-/* Once a day and directory: the day must be on disk before any message in it counts as stored, also
- * for the messages that find it made. */
+/* The day must be on disk before any message in it counts as stored. */
 static int make_day(struct quarantine_put *p, int root_fd)
 {
 	int r = STORE_CALL("quarantine_mkday", mkdirat(root_fd, p->day, 0700));
@@ -97,18 +96,46 @@ static int make_day(struct quarantine_put *p, int root_fd)
 	return r;
 }
 
-static int open_day(struct quarantine_put *p, const char *dir, struct err *err)
+static bool is_day(const struct quarantine_day *d, const struct stat *st)
 {
-	int root_fd AUTO(fd_close) = open_dir(dir, err);
+	return d->ino == st->st_ino && d->dev == st->st_dev;
+}
+
+/* The day that has been opened, made by us now or found: see struct quarantine_days. */
+static int settle_day(const struct quarantine_put *p, int root_fd, bool made,
+		      struct quarantine_days *days)
+{
+	struct quarantine_day *place = NULL;
+	struct stat st;
+	int r = 0;
+
+	if (fstat(p->day_fd, &st) < 0)
+		return -errno;
+	if (days != NULL)
+		place = &days->v[(st.st_ino * UINT64_C(0x9e3779b97f4a7c15) >> 32) %
+				 QUARANTINE_DAYS];
+	if (!made && (place == NULL || !is_day(place, &st)))
+		r = STORE_CALL("quarantine_syncfound", fsync(root_fd));
+	if (r == 0 && place != NULL)
+		*place = (struct quarantine_day){ st.st_dev, st.st_ino };
+	return r;
+}
+
+static int open_day(struct quarantine_put *p, const struct quarantine_settings *set,
+		    struct err *err)
+{
+	int root_fd AUTO(fd_close) = open_dir(set->dir, err);
+	bool made;
 	int r;
 
 	if (root_fd < 0)
 		return root_fd;
 	p->day_fd = STORE_CALL("quarantine_openday", openat(root_fd, p->day, OPEN_DIR));
-	if (p->day_fd >= 0)
-		return 0;
-	r = p->day_fd == -ENOENT ? make_day(p, root_fd) : p->day_fd;
-	return r < 0 ? explain(err, r, dir, "make or open the directory of the day") : 0;
+	made = p->day_fd == -ENOENT;
+	r = made ? make_day(p, root_fd) : MIN_OF(p->day_fd, 0);
+	if (r == 0)
+		r = settle_day(p, root_fd, made, set->days);
+	return r < 0 ? explain(err, r, set->dir, "make or open the directory of the day") : 0;
 }
 
 /* Locked, so that a sweep sees that somebody is at work. One that came between the making and the
@@ -191,7 +218,7 @@ int quarantine_begin(struct quarantine_put *ret_p, const struct quarantine_setti
 					  .open = true };
 	r = name_it(ret_p, set->dir, day, id, err);
 	if (r == 0)
-		r = open_day(ret_p, set->dir, err);
+		r = open_day(ret_p, set, err);
 	if (r == 0)
 		r = make_tmp(ret_p, set->dir, err);
 	if (r < 0)
@@ -304,6 +331,21 @@ void quarantine_end(struct quarantine_put *p)
 	p->open = false;
 }
 
+/* Another gateway that checks the same directory makes and removes the same name: then again. */
+static int make_check(int root_fd, const char *name, int *ret_fd)
+{
+	int r = -EEXIST;
+
+	*ret_fd = -1;
+	for (unsigned i = 0; i < TRIES_MAX && (r == -EEXIST || *ret_fd == -ENOENT); i++) {
+		(void)unlinkat(root_fd, name, AT_REMOVEDIR);
+		r = STORE_CALL("quarantine_mkdir", mkdirat(root_fd, name, 0700));
+		if (r == 0)
+			*ret_fd = STORE_CALL("quarantine_opendir", openat(root_fd, name, OPEN_DIR));
+	}
+	return r;
+}
+
 /* A directory of ours with the settings of a real one: the answer the kernel would give. */
 int quarantine_check(const struct quarantine_settings *set, struct err *err)
 {
@@ -314,11 +356,9 @@ int quarantine_check(const struct quarantine_settings *set, struct err *err)
 
 	if (root_fd < 0)
 		return root_fd;
-	(void)unlinkat(root_fd, name, AT_REMOVEDIR);
-	r = STORE_CALL("quarantine_mkdir", mkdirat(root_fd, name, 0700));
+	r = make_check(root_fd, name, &p.dir_fd);
 	if (r < 0)
 		return explain(err, r, set->dir, "make directories in it");
-	p.dir_fd = STORE_CALL("quarantine_opendir", openat(root_fd, name, OPEN_DIR));
 	r = p.dir_fd < 0 ? p.dir_fd : set_owner_mode(&p, p.dir_fd, dir_mode(set->file_mode));
 	fd_close(&p.dir_fd);
 	(void)unlinkat(root_fd, name, AT_REMOVEDIR);

@@ -18,12 +18,28 @@
 
 #include "core/arena.h"
 #include "core/err.h"
+#include "core/str.h"
+
+/*
+ * Days that this process knows to be on disk, by the place of a hash; zeroed: none. A day that
+ * somebody else has made, or an earlier run just before it ended, may be lost in a power cut, with
+ * all that was stored in it since: who finds it syncs its parent once.
+ */
+#define QUARANTINE_DAYS 1024
+
+struct quarantine_days {
+	struct quarantine_day {
+		dev_t dev;
+		ino_t ino;
+	} v[QUARANTINE_DAYS];
+};
 
 struct quarantine_settings {
 	const char *dir;  /* Quarantine Dir; absolute */
 	uid_t user;       /* (uid_t)-1: leave */
 	gid_t group;      /* (gid_t)-1: leave */
 	mode_t file_mode; /* Quarantine Permissions; directories get x for each non-zero digit */
+	struct quarantine_days *days; /* NULL: each time is the first one */
 };
 
 /* A message on its way in. Zeroed: none, and quarantine_end() does nothing. */
@@ -53,7 +69,7 @@ int quarantine_check(const struct quarantine_settings *set, struct err *err) MUS
 /*
  * @day is the message's local date. @set->dir and @id must stay valid until quarantine_end(). An
  * @id that is no plain file name is refused: -EINVAL (ERR_INPUT). Errors leave nothing behind.
- * Syncs only when the day's directory is new.
+ * Syncs only what @set->days does not know.
  */
 int quarantine_begin(struct quarantine_put *ret_p, const struct quarantine_settings *set,
 		     const char *day, const char *id, struct err *err) MUST_CHECK;
@@ -68,9 +84,19 @@ int quarantine_publish(struct quarantine_put *p, struct err *err) MUST_CHECK;
  * a quarantine_begin() that failed, and twice. */
 void quarantine_end(struct quarantine_put *p);
 
-/* Start-up and reload: remove hidden left-overs of an earlier run; what somebody is at work on,
- * here or in another gateway, stays. Returns how many; 0 when the directory does not exist. */
-int quarantine_sweep(const struct quarantine_settings *set, struct err *err) MUST_CHECK;
+/* Remove hidden left-overs of an earlier run; what somebody is at work on, here or in another
+ * gateway, stays: any time, in any thread. Returns how many; 0 when @dir does not exist. */
+int quarantine_sweep(const char *dir, struct err *err) MUST_CHECK;
+
+/*
+ * The directories that mail was put into, for the sweep of a later start, whose configuration may
+ * not name them any more: a text file, one absolute name a line. Any thread.
+ */
+#define QUARANTINE_MEMORY_MAX (4 * MIB)
+/* Adds the lines to @ret_lines; a file that is not there has none. */
+int quarantine_memory_read(const char *path, struct str *ret_lines, struct err *err) MUST_CHECK;
+/* Replaces the file as a whole; mode 0600. */
+int quarantine_memory_write(const char *path, struct bytes lines, struct err *err) MUST_CHECK;
 
 struct quarantine_item {
 	const char *day, *id, *path;

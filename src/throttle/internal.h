@@ -48,11 +48,12 @@ struct throttle {
 	uint64_t evicted;
 
 	/* state file */
-	char *path;
+	char *path, *path_new; /* the name it is written under before it is renamed */
 	bool dirty, restoring;
-	bool unwritten; /* the last writing failed, which was said */
-	bool urgent;    /* a level changed: a crash must not lose it */
-	unsigned ticks; /* since it was written */
+	bool unwritten;      /* the last writing failed, which was said */
+	bool urgent;         /* a level or list changed: a crash must not lose it */
+	unsigned ticks;      /* since it was written */
+	unsigned wait_ticks; /* before it may be written again */
 };
 
 /* --- enforce.c --- */
@@ -83,6 +84,9 @@ bool lists_allow(const struct throttle *t, const struct throttle_prefix *p, uint
 
 /* --- keep.c --- */
 void keep_read(struct throttle *t);
+/* Begin to write it, now or, when it was written a moment ago, as soon as may be. */
 void keep_write(struct throttle *t);
+/* Write and sync it before this returns: at the end. */
+void keep_write_last(struct throttle *t);
 
 #endif

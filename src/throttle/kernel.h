@@ -56,6 +56,7 @@ struct throttle_setup {
 enum throttle_part {
 	THROTTLE_PART_SK_LOOKUP,
 	THROTTLE_PART_CONCURRENCY, /* tracepoint on TCP states, seeded by iter/tcp */
+	THROTTLE_PART_HANDSHAKE,   /* rates charge ended handshakes: takes both of the above */
 	THROTTLE_PART_XDP,
 	THROTTLE_PART_EVENTS,
 	THROTTLE_PART_PINS,
@@ -155,6 +156,7 @@ struct throttle_counts {
 	uint64_t opened, closed; /* connections, by the tracepoint */
 	uint64_t events_lost;
 	uint64_t open_full; /* connections that the map of open ones had no room for */
+	uint64_t rate_full; /* ended handshakes that no bucket could be made for */
 };
 int throttle_maps_counts(struct throttle_maps *m, struct throttle_counts *ret_c,
 			 struct err *err) MUST_CHECK;

@@ -43,6 +43,7 @@ struct throttle_bpf {
 	struct throttle_link state_link, lookup_link;
 	struct throttle_link xdp_links[INTERFACES_MAX];
 	size_t xdp_links_n;
+	bool handshake;  /* ended handshakes are charged, not SYNs */
 	bool adopt_open; /* counts of open connections go on: their tracepoint is still attached */
 };
 
@@ -189,6 +190,8 @@ static int write_settings(const struct throttle_bpf *b, const struct throttle_se
 	uint32_t zero = 0;
 
 	mine.version = THROTTLE_ABI_VERSION;
+	if (b->handshake)
+		mine.flags |= THROTTLE_F_HANDSHAKE;
 	if (bpf_map_update_elem(bpf_map__fd(b->base->maps.settings), &zero, &mine, BPF_ANY) < 0)
 		return -errno;
 	return 0;
@@ -421,6 +424,25 @@ static void start_xdp(struct throttle_bpf *b)
 		start_interfaces(b, p);
 }
 
+/*
+ * Last, when it is known that both programs are there; they read it in the settings, so that they
+ * always agree, kept ones too. Until now SYNs were charged.
+ */
+static void start_handshake(struct throttle_bpf *b)
+{
+	struct throttle_part_state *p = &b->parts[THROTTLE_PART_HANDSHAKE];
+	bool lookup = b->parts[THROTTLE_PART_SK_LOOKUP].active;
+
+	if (lookup && b->parts[THROTTLE_PART_CONCURRENCY].active) {
+		b->handshake = true;
+		b->handshake = write_settings(b, &b->setup->settings) == 0;
+		p->active = b->handshake;
+	}
+	if (!p->active && (lookup || b->parts[THROTTLE_PART_XDP].active))
+		throttle_part_why(p, "rates charge SYNs, and whoever forges addresses can use up "
+				     "another's");
+}
+
 static void start(struct throttle_bpf *b, enum throttle_part part,
 		  int (*run)(struct throttle_bpf *b))
 {
@@ -477,6 +499,7 @@ static int start_all(struct throttle_bpf *b, struct err *err)
 	start(b, THROTTLE_PART_CONCURRENCY, start_state);
 	start(b, THROTTLE_PART_SK_LOOKUP, start_lookup);
 	start_xdp(b);
+	start_handshake(b);
 	return 0;
 }
 

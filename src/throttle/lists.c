@@ -187,19 +187,16 @@ int throttle_del(struct throttle *t, enum throttle_list l, const struct throttle
 	return 0;
 }
 
+/* Many may end in the same moment: one pass, whatever their number. */
 void lists_expire(struct throttle *t, uint64_t now_ns)
 {
 	for (int l = 0; l < THROTTLE_LISTS; l++) {
-		struct prefix_set *set = &t->lists[l];
+		struct prefix_set gone;
 
-		for (size_t i = set->n; i > 0; i--) {
-			struct throttle_prefix p = set->v[i - 1].p;
-
-			if (set->v[i - 1].until_ns == 0 || set->v[i - 1].until_ns > now_ns)
-				continue;
-			(void)prefix_set_remove(set, &p);
-			apply(t, (enum throttle_list)l, &p);
-			t->dirty = true;
-		}
+		prefix_set_take_ended(&t->lists[l], now_ns, &gone);
+		for (size_t i = 0; i < gone.n; i++)
+			apply(t, (enum throttle_list)l, &gone.v[i].p);
+		t->dirty |= gone.n > 0;
+		prefix_set_fini(&gone);
 	}
 }

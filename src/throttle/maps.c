@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -16,6 +17,7 @@
 #include "throttle/kernel_internal.h"
 
 #define EVENTS_MAX 1000
+#define SECOND_NS  UINT64_C(1000000000)
 
 struct throttle_maps {
 	int fds[THROTTLE_FDS];
@@ -25,6 +27,7 @@ struct throttle_maps {
 	void (*each)(void *arg, const struct throttle_event *e); /* during throttle_maps_events() */
 	void *arg;
 	int events;
+	struct throttle_settings written; /* the last settings; zeros: none yet */
 };
 
 /* A list by its kind: the descriptor it is in. */
@@ -142,45 +145,121 @@ static uint32_t flag_if_empty(const struct throttle_maps *m, enum throttle_list 
 		       : 0;
 }
 
-/* Set one of the flags, or take it back: only when it is not so already. */
-static int set_empty(struct throttle_maps *m, enum throttle_list l, uint32_t flag, struct err *err)
+static int read_settings(const struct throttle_maps *m, struct throttle_settings *ret_s,
+			 struct err *err)
 {
-	int fd = m->fds[THROTTLE_FD_SETTINGS];
-	struct throttle_settings s;
 	uint32_t zero = 0;
 
-	if (fd < 0)
-		return 0;
-	if (bpf_map_lookup_elem(fd, &zero, &s) < 0)
+	if (bpf_map_lookup_elem(m->fds[THROTTLE_FD_SETTINGS], &zero, ret_s) < 0)
 		return err_errno(err, "throttle: read settings");
-	if ((s.flags & empty_flag[l]) == flag)
-		return 0;
-	s.flags = (s.flags & ~empty_flag[l]) | flag;
-	if (bpf_map_update_elem(fd, &zero, &s, BPF_ANY) < 0)
+	return 0;
+}
+
+static int write_settings(const struct throttle_maps *m, const struct throttle_settings *s,
+			  struct err *err)
+{
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(m->fds[THROTTLE_FD_SETTINGS], &zero, s, BPF_ANY) < 0)
 		return err_errno(err, "throttle: write settings");
 	return 0;
+}
+
+/* Whoever knows it could make addresses that are taken for others. 0, without one: nothing holds.
+ */
+static uint64_t new_key(void)
+{
+	uint64_t key = 0;
+
+	return getrandom(&key, sizeof(key), GRND_NONBLOCK) == (ssize_t)sizeof(key) ? key : 0;
+}
+
+/* Before something goes into @l: the kernel is to look. */
+static int will_change(const struct throttle_maps *m, enum throttle_list l, struct err *err)
+{
+	struct throttle_settings s;
+	int r;
+
+	if (m->fds[THROTTLE_FD_SETTINGS] < 0)
+		return 0;
+	r = read_settings(m, &s, err);
+	if (r < 0 || (s.flags & empty_flag[l]) == 0)
+		return r;
+	s.flags &= ~empty_flag[l];
+	return write_settings(m, &s, err);
+}
+
+/* After a change of @l: what was found out before it holds no more. @flag: of an empty list. */
+static int has_changed(const struct throttle_maps *m, enum throttle_list l, uint32_t flag,
+		       struct err *err)
+{
+	struct throttle_settings s;
+	int r;
+
+	if (m->fds[THROTTLE_FD_SETTINGS] < 0)
+		return 0;
+	r = read_settings(m, &s, err);
+	if (r < 0)
+		return r;
+	s.flags = (s.flags & ~empty_flag[l]) | flag;
+	s.lists_key = new_key();
+	return write_settings(m, &s, err);
+}
+
+static bool same_limits(const struct throttle_settings *a, const struct throttle_settings *b)
+{
+	return a->slower_div == b->slower_div && a->few_per_minute == b->few_per_minute &&
+	       memcmp(a->tiers, b->tiers, sizeof(a->tiers)) == 0;
+}
+
+/*
+ * When all that may have been charged under other limits is paid, as these limits see it: what is
+ * further away than their buckets are deep counts only when it was charged to no deeper ones. The
+ * same as before where nothing changes; the supervisor's settings (@before) know nothing of it.
+ */
+static uint64_t cells_from(const struct throttle_maps *m, const struct throttle_settings *before,
+			   const struct throttle_settings *s)
+{
+	uint64_t longest = 0;
+
+	if ((s->flags & THROTTLE_F_HANDSHAKE) == 0)
+		return 0;
+	if (before->cells_from_ns != 0 && same_limits(before, s))
+		return before->cells_from_ns;
+	if (m->written.cells_from_ns != 0 && same_limits(&m->written, s))
+		return m->written.cells_from_ns;
+	for (int i = 0; i < THROTTLE_TIERS; i++) {
+		uint64_t depth = s->tiers[i].interval_ns * MAX_OF(s->tiers[i].burst, 1u);
+
+		longest = MAX_OF(longest, depth + MAX_OF(depth, THROTTLE_DEBT_NS));
+	}
+	return clock_now_ns() + longest + SECOND_NS;
 }
 
 int throttle_maps_settings(struct throttle_maps *m, const struct throttle_settings *s,
 			   struct err *err)
 {
-	int fd = get_fd(m, THROTTLE_FD_SETTINGS, err);
-	struct throttle_settings mine = *s;
-	uint32_t zero = 0;
-	int r;
+	int r = get_fd(m, THROTTLE_FD_SETTINGS, err);
+	struct throttle_settings mine = *s, before;
 
-	if (fd < 0)
-		return fd;
+	if (r < 0)
+		return r;
 	r = throttle_settings_check(s, err);
+	if (r == 0)
+		r = read_settings(m, &before, err);
 	if (r < 0)
 		return r;
 	mine.version = THROTTLE_ABI_VERSION;
-	mine.flags &= ~EMPTY_FLAGS;
+	mine.flags &= ~(EMPTY_FLAGS | THROTTLE_F_HANDSHAKE);
+	mine.flags |= before.flags & THROTTLE_F_HANDSHAKE;
 	for (int l = THROTTLE_LIST_ALLOW; l <= THROTTLE_LIST_PENALTY; l++)
 		mine.flags |= flag_if_empty(m, (enum throttle_list)l);
-	if (bpf_map_update_elem(fd, &zero, &mine, BPF_ANY) < 0)
-		return err_errno(err, "throttle: write settings");
-	return 0;
+	mine.lists_key = new_key();
+	mine.cells_from_ns = cells_from(m, &before, &mine);
+	r = write_settings(m, &mine, err);
+	if (r == 0)
+		m->written = mine;
+	return r;
 }
 
 static struct throttle_lpm_key key_of(const struct throttle_prefix *p)
@@ -219,11 +298,11 @@ int throttle_maps_put(struct throttle_maps *m, enum throttle_list l,
 	if (penalty != NULL)
 		own = *penalty;
 	own.prefix_bits = key.prefix_bits;
-	r = set_empty(m, l, 0, err);
+	r = will_change(m, l, err);
 	if (r < 0)
 		return r;
 	if (bpf_map_update_elem(fd, &key, penalty != NULL ? (void *)&own : &listed, BPF_ANY) == 0)
-		return 0;
+		return has_changed(m, l, 0, err);
 	if (errno == ENOSPC || errno == E2BIG)
 		return err_set(err, ERR_LIMIT, -E2BIG, "throttle: the %s is full; %s is not in it",
 			       name_of_fd[fd_of_list[l]], throttle_prefix_text(p, text));
@@ -241,7 +320,7 @@ int throttle_maps_remove(struct throttle_maps *m, enum throttle_list l,
 	if (fd < 0)
 		return fd;
 	if (bpf_map_delete_elem(fd, &key) == 0)
-		return set_empty(m, l, flag_if_empty(m, l), err);
+		return has_changed(m, l, flag_if_empty(m, l), err);
 	return err_errno(err, "throttle: take %s out of the %s", throttle_prefix_text(p, text),
 			 name_of_fd[fd_of_list[l]]);
 }
@@ -288,6 +367,7 @@ int throttle_maps_counts(struct throttle_maps *m, struct throttle_counts *ret_c,
 		sum.closed += s->closed;
 		sum.events_lost += s->events_lost;
 		sum.open_full += s->open_full;
+		sum.rate_full += s->rate_full;
 	}
 	*ret_c = sum;
 	return 0;
@@ -328,12 +408,13 @@ int throttle_maps_source(struct throttle_maps *m, const struct throttle_prefix *
 	unsigned end = v4 ? THROTTLE_V6_HOST : THROTTLE_TIERS;
 	int fd = get_fd(m, THROTTLE_FD_SETTINGS, err);
 	struct throttle_settings settings;
-	uint32_t zero = 0;
+	int r;
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_lookup_elem(fd, &zero, &settings) < 0)
-		return err_errno(err, "throttle: read settings");
+	r = read_settings(m, &settings, err);
+	if (r < 0)
+		return r;
 	for (unsigned tier = first; tier < end; tier++) {
 		struct throttle_source *s = &ret_s[tier - first];
 

@@ -9,11 +9,9 @@
 #include "throttle/kernel_internal.h"
 
 static const char *const names[] = {
-	[THROTTLE_PART_SK_LOOKUP] = "sk_lookup",
-	[THROTTLE_PART_CONCURRENCY] = "concurrency",
-	[THROTTLE_PART_XDP] = "xdp",
-	[THROTTLE_PART_EVENTS] = "events",
-	[THROTTLE_PART_PINS] = "pins",
+	[THROTTLE_PART_SK_LOOKUP] = "sk_lookup", [THROTTLE_PART_CONCURRENCY] = "concurrency",
+	[THROTTLE_PART_HANDSHAKE] = "handshake", [THROTTLE_PART_XDP] = "xdp",
+	[THROTTLE_PART_EVENTS] = "events",       [THROTTLE_PART_PINS] = "pins",
 	[THROTTLE_PART_NFTABLES] = "nftables",
 };
 

@@ -131,6 +131,24 @@ bool prefix_set_remove(struct prefix_set *s, const struct throttle_prefix *p)
 	return true;
 }
 
+void prefix_set_take_ended(struct prefix_set *s, uint64_t now_ns, struct prefix_set *ret_gone)
+{
+	size_t left = 0;
+	struct err err;
+
+	prefix_set_init(ret_gone, s->n);
+	for (size_t i = 0; i < s->n; i++) {
+		struct prefix_entry e = s->v[i];
+
+		if (e.until_ns == 0 || e.until_ns > now_ns ||
+		    prefix_set_append(ret_gone, &e, &err) < 0)
+			s->v[left++] = e;
+		else
+			s->of_bits[e.p.bits]--;
+	}
+	s->n = left;
+}
+
 const struct prefix_entry *prefix_set_find(const struct prefix_set *s,
 					   const struct throttle_prefix *p)
 {

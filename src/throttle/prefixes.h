@@ -38,6 +38,8 @@ int prefix_set_append(struct prefix_set *s, const struct prefix_entry *e,
 		      struct err *err) MUST_CHECK;
 void prefix_set_sort(struct prefix_set *s);
 bool prefix_set_remove(struct prefix_set *s, const struct throttle_prefix *p);
+/* Move what has ended into *@ret_gone, which the caller frees; what finds no memory there stays. */
+void prefix_set_take_ended(struct prefix_set *s, uint64_t now_ns, struct prefix_set *ret_gone);
 /* The very prefix; NULL. Lent until the set changes. */
 const struct prefix_entry *prefix_set_find(const struct prefix_set *s,
 					   const struct throttle_prefix *p);

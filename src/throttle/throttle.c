@@ -13,7 +13,6 @@
 
 #define WRITE_EVERY_TICKS 30
 #define SEND_AGAIN_NS     UINT64_C(20000000)
-#define URGENT_MAX        1000 /* penalties, beyond which their number makes writing slow */
 
 /* --- levels --- */
 
@@ -149,7 +148,8 @@ void throttle_decide(const struct throttle *t, const struct throttle_prefix *add
 		decide(ret_d, THROTTLE_DO_SLOW, "penalty", &e->p);
 	}
 	account_host(address->addr, &p);
-	decide_by_account(t, &p, now_ns, ret_d);
+	if (address->bits >= p.bits) /* or it is a network: its first address is one of many */
+		decide_by_account(t, &p, now_ns, ret_d);
 	account_network(address->addr, &p);
 	decide_by_account(t, &p, now_ns, ret_d);
 	ret_d->action = ret_d->level == THROTTLE_NORMAL    ? THROTTLE_DO_PASS
@@ -165,8 +165,7 @@ static void every_second(struct throttle *t, uint64_t now)
 	lists_expire(t, now);
 	enforce_tick(t);
 	t->ticks++;
-	if ((t->urgent && account_penalised_n(t->account) <= URGENT_MAX) ||
-	    (t->dirty && t->ticks >= WRITE_EVERY_TICKS))
+	if (t->urgent || (t->dirty && t->ticks >= WRITE_EVERY_TICKS))
 		keep_write(t);
 }
 
@@ -207,8 +206,8 @@ int throttle_switch(struct throttle *t, bool off, uint32_t seconds, struct err *
 			   seconds == 0 ? 0 : loop_now_ns(t->loop) + seconds * THROTTLE_SECOND_NS,
 			   err);
 	if (r == 0)
-		log_notice("Throttle: switched %s by command",
-			   off ? "off: nobody is refused" : "on");
+		log_notice("Throttle: switched %s",
+			   off ? "off by command: nobody is refused" : "on by command");
 	return r;
 }
 
@@ -271,9 +270,14 @@ int throttle_new(struct throttle **ret_t, struct loop *l, struct metrics *m, con
 		return r;
 	lists_from_conf(t, c);
 	t->path = state_path(c);
-	if (t->path != NULL)
-		keep_read(t);
-	if (t->path == NULL || loop_timer_set(l, &t->timer, loop_now_ns(l)) < 0)
+	if (t->path == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "throttle: out of memory");
+	if (asprintf(&t->path_new, "%s.new", t->path) < 0) {
+		t->path_new = NULL;
+		return err_set(err, ERR_TEMP, -ENOMEM, "throttle: out of memory");
+	}
+	keep_read(t);
+	if (loop_timer_set(l, &t->timer, loop_now_ns(l)) < 0)
 		return err_set(err, ERR_TEMP, -ENOMEM, "throttle: out of memory");
 	*ret_t = TAKE(t);
 	return 0;
@@ -286,14 +290,15 @@ void throttle_free(struct throttle **t)
 	if (x == NULL)
 		return;
 	loop_timer_clear(x->loop, &x->timer);
-	if (x->account != NULL && x->path != NULL)
-		keep_write(x);
+	if (x->account != NULL && x->path_new != NULL)
+		keep_write_last(x);
 	enforce_close(x);
 	account_free(&x->account);
 	for (int i = 0; i < THROTTLE_LISTS; i++) {
 		prefix_set_fini(&x->lists[i]);
 		prefix_set_fini(&x->pending[i]);
 	}
+	free(x->path_new);
 	free(x->path);
 	free(x);
 }

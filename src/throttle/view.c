@@ -110,7 +110,8 @@ void throttle_explain(struct throttle *t, const struct throttle_prefix *address,
 	if (t == NULL)
 		return;
 	account_host(address->addr, &p);
-	ret_e->has_host = account_get(t->account, &p, ret_e->now_ns, &ret_e->host);
+	ret_e->has_host =
+		address->bits >= p.bits && account_get(t->account, &p, ret_e->now_ns, &ret_e->host);
 	account_network(address->addr, &p);
 	ret_e->has_network = account_get(t->account, &p, ret_e->now_ns, &ret_e->network);
 	if (t->maps == NULL || t->link.method == THROTTLE_USER ||

@@ -2,12 +2,17 @@
 /* tools/cli.c - what the commands share. */
 #include "tools/cli.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/definitions.h"
+#include "conf/explain.h"
 #include "confdb/confdb.h"
+#include "msg/site_check.h"
 
 const char *cli_default_conf(void)
 {
@@ -36,6 +41,16 @@ int cli_common(struct cli *cli, int option, const char *arg, const char *usage)
 	}
 }
 
+bool cli_is_ip(const char *text)
+{
+	uint8_t addr[16];
+
+	if (inet_pton(AF_INET, text, addr) == 1 || inet_pton(AF_INET6, text, addr) == 1)
+		return true;
+	(void)fprintf(stderr, "sallyport: '%s' is no IP address\n", text);
+	return false;
+}
+
 int cli_usage(const char *usage)
 {
 	(void)fputs(usage, stderr);
@@ -55,21 +70,53 @@ int cli_fail(const struct err *err)
 	}
 }
 
-/* Includes and %conf-dir% want an absolute path. */
-static char *absolute(const char *path)
+static void free_text(char **text)
 {
-	char *real = realpath(path, NULL);
-
-	return real != NULL ? real : strdup(path);
+	free(*text);
 }
 
-int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
-	     struct conf_report *report)
+char *cli_absolute(const char *path)
 {
+	AUTO(free_text) char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	char *joined;
+
+	if (here == NULL)
+		return strdup(path);
+	return asprintf(&joined, "%s/%s", here, path) < 0 ? NULL : joined;
+}
+
+/* Asks until one does not answer, and waits for that one no more. */
+struct patient {
+	struct conf_database ops; /* first: a struct conf_database * is one of us */
+	struct conf_database *asked;
+	struct err why[CONF_BACK_ENDS]; /* kind ERR_NONE: it has answered so far */
+};
+
+static int ask_or_go_on(struct conf_database *d, const struct conf_query *q, struct str *rows,
+			struct err *err)
+{
+	struct patient *p = (struct patient *)(void *)d;
+	struct err *why = &p->why[q->ldap ? CONF_LDAP : CONF_SQL];
+
+	if (why->kind == ERR_NONE) {
+		int r = p->asked->ask(p->asked, q, rows, err);
+
+		if (r == 0 || err->kind != ERR_TEMP)
+			return r;
+		*why = *err;
+		(void)fprintf(stderr, "sallyport: %s: %s; this is about the files alone\n",
+			      opt_rows[q->ldap ? OPT_LDAP_SERVER : OPT_DB_DSN].name, why->text);
+	}
+	return err_set(err, ERR_TEMP, -ENODATA, "%s", why->text);
+}
+
+int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct conf_report *report)
+{
+	struct patient patient = { .ops.ask = ask_or_go_on };
 	AUTO(confdb_close) struct conf_database *d = NULL;
 	AUTO(conf_source_close) struct conf_source *s = NULL;
 	AUTO(conf_report_free) struct conf_report *own = NULL;
-	char *path = absolute(cli->conf_path);
+	char *path = cli_absolute(cli->conf_path);
 	struct conf *c = NULL;
 	const char *why;
 	struct err err = { .kind = ERR_TEMP, .text = "out of memory" };
@@ -82,13 +129,16 @@ int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
 	if (r == 0)
 		r = confdb_open(&d, &err);
 	if (r == 0) {
-		conf_source_set_database(s, d);
+		patient.asked = d;
+		conf_source_set_database(s, cli->go_on ? &patient.ops : d);
 		r = conf_load(&c, s, path, report, &err);
 	}
 	if (r == 0 && confdb_used_cache(d, &why))
 		(void)fprintf(stderr, "sallyport: %s; the answers kept in %s are used\n", why,
 			      conf_str(c, OPT_SQL_CACHE_FILE, NULL));
 	free(path);
+	for (enum conf_back_end b = 0; b < CONF_BACK_ENDS; b++)
+		cli->away |= patient.why[b].kind != ERR_NONE;
 	if (r == 0 && ret_bundle_fd != NULL) {
 		r = conf_source_write_bundle(s, &err);
 		*ret_bundle_fd = r;
@@ -99,6 +149,49 @@ int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
 	}
 	*ret_c = c;
 	return 0;
+}
+
+bool cli_check_all(const struct conf *c, struct conf_report *r)
+{
+	bool rules, site;
+
+	conf_explain(c, r);
+	conf_check_definitions(c, r);
+	rules = cli_check_rules(c, r);
+	site = site_check(c, r);
+	conf_report_sort(r);
+	return rules && site;
+}
+
+static char *glance(const char *conf_path)
+{
+	AUTO(conf_source_close) struct conf_source *s = NULL;
+	AUTO(free_text) char *path = cli_absolute(conf_path);
+	AUTO(str_fini) struct str text;
+
+	str_init(&text, 4096);
+	if (path == NULL || conf_source_disk(&s, NULL) < 0 ||
+	    conf_glance(s, path, OPT_CONTROL_SOCKET, &text, NULL) < 0)
+		return NULL;
+	return strdup(str_view(&text));
+}
+
+int cli_find_gateway(struct cli *cli, char **ret_socket, struct conf **ret_c)
+{
+	AUTO(conf_unref) struct conf *c = NULL;
+	int r;
+
+	cli->go_on = true;
+	r = cli_load(cli, &c, NULL, NULL);
+	*ret_socket =
+		c == NULL ? glance(cli->conf_path) : strdup(conf_str(c, OPT_CONTROL_SOCKET, NULL));
+	if (r == 0 && *ret_socket == NULL)
+		r = EX_TEMPFAIL;
+	if (r != 0 && *ret_socket != NULL)
+		(void)fprintf(stderr, "sallyport: the gateway is asked all the same\n");
+	if (ret_c != NULL)
+		*ret_c = TAKE(c);
+	return r;
 }
 
 void cli_add_problem(struct jout *j, const struct conf_problem *p)

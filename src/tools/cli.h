@@ -16,10 +16,16 @@
 /* The first of the two that exists; the first when none does. */
 const char *cli_default_conf(void);
 
+/* @path from the root on, as includes and %conf-dir% want it; links stay, so that all programs see
+ * the same folder. The caller's to free. NULL: no memory. */
+char *cli_absolute(const char *path);
+
 /* Options that every command has. */
 struct cli {
 	const char *conf_path;
 	bool json;
+	bool go_on;  /* a database that is away makes no failure of cli_load(), but */
+	bool away;   /* this; what is unread conf_unread() tells */
 	bool colour; /* standard output is a terminal and NO_COLOR is not set */
 };
 
@@ -31,18 +37,29 @@ struct cli {
 	}
 /* Take one of those three: -1 not one of them; otherwise 0, or 1 when help was printed. */
 int cli_common(struct cli *cli, int option, const char *arg, const char *usage);
+/* Whether @text is an IP address; otherwise that has been printed. */
+bool cli_is_ip(const char *text);
 /* Print @usage to standard error; EX_USAGE. */
 int cli_usage(const char *usage);
 
 /* Load the configuration from disk. Problems go into @report (may be NULL). On failure the reason
  * has been printed and the exit code is returned; 0 otherwise. */
-int cli_load(const struct cli *cli, struct conf **ret_c, int *ret_bundle_fd,
-	     struct conf_report *report);
+int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct conf_report *report);
+/*
+ * For commands that ask the gateway: load as cli_load() does, whether databases are away or not,
+ * and find Control Socket, which is malloc'ed in *@ret_socket even when loading failed because of a
+ * mistake: the gateway runs with what was there before. *@ret_c (may be NULL) is NULL then. Returns
+ * as cli_load().
+ */
+int cli_find_gateway(struct cli *cli, char **ret_socket, struct conf **ret_c);
 /* "sallyport: reason" on standard error; exit code for its kind. */
 int cli_fail(const struct err *err);
 
-/* Add the mistakes in the rule files of file names and types that @c names. */
-void cli_check_rules(const struct conf *c, struct conf_report *r);
+/* Add to @r all that can be found out about @c beside what loading it said. False: the daemon would
+ * not start with it. */
+bool cli_check_all(const struct conf *c, struct conf_report *r);
+/* Of it: mistakes in the rules of file names and types. */
+bool cli_check_rules(const struct conf *c, struct conf_report *r);
 /* One mistake as an element of the open JSON array. */
 void cli_add_problem(struct jout *j, const struct conf_problem *p);
 /* One mistake as a line of text. */

@@ -86,6 +86,7 @@ int cmd_explain(int argc, char **argv)
 	}
 	if (optind + 1 != argc)
 		return cli_usage(usage);
+	cli.go_on = true;
 	r = cli_load(&cli, &c, NULL, NULL);
 	return r != 0 ? r : explain(&cli, c, argv[optind]);
 }

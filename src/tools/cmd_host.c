@@ -102,10 +102,12 @@ static int look(struct run *r, struct err *err)
 	if (res < 0)
 		return res;
 	host_allowed(&w.allowed);
+	host_group_read(&w.group, "");
+	r->report.group = w.group;
 	plan_make(&r->report.plan, r->report.host, &w);
 	w.workers = 0;
 	plan_make(&r->report.all, r->report.host, &w);
-	r->report.limits_n = host_limits(r->report.limits, HOST_LIMITS_MAX);
+	r->report.limits_n = host_limits(r->report.limits, HOST_LIMITS_MAX, &w.group);
 	return 0;
 }
 

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tools/cmd_migrate.c - sallyport migrate: what becomes of a MailScanner site's configuration. */
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include "conf/definitions.h"
 #include "conf/explain.h"
 #include "conf/waits.h"
 #include "core/text.h"
 #include "tools/cli.h"
 #include "tools/migrate_rows.h"
 
-#define VALUES_MAX    64
 #define SHOWN_MAX     101 /* characters of a value in the text report, with the NUL */
 #define DIFFERENCES   "see docs/differences.md"
 #define JSON_MAX      (16 * MIB)
@@ -34,13 +35,16 @@ static const char usage[] =
 	"                    [{option, value, source, text}]: behave differently, are accepted\n"
 	"                    without effect, belong to something that is not built yet\n"
 	"  functions         the same for Perl functions, which cannot run; value is the function\n"
+	"  unread            the same for what a database that is away did not tell: value is the\n"
+	"                    name of a ruleset, or the statement whose answers are missing; the\n"
+	"                    report is about the files alone, and the daemon would not start\n"
 	"  rulesets          [{option, file, lines}], lines: those that hold rules\n"
 	"  problems          [{severity, file, line, column, text}], as sallyport check has them\n"
 	"\n"
 	"Exit: 0 nothing needs attention, 1 something does, 64 usage, 75 a database cannot be\n"
 	"asked, 78 the configuration cannot be loaded.\n";
 
-enum group { DIFFERS, NO_EFFECT, NOT_BUILT, FUNCTIONS, RULESETS, GROUPS };
+enum group { DIFFERS, NO_EFFECT, NOT_BUILT, FUNCTIONS, UNREAD, RULESETS, GROUPS };
 
 static const struct {
 	const char *json, *title;
@@ -49,6 +53,7 @@ static const struct {
 	[NO_EFFECT] = { "no_effect", "accepted without effect" },
 	[NOT_BUILT] = { "not_built", "not built yet" },
 	[FUNCTIONS] = { "functions", "Perl functions, which cannot run" },
+	[UNREAD] = { "unread", "not read: the database is away" },
 	[RULESETS] = { "rulesets", "rulesets" },
 };
 
@@ -72,13 +77,16 @@ struct migration {
 /* Some message gets another answer than "no". */
 static bool is_on(const struct conf *c, enum opt_id id)
 {
-	const char *values[VALUES_MAX];
-	size_t n = conf_every_value(c, id, values, VALUES_MAX);
+	const char **values = NULL;
+	bool on = false;
+	size_t n = 0;
 
-	for (size_t i = 0; i < MIN_OF(n, VALUES_MAX); i++)
-		if (values[i][0] != '\0' && strcmp(values[i], "0") != 0)
-			return true;
-	return false;
+	if (conf_values(c, id, &values, &n) < 0)
+		return true; /* rather a line too many */
+	for (size_t i = 0; i < n && !on; i++)
+		on = values[i][0] != '\0' && strcmp(values[i], "0") != 0;
+	free(values);
+	return on;
 }
 
 static bool is_fine(const char *fine, const char *value)
@@ -113,8 +121,13 @@ static void judge(struct migration *m, enum opt_id id)
 	const struct opt *o = &opt_rows[id];
 	const struct migrate_row *row = migrate_row_find(id);
 	bool own = conf_is_own(m->c, id), counts = row_counts(m, row);
+	const char *why;
 	size_t lines;
 
+	if (conf_unread(m->c, id, &why) != NULL) {
+		add(m, UNREAD, id, why);
+		return;
+	}
 	if (row != NULL && row->when == MIGRATE_ON && !counts)
 		own = false; /* switched off: it is not missed */
 	if (conf_ruleset(m->c, id, &lines) != NULL)
@@ -136,8 +149,21 @@ static void judge(struct migration *m, enum opt_id id)
 static bool needs_attention(const struct migration *m)
 {
 	return m->c == NULL || m->n[DIFFERS] + m->n[NO_EFFECT] + m->n[NOT_BUILT] + m->n[FUNCTIONS] +
-					       conf_report_count(m->report) >
+					       m->n[UNREAD] + conf_report_count(m->report) >
 				       0;
+}
+
+static void describe(const struct migration *m, enum group g, const struct item *it,
+		     struct str *out)
+{
+	const char *why, *unread = conf_unread(m->c, it->id, &why);
+
+	if (g == FUNCTIONS)
+		str_add(out, conf_function(m->c, it->id));
+	else if (g == UNREAD && unread[0] != '\0')
+		str_add(out, unread);
+	else
+		conf_describe(m->c, it->id, out);
 }
 
 /* ---- JSON ---- */
@@ -158,10 +184,7 @@ static void add_item(struct jout *j, const struct migration *m, enum group g, co
 		jout_end(j);
 		return;
 	}
-	if (g == FUNCTIONS)
-		str_add(&text, conf_function(m->c, it->id));
-	else
-		conf_describe(m->c, it->id, &text);
+	describe(m, g, it, &text);
 	jout_member_str(j, "value", str_bytes(&text));
 	str_reset(&text);
 	conf_describe_place(m->c, it->id, &text);
@@ -180,7 +203,7 @@ static int print_json(const struct migration *m)
 	jout_begin(&j, &text);
 	jout_object(&j, NULL);
 	jout_member_str(&j, "file", bytes_str(m->path));
-	jout_member_bool(&j, "loaded", m->c != NULL);
+	jout_member_bool(&j, "loaded", m->c != NULL && !m->cli.away);
 	jout_member_bool(&j, "attention", needs_attention(m));
 	jout_member_num(&j, "works", m->works);
 	for (enum group g = 0; g < GROUPS; g++) {
@@ -210,12 +233,10 @@ static void print_item(const struct migration *m, enum group g, const struct ite
 
 	str_init(&value, MIB);
 	str_init(&place, MIB);
-	if (g == FUNCTIONS)
-		str_add(&value, conf_function(m->c, it->id));
-	else if (g == RULESETS)
+	if (g == RULESETS)
 		str_add(&value, conf_ruleset(m->c, it->id, &lines));
 	else
-		conf_describe(m->c, it->id, &value);
+		describe(m, g, it, &value);
 	conf_describe_place(m->c, it->id, &place);
 	(void)printf("│  %s %s = %s", last ? "└─" : "├─", opt_rows[it->id].name,
 		     text_escape(shown, sizeof(shown), str_bytes(&value)));
@@ -279,12 +300,16 @@ static int migrate(struct migration *m)
 	if (report == NULL)
 		return EX_TEMPFAIL;
 	m->report = report;
+	m->cli.go_on = true;
 	code = cli_load(&m->cli, &c, NULL, report);
 	if (code != 0 && code != EX_CONFIG)
 		return code;
 	m->c = c;
-	if (c != NULL)
+	if (c != NULL) {
 		conf_explain_lines(c, report);
+		conf_check_definitions(c, report);
+		conf_report_sort(report);
+	}
 	for (enum opt_id id = 0; c != NULL && id < OPT_ROWS; id++)
 		judge(m, id);
 	if (m->cli.json) {
@@ -294,6 +319,8 @@ static int migrate(struct migration *m)
 	} else {
 		print_text(m);
 	}
+	if (code == 0 && m->cli.away)
+		return EX_TEMPFAIL;
 	return code != 0 ? code : needs_attention(m);
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tools/cmd_quarantine.c - sallyport quarantine list | show ID. */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
@@ -13,6 +12,7 @@
 #include "core/jout.h"
 #include "store/quarantine.h"
 #include "tools/json_text.h"
+#include "tools/stored_mail.h"
 
 static const char usage[] =
 	"Usage: sallyport quarantine list [-c FILE] [--json]\n"
@@ -22,14 +22,25 @@ static const char usage[] =
 	"  show ID    what was found in it and where it lies\n"
 	"  --message  print the stored message itself, byte for byte\n"
 	"\n"
-	"Exit: 0, 1 no such message, 64 usage, 75 the quarantine cannot be read,\n"
-	"78 configuration.\n";
+	"Exit: 0, 1 no such message, 64 usage, 75 the quarantine, or the database that may name\n"
+	"another one, cannot be read, 78 configuration.\n";
 
 struct view {
 	struct cli cli;
 	bool message;
 	unsigned n;
 };
+
+/* All that Quarantine Dir names; the default first. */
+struct places {
+	const char **dirs;
+	size_t n;
+};
+
+static void places_fini(struct places *p)
+{
+	free(p->dirs);
+}
 
 static void time_text(int64_t unix_s, char out[32])
 {
@@ -85,38 +96,55 @@ static int list_one(const struct quarantine_item *i, void *arg)
 	return 0;
 }
 
-static int run_list(struct view *v, const char *dir)
+/* One of several that is not there (any more) holds nothing. */
+static bool is_missing(const struct places *p, int r)
+{
+	return r == -ENOENT && p->n > 1;
+}
+
+static int run_list(struct view *v, const struct places *p)
 {
 	struct err err;
+	int code = EX_OK;
 
-	if (quarantine_list(dir, list_one, v, &err) < 0)
-		return cli_fail(&err);
-	if (v->n == 0 && !v->cli.json)
-		(void)printf("the quarantine %s is empty\n", dir);
-	return EX_OK;
+	for (size_t i = 0; i < p->n; i++) {
+		int r = quarantine_list(p->dirs[i], list_one, v, &err);
+
+		if (r < 0 && !is_missing(p, r))
+			code = cli_fail(&err);
+	}
+	if (v->n == 0 && !v->cli.json && code == EX_OK)
+		(void)printf("the quarantine %s is empty\n", p->dirs[0]);
+	return code == EX_OK && v->cli.away ? EX_TEMPFAIL : code; /* it may name more of them */
+}
+
+static int copy_out(const struct stored_mail *m, void *arg UNUSED)
+{
+	char buf[64 * 1024];
+	off_t at = (off_t)m->at;
+	ssize_t n;
+
+	for (size_t i = 0; m->headers != NULL && i < m->headers->n; i++) {
+		const struct header *h = &m->headers->v[i];
+
+		if (!h->deleted)
+			(void)printf("%.*s\n", (int)h->text.n, (const char *)h->text.p);
+	}
+	if (m->headers != NULL)
+		(void)putchar('\n');
+	while ((n = pread(m->fd, buf, sizeof(buf), at)) > 0) {
+		(void)fwrite(buf, 1, (size_t)n, stdout);
+		at += n;
+	}
+	if (n == 0 && fflush(stdout) == 0 && ferror(stdout) == 0)
+		return 0;
+	(void)fprintf(stderr, "sallyport: %s: %s\n", m->path, strerror(errno));
+	return 1;
 }
 
 static int print_message(const struct quarantine_item *i)
 {
-	char path[600], buf[64 * 1024];
-	struct err err;
-	ssize_t n = 0;
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "%s/message", i->path);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0)
-		while ((n = read(fd, buf, sizeof(buf))) > 0)
-			if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
-				break;
-	if (fd < 0 || n != 0) {
-		(void)err_errno(&err, "%s", path);
-		if (fd >= 0)
-			(void)close(fd);
-		return cli_fail(&err);
-	}
-	(void)close(fd);
-	return EX_OK;
+	return stored_mail_each(i->path, copy_out, NULL) > 0 ? EX_TEMPFAIL : EX_OK;
 }
 
 static int print_item(const struct view *v, const struct quarantine_item *i)
@@ -136,19 +164,25 @@ static int print_item(const struct view *v, const struct quarantine_item *i)
 	return EX_OK;
 }
 
-static int run_show(const struct view *v, const char *dir, const char *id)
+static int run_show(const struct view *v, const struct places *p, const char *id)
 {
 	AUTO(arena_free) struct arena *a = arena_new(16 * MIB);
 	struct quarantine_item item;
 	struct err err = { .kind = ERR_TEMP, .text = "out of memory" };
-	int r = a == NULL ? -ENOMEM : quarantine_find(dir, id, a, &item, &err);
+	int r = a == NULL ? -ENOMEM : -ENOENT, code = EX_OK;
 
-	if (r == -ENOENT) {
-		(void)fprintf(stderr, "sallyport: %s holds no message %s\n", dir, id);
+	for (size_t i = 0; r < 0 && a != NULL && i < p->n; i++) {
+		r = quarantine_find(p->dirs[i], id, a, &item, &err);
+		if (r < 0 && r != -ENOENT)
+			code = cli_fail(&err);
+	}
+	if (r < 0 && (code != EX_OK || a == NULL))
+		return code != EX_OK ? code : cli_fail(&err);
+	if (r < 0) {
+		(void)fprintf(stderr, "sallyport: %s%s holds no message %s\n", p->dirs[0],
+			      p->n > 1 ? " (and each other quarantine)" : "", id);
 		return 1;
 	}
-	if (r < 0)
-		return cli_fail(&err);
 	if (v->message)
 		return print_message(&item);
 	return v->cli.json ? print_json(&item) : print_item(v, &item);
@@ -163,7 +197,7 @@ int cmd_quarantine(int argc, char **argv)
 	};
 	struct view v = { .cli.conf_path = cli_default_conf() };
 	AUTO(conf_unref) struct conf *c = NULL;
-	const char *dir;
+	AUTO(places_fini) struct places places = { 0 };
 	int o, r;
 
 	(void)cli_common(&v.cli, 0, NULL, usage);
@@ -179,13 +213,15 @@ int cmd_quarantine(int argc, char **argv)
 	argv += optind;
 	if (argc < 1)
 		return cli_usage(usage);
+	v.cli.go_on = true;
 	r = cli_load(&v.cli, &c, NULL, NULL);
 	if (r != 0)
 		return r;
-	dir = conf_str(c, OPT_QUARANTINE_DIR, NULL);
+	if (conf_values(c, OPT_QUARANTINE_DIR, &places.dirs, &places.n) < 0)
+		return EX_TEMPFAIL;
 	if (strcmp(argv[0], "list") == 0 && argc == 1)
-		return run_list(&v, dir);
+		return run_list(&v, &places);
 	if (strcmp(argv[0], "show") == 0 && argc == 2)
-		return run_show(&v, dir, argv[1]);
+		return run_show(&v, &places, argv[1]);
 	return cli_usage(usage);
 }

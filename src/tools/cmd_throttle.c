@@ -2,6 +2,7 @@
 /* tools/cmd_throttle.c - sallyport throttle: who costs too much, who is refused, and why. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -15,6 +16,7 @@
 
 #define ANSWER_BYTES_MAX (8u * 1024 * 1024)
 #define WORDS_MAX        3
+#define TOP_MAX          200 /* as many as the gateway tells */
 
 static const char usage[] =
 	"Usage: sallyport throttle list\n"
@@ -31,14 +33,15 @@ static const char usage[] =
 	"  del      take it off; a penalty's account is forgiven, too\n"
 	"  off      refuse nobody from now on, for TIME or until \"on\" or a restart; costs\n"
 	"           are kept all the same\n"
-	"  why      what an address has cost, on which lists it is, what the kernel counts,\n"
-	"           and what becomes of its connections\n"
+	"  why      what an address (or a network with an account: IPv4 /24, IPv6 /64 or /48) has\n"
+	"           cost, on which lists it is, what the kernel counts, and what becomes of its\n"
+	"           connections\n"
 	"  decide   only what becomes of them: exit 0 pass, 1 slow, 2 refuse\n"
-	"  top      the N senders that cost most (20)\n"
+	"  top      the N senders that cost most (20; at most 200)\n"
 	"  stats    what refuses connections here, what is missing for it, and counts\n"
 	"\n"
 	"  --level LEVEL  slower, few (connections a minute) or nothing\n"
-	"  --for TIME     90s, 10m, 2h, 1d; without it there is no end\n"
+	"  --for TIME     90s, 10m, 2h, 1d (at most 49710d); without it there is no end\n"
 	"\n"
 	"All take -c FILE and --json. Exit: 0, 64 usage, 65 refused, 75 no gateway answers,\n"
 	"78 configuration.\n";
@@ -223,10 +226,11 @@ static void print_counts(const json_t *answer)
 		(void)printf("\n");
 	}
 	if (layers != NULL)
-		(void)printf("connections: %lld opened, %lld closed, %lld not counted (map full); "
-			     "%lld events lost\n",
+		(void)printf("connections: %lld opened, %lld closed, %lld not counted and %lld not "
+			     "charged (map full); %lld events lost\n",
 			     number_of(answer, "opened"), number_of(answer, "closed"),
-			     number_of(answer, "open_full"), number_of(answer, "events_lost"));
+			     number_of(answer, "open_full"), number_of(answer, "rate_full"),
+			     number_of(answer, "events_lost"));
 }
 
 static void print_stats(const struct cli *cli, const json_t *answer)
@@ -256,6 +260,8 @@ static void print_stats(const struct cli *cli, const json_t *answer)
 			     active || text_of(p, "why")[0] != '\0' ? text_of(p, "why")
 								    : "not asked for");
 	}
+	if (text_of(answer, "rates_charge")[0] != '\0')
+		(void)printf("rates charge %s\n", text_of(answer, "rates_charge"));
 	(void)printf("lists: %lld allowed, %lld denied, %lld penalties by hand\n",
 		     number_of(entries, "allow"), number_of(entries, "deny"),
 		     number_of(entries, "penalty"));
@@ -278,18 +284,19 @@ static int decision_code(const json_t *answer)
 static const struct action {
 	const char *name, *command;
 	unsigned words_min, words_max; /* behind the name */
+	bool level, time;              /* takes --level, --for */
 	void (*print)(const struct cli *cli, const json_t *answer);
 	int (*code)(const json_t *answer); /* NULL: 0 */
 } actions[] = {
-	{ "list", "throttle-list", 0, 0, print_list, NULL },
-	{ "add", "throttle-add", 2, 2, print_done, NULL },
-	{ "del", "throttle-del", 2, 2, print_done, NULL },
-	{ "off", "throttle-off", 0, 0, print_switched, NULL },
-	{ "on", "throttle-on", 0, 0, print_switched, NULL },
-	{ "why", "throttle-why", 1, 1, print_why, NULL },
-	{ "decide", "throttle-decide", 1, 1, print_decision, decision_code },
-	{ "top", "throttle-sources", 0, 1, print_top, NULL },
-	{ "stats", "throttle-stats", 0, 0, print_stats, NULL },
+	{ "list", "throttle-list", 0, 0, false, false, print_list, NULL },
+	{ "add", "throttle-add", 2, 2, true, true, print_done, NULL },
+	{ "del", "throttle-del", 2, 2, false, false, print_done, NULL },
+	{ "off", "throttle-off", 0, 0, false, true, print_switched, NULL },
+	{ "on", "throttle-on", 0, 0, false, false, print_switched, NULL },
+	{ "why", "throttle-why", 1, 1, false, false, print_why, NULL },
+	{ "decide", "throttle-decide", 1, 1, false, false, print_decision, decision_code },
+	{ "top", "throttle-sources", 0, 1, false, false, print_top, NULL },
+	{ "stats", "throttle-stats", 0, 0, false, false, print_stats, NULL },
 };
 
 struct question {
@@ -298,7 +305,7 @@ struct question {
 	const char *words[WORDS_MAX];
 	unsigned words_n;
 	const char *level;
-	uint64_t seconds;
+	uint64_t seconds, top; /* 0: not said */
 };
 
 static bool parse_time(const char *text, uint64_t *ret_s)
@@ -323,17 +330,14 @@ static bool parse_time(const char *text, uint64_t *ret_s)
 static size_t make_arguments(const struct question *q, struct ctl_argument args[4])
 {
 	size_t n = 0;
-	uint64_t top;
 
 	if (q->action->words_min == 2) {
 		args[n++] = (struct ctl_argument){ .name = "list", .text = q->words[0] };
 		args[n++] = (struct ctl_argument){ .name = "prefix", .text = q->words[1] };
 	} else if (q->action->words_min == 1) {
 		args[n++] = (struct ctl_argument){ .name = "address", .text = q->words[0] };
-	} else if (q->words_n == 1) {
-		if (num_parse(bytes_str(q->words[0]), 10, 1000000, &top) < 0)
-			top = 0;
-		args[n++] = (struct ctl_argument){ .name = "n", .number = (long long)top };
+	} else if (q->top > 0) {
+		args[n++] = (struct ctl_argument){ .name = "n", .number = (long long)q->top };
 	}
 	if (q->level != NULL)
 		args[n++] = (struct ctl_argument){ .name = "level", .text = q->level };
@@ -367,23 +371,22 @@ static int show(const struct question *q, const char *raw)
 	return code;
 }
 
-static int ask(const struct question *q)
+static int ask(struct question *q)
 {
-	AUTO(conf_unref) struct conf *c = NULL;
 	AUTO(str_fini) struct str raw;
 	struct ctl_argument args[4];
 	size_t n = make_arguments(q, args);
 	struct err err;
+	char *socket;
 	int r;
 
 	str_init(&raw, ANSWER_BYTES_MAX);
-	r = cli_load(&q->cli, &c, NULL, NULL);
-	if (r != 0)
+	r = cli_find_gateway(&q->cli, &socket, NULL);
+	if (socket == NULL)
 		return r;
-	if (ctl_ask_with(conf_str(c, OPT_CONTROL_SOCKET, NULL), q->action->command, args, n, &raw,
-			 &err) < 0)
-		return cli_fail(&err);
-	return show(q, str_view(&raw));
+	r = ctl_ask_with(socket, q->action->command, args, n, &raw, &err);
+	free(socket);
+	return r < 0 ? cli_fail(&err) : show(q, str_view(&raw));
 }
 
 /* The words behind the options: an action and what it takes. */
@@ -403,6 +406,31 @@ static bool take_words(struct question *q, int argc, char **argv)
 	return true;
 }
 
+static bool PRINTF(1, 2) mistake(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vfprintf(stderr, fmt, args);
+	va_end(args);
+	return false;
+}
+
+/* What was said and would be passed over is a mistake: somebody believes that it counts. */
+static bool check_words(struct question *q)
+{
+	const struct action *a = q->action;
+
+	if (q->level != NULL && (!a->level || strcmp(q->words[0], "penalty") != 0))
+		return mistake("sallyport: --level belongs to \"throttle add penalty\"\n");
+	if (q->seconds > 0 && !a->time)
+		return mistake("sallyport: \"throttle %s\" takes no --for\n", a->name);
+	if (a->words_max == 1 && a->words_min == 0 && q->words_n == 1 &&
+	    (num_parse(bytes_str(q->words[0]), 10, TOP_MAX, &q->top) < 0 || q->top == 0))
+		return mistake("sallyport: '%s' is not a number from 1 to 200\n", q->words[0]);
+	return true;
+}
+
 int cmd_throttle(int argc, char **argv)
 {
 	static const struct option options[] = { CLI_LONG_OPTIONS,
@@ -419,15 +447,19 @@ int cmd_throttle(int argc, char **argv)
 			continue;
 		}
 		if (o == 'f') {
-			if (!parse_time(optarg, &q.seconds))
+			if (!parse_time(optarg, &q.seconds)) {
+				(void)mistake("sallyport: --for %s: expected a time such as 90s, "
+					      "10m, 2h or 1d\n",
+					      optarg);
 				return cli_usage(usage);
+			}
 			continue;
 		}
 		r = cli_common(&q.cli, o, optarg, usage);
 		if (r != 0)
 			return r > 0 ? EX_OK : cli_usage(usage);
 	}
-	if (!take_words(&q, argc - optind, argv + optind))
+	if (!take_words(&q, argc - optind, argv + optind) || !check_words(&q))
 		return cli_usage(usage);
 	return ask(&q);
 }

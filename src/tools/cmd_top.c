@@ -18,6 +18,7 @@
 #define ANSWER_BYTES_MAX (8u * 1024 * 1024)
 #define DELAY_MIN_MS     100
 #define DELAY_MAX_MS     60000
+#define PATIENCE_SECONDS 2 /* so long no key counts when the gateway hangs */
 
 static const char usage[] =
 	"Usage: sallyport top [-c FILE] [--delay SECONDS] [--once] [--json]\n"
@@ -63,7 +64,7 @@ static void on_signal(int sig UNUSED)
 static int ask(const struct top *t, const char *command, struct str *answer, struct err *err)
 {
 	str_init(answer, ANSWER_BYTES_MAX);
-	return ctl_ask(t->socket, command, answer, err);
+	return ctl_ask_within(t->socket, command, PATIENCE_SECONDS, answer, err);
 }
 
 /* One more look; the rates are those since the last one. */
@@ -163,9 +164,10 @@ static int with_screen(struct top *t)
 				why.text[0] = '\0';
 			next = now + (uint64_t)t->delay_ms * 1000000;
 		}
-		(void)snprintf(note, sizeof(note), "%s%s  q quit, space pause, +/- every %.1f s",
-			       paused ? "PAUSED  " : "", why.text, t->delay_ms / 1000.0);
-		top_screen_draw(s, &t->frames[t->now], &t->rates, note);
+		(void)snprintf(note, sizeof(note), "%s%s%sq quit, space pause, +/- every %.1f s",
+			       paused ? "PAUSED  " : "", why.text, why.text[0] == '\0' ? "" : " - ",
+			       t->delay_ms / 1000.0);
+		top_screen_draw(s, &t->frames[t->now], &t->rates, note, why.text[0] != '\0');
 		now = clock_now_ns();
 		key = top_screen_key(s, paused       ? DELAY_MAX_MS
 					: now < next ? (int)((next - now) / 1000000) + 1
@@ -201,16 +203,18 @@ static bool delay_parse(const char *text, int *ret_ms)
 static int run(struct top *t)
 {
 	struct sigaction act = { .sa_handler = on_signal };
-	struct conf *c = NULL;
-	int code = cli_load(&t->cli, &c, NULL, NULL);
+	char *socket;
+	int code = cli_find_gateway(&t->cli, &socket, NULL);
 
-	if (code != 0)
+	if (socket == NULL)
 		return code;
-	t->socket = conf_str(c, OPT_CONTROL_SOCKET, NULL);
+	t->socket = socket;
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
+	(void)sigaction(SIGHUP, &act, NULL);
+	(void)sigaction(SIGQUIT, &act, NULL);
 	code = t->once || t->cli.json ? without_screen(t) : with_screen(t);
-	conf_unref(&c);
+	free(socket);
 	return code;
 }
 

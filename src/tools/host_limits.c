@@ -21,6 +21,8 @@
 #include "loop/loop.h"
 #include "worker/sandbox.h"
 
+#define MEMORY_WANTED (4 * GIB)
+
 static bool read_line(const char *path, char *out, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -180,53 +182,65 @@ static bool huge_pages(struct host_limit *l)
 	return strstr(text, "[never]") == NULL;
 }
 
-/* "max 100000" or "200000 100000" of our own control group (version 2). */
-static bool cpu_quota(struct host_limit *l)
+static bool cpu_quota(struct host_limit *l, const struct host_group *g)
 {
-	char group[256], path[400], text[64] = "max";
+	if (g->cpu_percent == 0)
+		(void)snprintf(l->value, sizeof(l->value), "none");
+	else
+		(void)snprintf(l->value, sizeof(l->value), "the time of %u.%02u processors",
+			       g->cpu_percent / 100, g->cpu_percent % 100);
+	return g->cpu_percent == 0;
+}
 
-	if (read_line("/proc/self/cgroup", group, sizeof(group)) && strncmp(group, "0::", 3) == 0) {
-		(void)snprintf(path, sizeof(path), "/sys/fs/cgroup%.255s/cpu.max", group + 3);
-		(void)read_line(path, text, sizeof(text));
-	}
-	(void)snprintf(l->value, sizeof(l->value), "%s",
-		       strncmp(text, "max", 3) == 0 ? "none" : text);
-	return strncmp(text, "max", 3) == 0;
+static bool memory_limit(struct host_limit *l, const struct host_group *g)
+{
+	if (g->memory_bytes == 0)
+		(void)snprintf(l->value, sizeof(l->value), "none");
+	else
+		(void)snprintf(l->value, sizeof(l->value), "%" PRIu64 " MB", g->memory_bytes / MIB);
+	return g->memory_bytes == 0 || g->memory_bytes >= MEMORY_WANTED;
 }
 
 static const struct {
 	const char *name;
 	bool (*ask)(struct host_limit *l);
+	bool (*ask_group)(struct host_limit *l, const struct host_group *g); /* or this */
 	const char *advice;
 } rows[] = {
-	{ "kernel", kernel, "from 6.1 on the engine can be laid into huge pages at once" },
-	{ "io_uring", io_uring,
+	{ "kernel", kernel, NULL, "from 6.1 on the engine can be laid into huge pages at once" },
+	{ "io_uring", io_uring, NULL,
 	  "the gateway needs it; workers read with plain calls without it. sysctl "
 	  "kernel.io_uring_disabled=0" },
-	{ "locked memory", memlock, "rings may be refused: LimitMEMLOCK=64M or more" },
-	{ "stack", stack, "scan threads need 64 MB: LimitSTACK=64M or more" },
-	{ "open files", files, "some for each message in flight: LimitNOFILE=65536" },
-	{ "Landlock", landlock,
+	{ "locked memory", memlock, NULL, "rings may be refused: LimitMEMLOCK=64M or more" },
+	{ "stack", stack, NULL, "scan threads need 64 MB: LimitSTACK=64M or more" },
+	{ "open files", files, NULL, "some for each message in flight: LimitNOFILE=65536" },
+	{ "Landlock", landlock, NULL,
 	  "workers could read what their user may read: kernel 5.13 or later, "
 	  "with landlock in the lsm= list" },
-	{ "seccomp", seccomp, "workers are not held: a kernel with CONFIG_SECCOMP_FILTER" },
-	{ "namespaces", user_namespaces, "workers share network and mounts: start as root" },
-	{ "BPF", bpf, "concurrent connections are counted in user space" },
-	{ "hardware counters", counters,
+	{ "seccomp", seccomp, NULL, "workers are not held: a kernel with CONFIG_SECCOMP_FILTER" },
+	{ "namespaces", user_namespaces, NULL, "workers share network and mounts: start as root" },
+	{ "BPF", bpf, NULL, "concurrent connections are counted in user space" },
+	{ "hardware counters", counters, NULL,
 	  "cycles and cache misses are not shown; usual in virtual machines" },
-	{ "real-time class", realtime, "Loop Realtime is refused: CAP_SYS_NICE or LimitRTPRIO=" },
-	{ "huge pages", huge_pages,
+	{ "real-time class", realtime, NULL,
+	  "Loop Realtime is refused: CAP_SYS_NICE or LimitRTPRIO=" },
+	{ "huge pages", huge_pages, NULL,
 	  "starting a worker costs ten times as much: transparent_hugepage=madvise" },
-	{ "processor quota", cpu_quota, "the control group gives less than the cores below" },
+	{ "processor quota", NULL, cpu_quota,
+	  "Max Children = auto starts no more workers than it keeps busy; CPUQuota=, cpu.max" },
+	{ "memory limit", NULL, memory_limit,
+	  "the engine stands in it once, and twice while signatures are loaded anew: about 3 GB "
+	  "with ClamAV's. MemoryMax=, memory.max" },
 };
 
-size_t host_limits(struct host_limit *ret, size_t max)
+size_t host_limits(struct host_limit *ret, size_t max, const struct host_group *g)
 {
 	size_t n = MIN_OF(ARRAY_LEN(rows), max);
 
 	for (size_t i = 0; i < n; i++) {
 		ret[i] = (struct host_limit){ .name = rows[i].name };
-		ret[i].ok = rows[i].ask(&ret[i]);
+		ret[i].ok =
+			rows[i].ask != NULL ? rows[i].ask(&ret[i]) : rows[i].ask_group(&ret[i], g);
 		ret[i].advice = ret[i].ok ? "" : rows[i].advice;
 	}
 	return n;

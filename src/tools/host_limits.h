@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "host/group.h"
+
 struct host_limit {
 	const char *name;
 	char value[100];
@@ -15,7 +17,7 @@ struct host_limit {
 
 /* All of them; a table of the caller's. Returns how many, at most @max. Makes a short-lived child.
  */
-size_t host_limits(struct host_limit *ret, size_t max);
+size_t host_limits(struct host_limit *ret, size_t max, const struct host_group *g);
 
 #define HOST_LIMITS_MAX 24
 

@@ -40,12 +40,14 @@ static double busy_share(const struct bench_rate *r)
 		       : (double)r->cpu_ns / (double)r->wall_ns / r->processes_n;
 }
 
-/* Scan threads of the plan as a share of those measured. */
+/* Scan threads of the plan, or as many as the control group's time is for, of those measured. */
 static double planned_share(const struct host_report *h)
 {
-	double all = (double)h->all.workers_n * h->all.threads_n;
+	double all = h->scan.all.processes_n, planned = h->plan.workers_n * h->plan.threads_n;
 
-	return all <= 0 ? 1 : (double)h->plan.workers_n * h->plan.threads_n / all;
+	if (h->group.cpu_percent > 0)
+		planned = MIN_OF(planned, h->group.cpu_percent / 100.0);
+	return all <= 0 ? 1 : planned / all;
 }
 
 void host_estimate(const struct host_report *h, struct host_estimate *ret_e)

@@ -17,6 +17,7 @@ struct report_pair {
 
 struct host_report {
 	struct host *host;
+	struct host_group group;
 	struct plan plan; /* with the site's options */
 	struct plan all;  /* with Max Children = auto: what was measured */
 	struct host_limit limits[HOST_LIMITS_MAX];

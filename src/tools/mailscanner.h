@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* What is left to do for the daemon. */
+#define MAILSCANNER_PATH_MAX 400 /* of the configuration, with NUL: what fits into a message */
+
+/* What is left to do for the daemon. The paths are absolute and live as long as the process. */
 struct mailscanner_run {
 	const char *conf_path;
 	bool foreground, once;

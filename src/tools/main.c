@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "core/log.h"
+#include "core/std_fds.h"
 #include "tools/cli.h"
 #include "tools/ms.h"
 #include "tools/zygote_role.h"
@@ -40,11 +41,8 @@ static void help(FILE *to)
 		    to);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-	log_init(LOG_TO_STDERR, "sallyport", "mail");
-	if (zygote_role_is(argc, argv)) /* started by our own `scan` */
-		return zygote_role_main(argc, argv);
 	if (ms_is_name(argv[0]))
 		return ms_main(argc, argv);
 	if (argc < 2) {
@@ -68,4 +66,13 @@ int main(int argc, char **argv)
 	(void)fprintf(stderr, "sallyport: there is no command '%s'\n\n", argv[1]);
 	help(stderr);
 	return EX_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	std_fds_open();
+	log_init(LOG_TO_STDERR, "sallyport", "mail");
+	if (zygote_role_is(argc, argv)) /* started by our own `scan` */
+		return zygote_role_main(argc, argv);
+	return std_out_end(run(argc, argv));
 }

@@ -20,6 +20,7 @@ int ms_check(int argc, char **argv);
 int ms_clean_quarantine(int argc, char **argv);
 int ms_cron(int argc, char **argv);
 int ms_msg_alert(int argc, char **argv);
+/* ms_mbox.c */
 int ms_mbox(int argc, char **argv);
 
 /* The value of @name in the shell file "defaults" beside the configuration @conf_path, or in

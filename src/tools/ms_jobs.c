@@ -70,13 +70,13 @@ int ms_peek(int argc, char **argv)
 
 /* ---- ms-check ---- */
 
-static bool is_running(const struct conf *c)
+static bool is_running(const char *socket)
 {
 	AUTO(str_fini) struct str answer;
 	struct err err;
 
 	str_init(&answer, MIB);
-	return ctl_ask(conf_str(c, OPT_CONTROL_SOCKET, NULL), "status", &answer, &err) == 0;
+	return socket != NULL && ctl_ask(socket, "status", &answer, &err) == 0;
 }
 
 /* Beside this program, as in a build tree, or wherever PATH has it. */
@@ -102,17 +102,18 @@ int ms_check(int argc, char **argv)
 {
 	const char *path = only_conf(argc, argv, "Starts sallyportd unless it runs.");
 	struct cli cli = { .conf_path = path };
-	AUTO(conf_unref) struct conf *c = NULL;
 	char value[PATH_BYTES], stopped[PATH_BYTES];
+	char *socket;
+	bool running;
 	int r;
 
 	if (path == NULL)
 		return EX_USAGE;
-	r = cli_load(&cli, &c, NULL, NULL);
-	if (r != 0)
-		return r;
-	if (is_running(c))
-		return EX_OK;
+	r = cli_find_gateway(&cli, &socket, NULL);
+	running = is_running(socket);
+	free(socket);
+	if (r != 0 || running)
+		return running ? EX_OK : r;
 	if (strcmp(ms_default(path, "run_mailscanner", "0", value, sizeof(value)), "1") != 0) {
 		(void)printf("not running, and run_mailscanner in 'defaults' is not 1: not "
 			     "started\n");
@@ -146,12 +147,14 @@ static bool is_day(const char *name)
 	return strlen(name) == 8 && strspn(name, "0123456789") == 8;
 }
 
-static int clean(const char *dir, const char *oldest_kept)
+static int clean(const char *dir, const char *oldest_kept, bool may_be_missing)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	unsigned n = 0;
 
+	if (d == NULL && errno == ENOENT && may_be_missing)
+		return EX_OK;
 	if (d == NULL) {
 		(void)fprintf(stderr, "%s: %s\n", dir, strerror(errno));
 		return EX_NOINPUT;
@@ -169,6 +172,24 @@ static int clean(const char *dir, const char *oldest_kept)
 	(void)printf("%u %s before %s removed from %s\n", n, n == 1 ? "day" : "days", oldest_kept,
 		     dir);
 	return EX_OK;
+}
+
+/* The default and what a ruleset names; one of several may be missing. */
+static int clean_all(const struct conf *c, const char *oldest_kept)
+{
+	const char **dirs = NULL;
+	int code = EX_OK;
+	size_t n = 0;
+
+	if (conf_values(c, OPT_QUARANTINE_DIR, &dirs, &n) < 0)
+		return EX_TEMPFAIL;
+	for (size_t i = 0; i < n; i++) {
+		int r = clean(dirs[i], oldest_kept, n > 1);
+
+		code = r != EX_OK ? r : code;
+	}
+	free(dirs);
+	return code;
 }
 
 int ms_clean_quarantine(int argc, char **argv)
@@ -198,7 +219,7 @@ int ms_clean_quarantine(int argc, char **argv)
 	t = (time_t)(clock_unix_s() - days * 86400);
 	if (localtime_r(&t, &tm) == NULL || strftime(day, sizeof(day), "%Y%m%d", &tm) != 8)
 		return EX_SOFTWARE;
-	return clean(conf_str(c, OPT_QUARANTINE_DIR, NULL), day);
+	return clean_all(c, day);
 }
 
 /* ---- ms-cron ---- */
@@ -292,56 +313,4 @@ int ms_msg_alert(int argc, char **argv)
 	if (n <= 0)
 		return n < 0 ? EX_NOINPUT : EX_OK;
 	return send_text(conf_str(c, OPT_SENDMAIL, NULL), text);
-}
-
-/* ---- ms-d2mbox, ms-df2mbox ---- */
-
-static int print_mbox(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-
-	if (f == NULL) {
-		(void)fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		return EX_NOINPUT;
-	}
-	(void)printf("From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n");
-	while ((n = getline(&line, &cap, f)) > 0) {
-		/* mboxrd: ">From" gets another '>', so that it can be undone */
-		if (strncmp(line + strspn(line, ">"), "From ", 5) == 0)
-			(void)putchar('>');
-		(void)fwrite(line, 1, (size_t)n, stdout);
-		if (line[n - 1] != '\n')
-			(void)putchar('\n');
-	}
-	(void)putchar('\n');
-	free(line);
-	(void)fclose(f);
-	return EX_OK;
-}
-
-int ms_mbox(int argc, char **argv)
-{
-	int code = EX_OK;
-
-	if (argc < 2 || argv[1][0] == '-') {
-		(void)fprintf(stderr,
-			      "Usage: %s FOLDER|FILE...\n\nPrints quarantined messages (their "
-			      "folder, or the file 'message' in it) as one mbox.\n",
-			      argv[0]);
-		return EX_USAGE;
-	}
-	for (int i = 1; i < argc; i++) {
-		char path[PATH_BYTES];
-		struct stat st;
-		int r;
-
-		(void)snprintf(path, sizeof(path), "%s%s", argv[i],
-			       stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode) ? "/message" : "");
-		r = print_mbox(path);
-		code = r != EX_OK ? r : code;
-	}
-	return code;
 }

@@ -28,8 +28,11 @@ static int print_problems(const struct conf_report *r)
 
 	for (size_t i = 0; i < conf_report_count(r); i++) {
 		const struct conf_problem *p = conf_report_at(r, i);
+		AUTO(str_fini) struct str place;
 
-		(void)fprintf(stderr, "%s:%u:%u: %s: %s\n", p->file, p->line, p->column,
+		str_init(&place, 4096);
+		conf_problem_place(p, &place);
+		(void)fprintf(stderr, "%s: %s: %s\n", str_view(&place),
 			      p->severity == CONF_ERROR ? "error" : "warning", p->text);
 		if (p->severity == CONF_ERROR)
 			worst = EX_CONFIG;
@@ -199,10 +202,8 @@ int ms_lint(const char *conf_path, bool quick)
 		return EX_TEMPFAIL;
 	(void)printf("Reading configuration file %s\n", conf_path);
 	code = cli_load(&cli, &c, NULL, report);
-	if (c != NULL) {
-		conf_explain(c, report);
-		cli_check_rules(c, report);
-	}
+	if (c != NULL)
+		(void)cli_check_all(c, report);
 	r = print_problems(report);
 	(void)printf("%zu %s in the configuration\n", conf_report_count(report),
 		     conf_report_count(report) == 1 ? "problem" : "problems");

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/text.h"
 
 #define AGE_WARN_S 5.0
 #define AGE_BAD_S  30.0
@@ -20,6 +21,20 @@ struct page {
 	unsigned width;
 };
 
+/* At most @width bytes, and no half of a character at the end. */
+static void cut_text(char *text, unsigned width)
+{
+	size_t n = strlen(text), start = MIN_OF(n, (size_t)width);
+
+	text[start] = '\0';
+	n = start;
+	while (start > 0 && n - start < 3 && ((uint8_t)text[start] & 0xc0) != 0xc0)
+		start--;
+	if (((uint8_t)text[start] & 0xc0) == 0xc0 &&
+	    text_utf8_length(bytes_of(text + start, n - start)) == 0)
+		text[start] = '\0';
+}
+
 static void PRINTF(3, 4) put(struct page *p, enum top_style style, const char *fmt, ...)
 {
 	struct top_lines *l = p->out;
@@ -31,8 +46,7 @@ static void PRINTF(3, 4) put(struct page *p, enum top_style style, const char *f
 	va_start(args, fmt);
 	(void)vsnprintf(l->line[l->n].text, TOP_LINE_MAX, fmt, args);
 	va_end(args);
-	if (p->width < TOP_LINE_MAX)
-		l->line[l->n].text[p->width] = '\0';
+	cut_text(l->line[l->n].text, p->width);
 	l->n++;
 }
 

@@ -151,6 +151,21 @@ static void read_verdicts(struct top_frame *f, const json_t *layers)
 	}
 }
 
+/* What it does, not only what was asked for. */
+static void say_throttle(char out[TOP_TEXT_MAX], const json_t *stats)
+{
+	const char *mode = text_of(stats, "mode"), *method = text_of(stats, "method");
+
+	if (strcmp(mode, "enforce") != 0)
+		(void)snprintf(out, TOP_TEXT_MAX, "%.20s", mode);
+	else if (json_is_true(json_object_get(stats, "off")))
+		(void)snprintf(out, TOP_TEXT_MAX, "enforce, switched off by command");
+	else if (strcmp(method, "user") == 0)
+		(void)snprintf(out, TOP_TEXT_MAX, "enforce, but nothing refuses connections");
+	else
+		(void)snprintf(out, TOP_TEXT_MAX, "enforce by %.40s", method);
+}
+
 static void read_throttle(struct top_frame *f, const json_t *stats)
 {
 	const json_t *entries = json_object_get(stats, "entries");
@@ -159,10 +174,7 @@ static void read_throttle(struct top_frame *f, const json_t *stats)
 		copy_name(f->throttle, "off");
 		return;
 	}
-	(void)snprintf(f->throttle, sizeof(f->throttle), "%.20s", text_of(stats, "mode"));
-	if (strcmp(f->throttle, "enforce") == 0)
-		(void)snprintf(f->throttle, sizeof(f->throttle), "enforce by %.40s",
-			       text_of(stats, "method"));
+	say_throttle(f->throttle, stats);
 	f->allow_n = count_of(entries, "allow");
 	f->deny_n = count_of(entries, "deny");
 	f->penalties_n = count_of(entries, "penalty") + count_of(stats, "penalised");

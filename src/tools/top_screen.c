@@ -3,6 +3,8 @@
 #include "tools/top_screen.h"
 
 #include <errno.h>
+#include <locale.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "tools/top_lines.h"
 
 #define PLAIN_WIDTH 200
+#define ESC_MS      50 /* within which the rest of a key's sequence comes */
 
 struct top_screen {
 	SCREEN *screen;
@@ -47,22 +50,34 @@ void top_screen_close(struct top_screen **s)
 	*s = NULL;
 }
 
+/* TERM = dumb is known, but every line would go on where the last one ended. */
+static bool can_move_cursor(void)
+{
+	const char *how = tigetstr("cup");
+
+	return how != NULL && how != (const char *)-1;
+}
+
 int top_screen_open(struct top_screen **ret_s, bool colour, struct err *err)
 {
 	struct top_screen *s;
 
-	if (!isatty(STDOUT_FILENO))
+	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
 		return err_set(err, ERR_INPUT, -ENOTTY,
-			       "standard output is not a terminal; --once prints one look");
+			       "standard %s is not a terminal; --once prints one look",
+			       isatty(STDOUT_FILENO) ? "input" : "output");
 	s = calloc(1, sizeof(*s));
 	if (s == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM, "out of memory");
+	(void)setlocale(LC_CTYPE, ""); /* names in UTF-8; numbers stay as they are */
 	s->screen = newterm(NULL, stdout, stdin);
-	if (s->screen == NULL) {
+	if (s->screen == NULL || !can_move_cursor()) {
+		const char *what = s->screen == NULL ? "no such terminal is known here"
+						     : "it cannot move its cursor";
+
 		top_screen_close(&s);
-		return err_set(err, ERR_INPUT, -ENOTTY,
-			       "TERM = %s: no such terminal is known here; --once prints one look",
-			       getenv("TERM") == NULL ? "" : getenv("TERM"));
+		return err_set(err, ERR_INPUT, -ENOTTY, "TERM = %s: %s; --once prints one look",
+			       getenv("TERM") == NULL ? "" : getenv("TERM"), what);
 	}
 	(void)cbreak();
 	(void)noecho();
@@ -73,14 +88,38 @@ int top_screen_open(struct top_screen **ret_s, bool colour, struct err *err)
 	return 0;
 }
 
+/* No key came: did the terminal go? Reading from it would then never wait. */
+static enum top_key no_key(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+		return TOP_KEY_QUIT;
+	return TOP_KEY_NONE;
+}
+
+/* Esc alone ends it; the rest of a sequence that TERM does not know is passed over. */
+static enum top_key escape(void)
+{
+	enum top_key key = TOP_KEY_QUIT;
+
+	timeout(ESC_MS);
+	while (getch() != ERR) {
+		key = TOP_KEY_NONE;
+		timeout(0);
+	}
+	return key;
+}
+
 enum top_key top_screen_key(struct top_screen *s UNUSED, int ms)
 {
 	timeout(ms);
 	switch (getch()) {
 	case 'q':
 	case 'Q':
-	case 27: /* Esc */
 		return TOP_KEY_QUIT;
+	case 27:
+		return escape();
 	case ' ':
 	case 'p':
 		return TOP_KEY_PAUSE;
@@ -92,6 +131,8 @@ enum top_key top_screen_key(struct top_screen *s UNUSED, int ms)
 	case 'r':
 	case 12: /* Ctrl-L */
 		return TOP_KEY_REDRAW;
+	case ERR:
+		return no_key();
 	default:
 		return TOP_KEY_NONE;
 	}
@@ -111,7 +152,7 @@ static void draw_line(struct top_screen *s, int row, const char *text, enum top_
 }
 
 void top_screen_draw(struct top_screen *s, const struct top_frame *f, const struct top_rates *r,
-		     const char *note)
+		     const char *note, bool trouble)
 {
 	unsigned height = LINES > 1 ? (unsigned)LINES - 1 : 1;
 
@@ -120,7 +161,7 @@ void top_screen_draw(struct top_screen *s, const struct top_frame *f, const stru
 	for (size_t i = 0; i < s->lines.n; i++)
 		draw_line(s, (int)i, s->lines.line[i].text, s->lines.line[i].style);
 	if (LINES > 1)
-		draw_line(s, LINES - 1, note, TOP_PLAIN);
+		draw_line(s, LINES - 1, note, trouble ? TOP_BAD : TOP_PLAIN);
 	(void)refresh();
 }
 

@@ -7,7 +7,8 @@
 
 struct top_screen;
 
-/* -ENOTTY (ERR_INPUT): standard output is no terminal, or one nobody knows (TERM). */
+/* -ENOTTY (ERR_INPUT): standard input or output is no terminal, or one that nobody knows (TERM) or
+ * that cannot move its cursor. */
 int top_screen_open(struct top_screen **ret_s, bool colour, struct err *err) MUST_CHECK;
 void top_screen_close(struct top_screen **s);
 
@@ -19,12 +20,13 @@ enum top_key {
 	TOP_KEY_SOONER,
 	TOP_KEY_LATER
 };
-/* Wait for a key, at most @ms; a resized terminal is TOP_KEY_REDRAW. */
+/* Wait for a key, at most @ms; a resized terminal is TOP_KEY_REDRAW, one that is gone
+ * TOP_KEY_QUIT. */
 enum top_key top_screen_key(struct top_screen *s, int ms);
 
-/* Draw a look; @note is shown at the bottom ("paused", why there is nothing new). */
+/* Draw a look; @note is shown at the bottom ("paused", why there is nothing new: @trouble). */
 void top_screen_draw(struct top_screen *s, const struct top_frame *f, const struct top_rates *r,
-		     const char *note);
+		     const char *note, bool trouble);
 
 /* The same without a terminal, as lines of text on standard output. */
 void top_print(const struct top_frame *f, const struct top_rates *r);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/num.h"
 #include "core/str.h"
 #include "tests/conf/site.h"
 
@@ -37,7 +38,16 @@ static const struct one lines[] = {
 	{ "a = b\n nonsense\n", OPT_MAX_CHILDREN, NULL, "makes no sense", 2, 2 },
 	{ " = 7\n", OPT_MAX_CHILDREN, NULL, "no option name", 1, 2 },
 	{ "--- = 7\n", OPT_MAX_CHILDREN, NULL, "no option name", 1, 1 },
-	{ "include = 7\n", OPT_MAX_CHILDREN, "5", "there is no option 'include'", 1, 1 },
+	{ "include = 7\n", OPT_MAX_CHILDREN, "5", "write 'include FILE' without '='", 1, 1 },
+	{ "include \"/f1\"\n", OPT_MAX_CHILDREN, "5", "leave them out", 1, 1 },
+	{ "include /f1 /nowhere\n", OPT_MAX_CHILDREN, NULL, "no file matches '/nowhere'", 1, 1 },
+	{ "; comment\n", OPT_MAX_CHILDREN, NULL, "a comment begins with '#'", 1, 1 },
+	{ "// comment\n", OPT_MAX_CHILDREN, NULL, "a comment begins with '#'", 1, 1 },
+	{ "Notices To = a, \\\n  b\n", OPT_MAX_CHILDREN, NULL, "lines cannot be continued", 2, 3 },
+	{ "Max Children: 7\n", OPT_MAX_CHILDREN, NULL, "the '=' behind the option's name", 1, 1 },
+	{ "max children 7\n", OPT_MAX_CHILDREN, NULL, "the '=' behind the option's name", 1, 1 },
+	{ "MTA\n", OPT_MAX_CHILDREN, NULL, "the '=' behind the option's name", 1, 1 },
+	{ "\xff\xfeM\0\n", OPT_MAX_CHILDREN, NULL, "is written in UTF-16", 1, 1 },
 	{ "include\n", OPT_MAX_CHILDREN, NULL, "needs the name", 1, 1 },
 	{ "include /nowhere/*\n", OPT_MAX_CHILDREN, "5", "no file matches", 1, 1 },
 	{ "includes /nowhere/*\n", OPT_MAX_CHILDREN, NULL, "makes no sense", 1, 1 },
@@ -71,6 +81,10 @@ static const struct one lines[] = {
 	{ "Virus Scanning = yse\n", OPT_VIRUS_SCANNING, "1", "not one of: no, yes", 1, 18 },
 	{ "Virus Scanning = no maybe\n", OPT_VIRUS_SCANNING, "1", "'no maybe' is not one of", 1,
 	  18 },
+	{ "Virus Scanning = \"no\"\n", OPT_VIRUS_SCANNING, "1", "one of: no, yes (quotes count", 1,
+	  18 },
+	{ "Virus Scanning = no \\\n", OPT_VIRUS_SCANNING, "1", "(lines cannot be continued", 1,
+	  18 },
 	{ "Virus Scanning = 0\n", OPT_VIRUS_SCANNING, "1", "is not one of", 1, 18 },
 	{ "Virus Scanning =\n", OPT_VIRUS_SCANNING, "1", "'' is not one of", 1, 17 },
 	{ "Allow IFrame Tags = disarm\n", OPT_ALLOW_IFRAME_TAGS, "convert", NULL, 0, 0 },
@@ -79,7 +93,8 @@ static const struct one lines[] = {
 	{ "Use TNEF Contents = add\n", OPT_USE_TNEF_CONTENTS, "1", NULL, 0, 0 },
 	{ "Missing Mail Archive Is = FILE\n", OPT_MISSING_MAIL_ARCHIVE_IS, "0", NULL, 0, 0 },
 	{ "Spam Modify Subject = end\n", OPT_SPAM_MODIFY_SUBJECT, "end", NULL, 0, 0 },
-	{ "Virus Scanning = no a@b.example\n", OPT_VIRUS_SCANNING, "0 a@b.example", NULL, 0, 0 },
+	{ "Virus Scanning = no a@b.example\n", OPT_VIRUS_SCANNING, "0 a@b.example",
+	  "address 'a@b.example' stands among", 1, 18 },
 	{ "Read IP Address From Received Header = 2\n", OPT_READ_IP_ADDRESS_FROM_RECEIVED_HEADER,
 	  "2", NULL, 0, 0 },
 	{ "Read IP Address From Received Header = yes\n", OPT_READ_IP_ADDRESS_FROM_RECEIVED_HEADER,
@@ -98,6 +113,14 @@ static const struct one lines[] = {
 	{ "Required SpamAssassin Score = 6.5\n", OPT_REQUIRED_SPAMASSASSIN_SCORE, "6.5", NULL, 0,
 	  0 },
 	{ "Max Children = 20 bytes\n", OPT_MAX_CHILDREN, "20", "is ignored", 1, 16 },
+	{ "Max Children = 1,000\n", OPT_MAX_CHILDREN, "1", "'1,000' counts as 1; ',000' behind", 1,
+	  16 },
+	{ "Max Children = 0x10\n", OPT_MAX_CHILDREN, "0", "'0x10' counts as 0; 'x10' behind", 1,
+	  16 },
+	{ "Max Children = 1e6\n", OPT_MAX_CHILDREN, "1", "counts as 1;", 1, 16 },
+	{ "Max Children = \xc2\xa0"
+	  "3\n",
+	  OPT_MAX_CHILDREN, "5", "'\\xc2\\xa03' is not a number", 1, 16 },
 	{ "Max Children = 20mb\n", OPT_MAX_CHILDREN, "2e+07", "'b' behind the number", 1, 16 },
 	{ "Max Children = 20 m\n", OPT_MAX_CHILDREN, "20", "is ignored", 1, 16 },
 	{ "Max Children = m\n", OPT_MAX_CHILDREN, "5", "is not a number", 1, 16 },
@@ -250,7 +273,8 @@ static void check_includes(void)
 	T_OK(site_problem(&s, "has been read before") != NULL &&
 		     strcmp(site_problem(&s, "read before")->file, "/site/other") == 0,
 	     "a file is read once");
-	T_OK(site_problem(&s, "/site/conf.d/old cannot be read") != NULL, "a directory is skipped");
+	T_OK(site_problem(&s, "'include /site/conf.d/old/*' reads") != NULL,
+	     "a directory is skipped");
 	site_close(&s);
 }
 
@@ -356,12 +380,92 @@ static void check_life(void)
 	T_OK(kept == NULL, "and is gone with the last reference");
 }
 
+/* Our own numbers: both ends of what is allowed, and the next ones beyond. */
+static void check_bound(enum opt_id id, double v, bool allowed)
+{
+	char text[200], says[200];
+	struct site s;
+
+	(void)snprintf(text, sizeof(text), "%s = %.0f\n", opt_rows[id].name, v);
+	(void)snprintf(says, sizeof(says), "a number in %s", opt_rows[id].words);
+	site_text(&s, text);
+	if (!T_OK(s.conf != NULL && (site_problem(&s, says) == NULL) == allowed &&
+			  (!allowed || (double)conf_num(s.conf, id, NULL) == v),
+		  "%.60s  is %s", text, allowed ? "a number in bounds" : "not"))
+		site_show(&s);
+	site_close(&s);
+}
+
+static void check_bounds(void)
+{
+	unsigned n = 0;
+
+	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
+		struct bytes b = bytes_str(opt_rows[id].words == NULL ? "" : opt_rows[id].words);
+		uint64_t min, max;
+
+		if (opt_rows[id].type != OPT_NUMBER || num_take(&b, UINT64_MAX, &min) < 0 ||
+		    !bytes_starts(b, BYTES("..")))
+			continue;
+		b = bytes_from(b, 2);
+		if (num_take(&b, UINT64_MAX, &max) < 0)
+			continue;
+		n++;
+		check_bound(id, (double)min, true);
+		check_bound(id, (double)max, true);
+		check_bound(id, (double)min - 1, false);
+		check_bound(id, (double)max + 1, false);
+	}
+	T_OK(n > 30, "%u options have bounds", n);
+}
+
+/* Many includes, one after the other, are not deep. */
+static void check_include_row(void)
+{
+	AUTO(str_fini) struct str text;
+	char path[40];
+	struct site s;
+
+	str_init(&text, 4000);
+	site_open(&s);
+	for (unsigned i = 0; i < 50; i++) {
+		(void)snprintf(path, sizeof(path), "/site/row/%u", i);
+		str_addf(&text, "include %s\n", path);
+		site_file(&s, path, i == 49 ? "Max Children = 9\n" : "\n");
+	}
+	site_file(&s, SITE_MAIN, str_view(&text));
+	site_load(&s);
+	T_OK(s.conf != NULL && conf_num(s.conf, OPT_MAX_CHILDREN, NULL) == 9 &&
+		     conf_report_count(s.report) == 0,
+	     "fifty includes in a row");
+	site_close(&s);
+}
+
+/* A password is used, and never shown. */
+static void check_secret(void)
+{
+	struct site s;
+
+	site_text(&s, "DB Password = xyzzy\n");
+	T_OK(s.conf != NULL && strcmp(conf_str(s.conf, OPT_DB_PASSWORD, NULL), "(hidden)") == 0 &&
+		     strcmp(conf_written(s.conf, OPT_DB_PASSWORD, NULL), "(hidden)") == 0,
+	     "a password is hidden");
+	site_close(&s);
+	site_text(&s, "DB Password =\n");
+	T_OK(s.conf != NULL && conf_str(s.conf, OPT_DB_PASSWORD, NULL)[0] == '\0',
+	     "that there is none is not");
+	site_close(&s);
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		check_one(&lines[i]);
 	check_includes();
 	check_include_depth();
+	check_include_row();
+	check_bounds();
+	check_secret();
 	check_errors();
 	check_many_problems();
 	check_bools();

@@ -174,7 +174,7 @@ static size_t slow_cond(const struct rule_cond *c, const struct conf_who *who,
 
 static void slow_match(const struct ruleset *set, const struct conf_who *who, struct rule_hits *h)
 {
-	struct regex_scratch scratch = { NULL, NULL };
+	struct regex_scratch scratch = { NULL, NULL, NULL };
 
 	for (uint32_t i = 0; i < set->rules_n; i++) {
 		const struct rule *r = &set->rules[i];

@@ -37,6 +37,7 @@ static void make_files(void)
 	put("main.conf",
 	    "include %conf-dir%/conf.d/*\nQuarantine Dir = %conf-dir%/q\n"
 	    "Hostname = $SALLYPORT_TEST_ENV\nSendmail = %conf-dir%/sm -x\n"
+	    "Incoming Queue Dir = /other\n"
 	    "Filename Rules = %conf-dir%/names\nPhishing Safe Sites File = %conf-dir%/no\n",
 	    0600);
 	put("conf.d/20", "Max Children = 20\n", 0600);
@@ -67,6 +68,10 @@ static void check_site(const struct conf *c, const char *who)
 	T_OK(strncmp(conf_str(c, OPT_SENDMAIL, NULL), at("sm"), strlen(at("sm"))) == 0,
 	     "%s: command", who);
 	T_OK(conf_file(c, at("names"), &rules) == 0 && rules.n == 12, "%s: rule file", who);
+	T_OK(strcmp(conf_str(c, OPT_INCOMING_QUEUE_DIR, NULL), "/q/50%#$HOME\\n") == 0,
+	     "%s: a value of the command line is taken as it is", who);
+	T_OK(strcmp(conf_where(c, OPT_INCOMING_QUEUE_DIR, NULL), "command line") == 0,
+	     "%s: and comes from there", who);
 }
 
 static int disk_bundle(void)
@@ -77,7 +82,8 @@ static int disk_bundle(void)
 	struct err err = { 0 };
 	int fd = -1;
 
-	if (setenv("SALLYPORT_TEST_ENV", "from-env", 1) < 0 || conf_source_disk(&s, &err) < 0)
+	if (setenv("SALLYPORT_TEST_ENV", "from-env", 1) < 0 || conf_source_disk(&s, &err) < 0 ||
+	    conf_source_set_option(s, OPT_INCOMING_QUEUE_DIR, "/q/50%#$HOME\\n") < 0)
 		abort();
 	if (T_OK(conf_load(&c, s, at("main.conf"), report, &err) == 0, "load from disk %s",
 		 err.text)) {

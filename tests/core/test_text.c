@@ -21,11 +21,25 @@ static const struct {
 	{ "\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80", true },
 	{ "\xe2\x82", 2, "\\xe2\\x82", false },
 	{ "\0", 1, "\\x00", true },
+	{ "a\xc2\x9b"
+	  "31m",
+	  6, "a\\xc2\\x9b31m", true }, /* CSI as a C1 control */
+	{ "\xe2\x80\xae"
+	  "fdp.exe",
+	  10, "\\xe2\\x80\\xaefdp.exe", true }, /* right to left */
+	{ "\xe2\x81\xa9", 3, "\\xe2\\x81\\xa9", true },
+	{ "\xe2\x80\xa7", 3, "\xe2\x80\xa7", true },
+	{ "\xc2\x9b[2J", 5, "\\xc2\\x9b[2J", true }, /* C1: begins an escape sequence */
+	{ "\xc2\xa0", 2, "\\xc2\\xa0", true },       /* no-break space */
+	{ "\xc2\xa1", 2, "\xc2\xa1", true },
+	{ "\xe2\x80\xae", 3, "\\xe2\\x80\\xae", true }, /* right to left from here */
+	{ "\xe2\x80\xb0", 3, "\xe2\x80\xb0", true },
+	{ "\xef\xbb\xbf", 3, "\\xef\\xbb\\xbf", true }, /* byte order mark */
 };
 
 int main(void)
 {
-	char out[64], small[6], s[] = "a\tb";
+	char out[64], small[6], s[] = "a\tb\xc2\x9b\xc2\xa1";
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct bytes in = bytes_of(cases[i].in, cases[i].n);
@@ -37,6 +51,6 @@ int main(void)
 	T_OK(strcmp(text_escape(small, sizeof(small), BYTES("abc\n")), "abc") == 0,
 	     "cut before an escape");
 	text_make_printable(s);
-	T_OK(strcmp(s, "a?b") == 0, "printable");
+	T_OK(strcmp(s, "a?b??\xc2\xa1") == 0, "printable");
 	return t_done();
 }

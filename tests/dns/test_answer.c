@@ -36,6 +36,8 @@ static const struct {
 	{ Q, DNS_PTR, "", "no such name ttl 0" },
 	{ Q, DNS_PTR, "!SOA 2.0.192.in-addr.arpa 900 300", "no such name ttl 300" },
 	{ Q, DNS_PTR, "!SOA 2.0.192.in-addr.arpa 200 300", "no such name ttl 200" },
+	{ Q, DNS_PTR, "!PTR 2.0.192.in-addr.arpa a-name-longer-than-a-soa.example",
+	  "no such name ttl 0" },
 	{ Q, DNS_PTR,
 	  "CNAME " Q " 1.0-25.2.0.192.in-addr.arpa|PTR 1.0-25.2.0.192.in-addr.arpa mx.example",
 	  "found mx.example ttl 600" },
@@ -206,12 +208,138 @@ static void test_many_addresses(void)
 		     dns_answer_addr(a, 0)[3] == 0 && dns_answer_addr(a, 63)[3] == 63,
 	     "of 200 addresses the lowest 64");
 	free(a);
-	wire_begin(&w, "a.example", A, 300, 0);
-	for (unsigned i = 0; i < 300; i++)
+}
+
+/* Behind @skip records of another name come @type "a.example" and its data. */
+static void begin_late(struct wire *w, unsigned skip)
+{
+	static const uint8_t addr[4] = { 192, 0, 2, 1 };
+
+	wire_begin(w, "a.example", A, skip + 1, 0);
+	for (unsigned i = 0; i < skip; i++)
+		wire_bytes(w, "b.example", A, 60, addr, 4);
+}
+
+static void test_last_record(void)
+{
+	static const uint8_t addr[4] = { 192, 0, 2, 9 };
+	static struct wire w;
+
+	begin_late(&w, ANSWER_RECORDS - 1);
+	wire_bytes(&w, "a.example", A, 60, addr, 4);
+	T_OK(reads(&w, DNS_A, "a.example", "found 9 ttl 60"), "the 256th record counts");
+	begin_late(&w, ANSWER_RECORDS);
+	wire_bytes(&w, "a.example", A, 60, addr, 4);
+	T_OK(reads(&w, DNS_A, "a.example", "no such name ttl 0"), "the 257th does not");
+
+	begin_late(&w, ANSWER_RECORDS - 1);
+	wire_to_name(&w, "a.example", CNAME, 60, "b.example");
+	T_OK(reads(&w, DNS_A, "a.example", "found 1 ttl 60"), "a CNAME as the 256th record");
+	begin_late(&w, ANSWER_RECORDS);
+	wire_to_name(&w, "a.example", CNAME, 60, "b.example");
+	T_OK(reads(&w, DNS_A, "a.example", "no such name ttl 0"), "a CNAME as the 257th");
+
+	begin_late(&w, ANSWER_RECORDS - 2);
+	w.p[9] = 1;
+	wire_bytes(&w, "b.example", A, 60, addr, 4);
+	wire_soa(&w, "example", 900, 300);
+	T_OK(reads(&w, DNS_A, "a.example", "no such name ttl 300"), "SOA as the 256th record");
+	begin_late(&w, ANSWER_RECORDS - 1);
+	w.p[9] = 1;
+	wire_bytes(&w, "b.example", A, 60, addr, 4);
+	wire_soa(&w, "example", 900, 300);
+	T_OK(reads(&w, DNS_A, "a.example", "no such name ttl 0"), "SOA as the 257th");
+
+	wire_begin(&w, "a.example", A, ANSWER_RECORDS + 1, 0);
+	wire_bytes(&w, "a.example", A, 60, addr, 4);
+	for (unsigned i = 0; i < ANSWER_RECORDS; i++)
 		wire_bytes(&w, "b.example", A, 60, addr, 4);
-	a = answer_read(DNS_A, "a.example", bytes_of(w.p, w.n), &ttl_s);
-	T_OK(a->status == DNS_NONE, "records behind the 256th do not count");
-	free(a);
+	T_OK(reads(&w, DNS_A, "a.example", "found 9 + ttl 60"), "what was not read may say more");
+}
+
+/* Class @class instead of IN in the record whose data begins at @data. */
+static void set_class(struct wire *w, size_t data, unsigned class)
+{
+	w->p[data - 8] = (uint8_t)(class >> 8);
+	w->p[data - 7] = (uint8_t) class;
+}
+
+static void test_class(void)
+{
+	static const uint8_t addr[4] = { 192, 0, 2, 9 };
+	static struct wire w;
+	size_t at;
+
+	for (unsigned class = 1; class <= 3; class += 2) {
+		const char *what = class == 1 ? "IN" : "CH, not IN";
+
+		wire_begin(&w, "a.example", A, 1, 0);
+		at = wire_record(&w, "a.example", A, 60);
+		memcpy(w.p + w.n, addr, 4);
+		w.n += 4;
+		wire_end(&w, at);
+		set_class(&w, at, class);
+		T_OK(reads(&w, DNS_A, "a.example",
+			   class == 1 ? "found 9 ttl 60" : "no such name ttl 0"),
+		     "an address of class %s", what);
+
+		wire_begin(&w, "a.example", A, 2, 0);
+		at = wire_record(&w, "a.example", CNAME, 60);
+		wire_name(&w, "b.example");
+		wire_end(&w, at);
+		set_class(&w, at, class);
+		wire_bytes(&w, "b.example", A, 60, addr, 4);
+		T_OK(reads(&w, DNS_A, "a.example",
+			   class == 1 ? "found 9 ttl 60" : "no such name ttl 0"),
+		     "a CNAME of class %s", what);
+
+		wire_begin(&w, "a.example", A, 0, 1);
+		at = w.n + 1 + strlen("example") + 1 + 10;
+		wire_soa(&w, "example", 900, 300);
+		set_class(&w, at, class);
+		T_OK(reads(&w, DNS_A, "a.example",
+			   class == 1 ? "no such name ttl 300" : "no such name ttl 0"),
+		     "a SOA of class %s", what);
+	}
+}
+
+/* A CNAME's target, written with escapes, is longer than a name may be. */
+static void test_long_target(void)
+{
+	static struct wire w;
+	char name[256];
+
+	memset(name, 0xff, sizeof(name));
+	name[60] = name[120] = name[180] = '.';
+	name[240] = '\0';
+	wire_begin(&w, Q, PTR, 1, 0);
+	wire_to_name(&w, Q, CNAME, 60, name);
+	T_OK(reads(&w, DNS_PTR, Q, "server failure ttl 0"), "a CNAME to a name that is too long");
+
+	for (size_t length = DNS_NAME_MAX; length <= DNS_NAME_MAX + 1; length++) {
+		memset(name, 'a', sizeof(name));
+		name[63] = name[127] = name[191] = '.';
+		name[192] = (char)0xff; /* four characters of the text */
+		name[length - 3] = '\0';
+		wire_begin(&w, Q, PTR, 1, 0);
+		wire_to_name(&w, Q, CNAME, 60, name);
+		T_OK(reads(&w, DNS_PTR, Q,
+			   length == DNS_NAME_MAX ? "no such name ttl 0" : "server failure ttl 0"),
+		     "a CNAME to a name of %zu characters", length);
+	}
+}
+
+static void test_short_soa(void)
+{
+	static struct wire w;
+	static const uint8_t data[22] = { [20] = 1, [21] = 44 };
+
+	wire_begin(&w, "a.example", A, 0, 1);
+	wire_bytes(&w, "example", 6, 900, data, 22);
+	T_OK(reads(&w, DNS_A, "a.example", "no such name ttl 300"), "the shortest SOA");
+	wire_begin(&w, "a.example", A, 0, 1);
+	wire_bytes(&w, "example", 6, 900, data + 1, 21);
+	T_OK(reads(&w, DNS_A, "a.example", "no such name ttl 0"), "a SOA too short to be one");
 }
 
 /* Cut anywhere, a message is a failure or says less: never "no such name" where there was one. */
@@ -255,6 +383,20 @@ static void test_broken(void)
 	wire_end(&w, at);
 	T_OK(reads(&w, DNS_PTR, Q, "server failure ttl 0"), "a name shorter than its record");
 
+	wire_begin(&w, Q, PTR, 2, 0);
+	at = wire_record(&w, Q, CNAME, 60);
+	wire_name(&w, "x.example");
+	wire_16(&w, 0);
+	wire_end(&w, at);
+	wire_to_name(&w, "x.example", PTR, 60, "mx.example");
+	T_OK(reads(&w, DNS_PTR, Q, "server failure ttl 0"), "a CNAME shorter than its record");
+
+	for (unsigned type = CNAME; type <= PTR; type += PTR - CNAME) {
+		wire_begin(&w, Q, PTR, 1, 0);
+		wire_bytes(&w, Q, type, 60, addr, 0);
+		T_OK(reads(&w, DNS_PTR, Q, "server failure ttl 0"), "type %u without data", type);
+	}
+
 	wire_begin(&w, "a.example", A, 1, 0);
 	wire_bytes(&w, "a.example", A, 60, addr, 3);
 	T_OK(reads(&w, DNS_A, "a.example", "server failure ttl 0"), "an address of three bytes");
@@ -278,6 +420,10 @@ int main(void)
 	test_cases();
 	test_many_names();
 	test_many_addresses();
+	test_last_record();
+	test_class();
+	test_long_target();
+	test_short_soa();
 	test_cut();
 	test_broken();
 	return t_done();

@@ -340,9 +340,49 @@ static void test_large(void)
 	T_OK(p.workers_n == 16 && p.threads_n == 16, "%u workers of %u", p.workers_n, p.threads_n);
 }
 
+/* A container on eight cores with the time of some. */
+static void test_group(void)
+{
+	static const struct {
+		uint32_t percent;
+		int64_t workers, threads;
+		unsigned want;
+		const char *says; /* part of a note */
+	} groups[] = {
+		{ 0, 0, 1, 8, NULL },
+		{ 200, 0, 1, 2, NULL },
+		{ 150, 0, 1, 2, NULL },
+		{ 1, 0, 1, 1, NULL },
+		{ 5000, 0, 1, 8, NULL },
+		{ 300, 0, 2, 1, NULL },
+		{ 200, 2, 1, 2, NULL },
+		{ 150, 5, 1, 5, "the time of 1.50 processors; auto would start 2" },
+	};
+	struct host *h = make(&(struct shape){ 1, 1, 8, 1 });
+	struct plan p;
+
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		struct plan_wish w = { .workers = groups[i].workers,
+				       .threads = groups[i].threads,
+				       .loop_core = "none",
+				       .allowed = { { 0xff } },
+				       .group = { .cpu_percent = groups[i].percent } };
+
+		plan_make(&p, h, &w);
+		T_OK(p.workers_n == groups[i].want, "%u %% of a processor: %u workers",
+		     groups[i].percent, p.workers_n);
+		T_OK(groups[i].says == NULL ? p.notes_n == 0
+					    : p.notes_n == 1 && strstr(p.notes[0], groups[i].says),
+		     "  %s", p.notes_n == 0 ? "without a note" : p.notes[0]);
+	}
+	T_OK(strstr(p.why, "the time of 1.50") != NULL, "it is told: %s", p.why);
+	host_free(&h);
+}
+
 int main(void)
 {
 	test_cases();
+	test_group();
 	test_nodes();
 	test_large();
 	return t_done();

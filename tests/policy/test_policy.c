@@ -128,6 +128,29 @@ static void test_numbers(void)
 	T_OK(r.max_attachments < 0, "negative is no limit");
 }
 
+static void test_words(void)
+{
+	static const struct conf_who who = { .client_ip = "192.0.2.9" }, nobody = { 0 };
+	struct conf *c = load("Virus Scanning = yes\n");
+	struct scan_request r = ask("File Command =\n");
+
+	T_OK(!r.check_types, "an empty File Command: no file types");
+	r = ask("File Command = /no/matter/what\n");
+	T_OK(r.check_types, "any other: file types");
+	r = ask("Archives Are = zip ZOO unpacked ole rar other tnef nothing\n");
+	T_OK(strcmp(r.archives_are, "zuortn") == 0, "each initial once: %s", r.archives_are);
+	r = ask("Archives Are = a b c d e f g h i j\n");
+	T_OK(strcmp(r.archives_are, "abcdefg") == 0, "as many as there are places: %s",
+	     r.archives_are);
+
+	arena_reset(arena);
+	T_OK(policy_request(c, &who, arena, &r, NULL) == 0 && strcmp(r.client_ip, "192.0.2.9") == 0,
+	     "the client's address");
+	T_OK(policy_request(c, &nobody, arena, &r, NULL) == 0 && r.client_ip[0] == '\0',
+	     "no client's address");
+	conf_unref(&c);
+}
+
 static void test_modes(void)
 {
 	static const char *const values[] = { "no", "yes", "virus" };
@@ -365,6 +388,40 @@ static void test_findings(void)
 	}
 }
 
+/* What people read: the first finding, and the best that is known about it. */
+static const struct {
+	const char *report, *name, *why;
+} reasons[] = {
+	{ "Eicar found", "eicar", "virus: Eicar found" },
+	{ "", "eicar", "virus: eicar" },
+	{ NULL, "eicar", "virus: eicar" },
+	{ "", "", "virus" },
+	{ NULL, NULL, "virus" },
+};
+
+static void test_reasons(void)
+{
+	struct scan_request r = request_of(31);
+
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+		struct finding x[] = {
+			{ .kind = FINDING_VIRUS,
+			  .name = reasons[i].name,
+			  .report = reasons[i].report },
+			{ .kind = FINDING_SIZE, .class = 's', .name = "second", .report = "second" }
+		};
+		struct facts f = all_ran();
+		struct decision d;
+
+		f.findings = x;
+		f.findings_n = 2;
+		d = decide(&r, &f);
+		T_OK(strcmp(d.why, reasons[i].why) == 0, "why: %s", d.why);
+		T_OK(d.virus_infected && d.size_infected && !d.name_infected && !d.other_infected,
+		     "  each finding counts");
+	}
+}
+
 static void test_limits(void)
 {
 	struct scan_request r = request_of(31);
@@ -381,6 +438,15 @@ static void test_limits(void)
 	f.limit_why = "archive depth 8 at a.zip";
 	d = decide(&r, &f);
 	T_OK(d.outcome == OUTCOME_QUARANTINE && strstr(d.why, "a.zip") != NULL, "%s", d.why);
+	for (int known = 0; known < 2; known++) {
+		char want[80];
+
+		f.limit_why = known == 0 ? NULL : "";
+		d = decide(&r, &f);
+		(void)snprintf(want, sizeof(want), "limit: %s",
+			       budget_limit_name(BUDGET_ARCHIVE_DEPTH));
+		T_OK(strcmp(d.why, want) == 0, "%s", d.why);
+	}
 	f = all_ran();
 	f.checks[CHECK_VIRUS] = (struct check_result){ CHECK_TIMEOUT, "60 s", 0 };
 	d = decide(&r, &f);
@@ -420,11 +486,13 @@ int main(void)
 	arena = arena_new(64 * KIB);
 	test_bools();
 	test_numbers();
+	test_words();
 	test_modes();
 	test_rules();
 	test_waiting();
 	test_exhaustive();
 	test_findings();
+	test_reasons();
 	test_limits();
 	test_full_arena();
 	arena_free(&arena);

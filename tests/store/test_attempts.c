@@ -91,6 +91,34 @@ static void test_life(void)
 	attempts_close(&a);
 }
 
+/* Not again for a while, and not counted: the host's fault. */
+static void test_postpone(void)
+{
+	const char *path = tmp_path("postpone.db");
+	struct attempts *a = open_at(path, NOW);
+	unsigned place, count = 99;
+	struct err err;
+
+	for (unsigned i = 0; i < 3; i++) {
+		T_OK(attempts_begin(a, "m", 2, NOW + i * 10, &place, &count, &err) == 0 &&
+			     count == 1,
+		     "the first attempt, for ever");
+		attempts_postpone(a, place, NOW + i * 10, 10);
+		T_OK(attempts_begin(a, "m", 2, NOW + i * 10 + 9, &place, &count, &err) == -EAGAIN,
+		     "  not before its next time");
+	}
+	T_OK(rows(path, false) == 0, "no row");
+	T_OK(attempts_begin(a, "m", 2, NOW + 30, &place, &count, &err) == 0 &&
+		     attempts_failed(a, place, NOW + 30, 0, &err) == 0 &&
+		     attempts_begin(a, "m", 2, NOW + 30, &place, &count, &err) == 0 && count == 2,
+	     "one that was counted");
+	attempts_postpone(a, place, NOW + 30, 10);
+	T_OK(attempts_begin(a, "m", 2, NOW + 40, &place, &count, &err) == 0 && count == 2,
+	     "  stays counted");
+	T_OK(attempts_done(a, place, &err) == 0 && rows(path, false) == 0, "  and is forgotten");
+	attempts_close(&a);
+}
+
 static void test_places(void)
 {
 	struct attempts *a = open_at(tmp_path("places.db"), NOW);
@@ -433,6 +461,7 @@ int main(void)
 	if (!tmp_make())
 		return t_skip_all("no temporary directory");
 	test_life();
+	test_postpone();
 	test_places();
 	test_table();
 	test_kill();

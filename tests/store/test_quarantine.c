@@ -277,7 +277,7 @@ static void test_list(void)
 	T_OK(quarantine_find(set.dir, "../list/" DAY "/a", a, &item, &err) == -ENOENT, "%s",
 	     err.text);
 	T_OK(quarantine_list(tmp_path("missing"), see, &s, &err) == -ENOENT, "%s", err.text);
-	T_OK(quarantine_sweep(&set, &err) == 1 && quarantine_sweep(&set, &err) == 0,
+	T_OK(quarantine_sweep(set.dir, &err) == 1 && quarantine_sweep(set.dir, &err) == 0,
 	     "sweep removes the hidden one");
 	str_fini(&s.text);
 	arena_free(&a);
@@ -299,7 +299,7 @@ static void test_kill(void)
 	}
 	T_OK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && count_entries(set.dir) == 3,
 	     "killed before publishing");
-	T_OK(quarantine_sweep(&set, &err) == 1 && count_entries(set.dir) == 1,
+	T_OK(quarantine_sweep(set.dir, &err) == 1 && count_entries(set.dir) == 1,
 	     "the next start removes it");
 }
 
@@ -316,7 +316,7 @@ static void test_sweep_at_work(void)
 
 	T_OK(quarantine_begin(&p, &set, DAY, "m", &err) == 0 &&
 		     put_text(quarantine_create(&p, "message", &err), "hello") == 0 &&
-		     quarantine_sweep(&set, &err) == 0,
+		     quarantine_sweep(set.dir, &err) == 0,
 	     "a sweep while it is stored removes nothing");
 	T_OK(quarantine_publish(&p, &err) == 0 && mode_of(set.dir, DAY "/m/message") == 0660,
 	     "it is published, with its file %s", err.text);
@@ -324,7 +324,7 @@ static void test_sweep_at_work(void)
 	(void)fflush(stdout);
 	pid = fork();
 	while (pid == 0)
-		(void)!quarantine_sweep(&set, NULL);
+		(void)!quarantine_sweep(set.dir, NULL);
 	for (unsigned i = 0; i < TIMES; i++) {
 		(void)snprintf(path, sizeof(path), "w%u", i);
 		failed += store(&set, DAY, path, "x", NULL, &err) < 0;
@@ -335,6 +335,60 @@ static void test_sweep_at_work(void)
 	(void)waitpid(pid, NULL, 0);
 	T_OK(failed == 0 && lost == 0, "beside a process that sweeps: %u of %u failed, %u lost %s",
 	     failed, TIMES, lost - failed, err.text);
+}
+
+/* Two gateways with one quarantine start or reload at the same time. */
+static void test_check_at_once(void)
+{
+	enum { TIMES = 2000 };
+	struct quarantine_settings set = settings("checks");
+	struct err err = { .kind = ERR_NONE };
+	unsigned failed = 0;
+	pid_t pid;
+
+	(void)fflush(stdout);
+	pid = fork();
+	while (pid == 0)
+		(void)!quarantine_check(&set, NULL);
+	for (unsigned i = 0; i < TIMES; i++)
+		failed += quarantine_check(&set, &err) < 0;
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	T_OK(failed == 0, "beside a process that checks: %u of %u failed %s", failed, TIMES,
+	     err.text);
+}
+
+static void test_memory(void)
+{
+	const char *path = tmp_path("memory");
+	struct err err = { .kind = ERR_NONE };
+	struct bytes big = { .n = QUARANTINE_MEMORY_MAX + 1 };
+	uint8_t *room = calloc(1, big.n);
+	struct str lines;
+
+	str_init(&lines, MIB);
+	T_OK(quarantine_memory_read(path, &lines, &err) == 0 && lines.n == 0, "no file, no lines");
+	T_OK(quarantine_memory_write(path, BYTES("/a\n/b\n"), &err) == 0 &&
+		     quarantine_memory_write(path, BYTES("/c\n"), &err) == 0 &&
+		     quarantine_memory_read(path, &lines, &err) == 0 &&
+		     strcmp(str_view(&lines), "/c\n") == 0 && mode_of(tmp_dir, "memory") == 0600,
+	     "replaced as a whole %s", err.text);
+	if (room == NULL)
+		abort();
+	big.p = room;
+	T_OK(quarantine_memory_write(path, big, &err) == 0 &&
+		     quarantine_memory_read(path, &lines, &err) == -EFBIG,
+	     "%s", err.text);
+	T_OK(quarantine_memory_write(tmp_path("no/such/dir"), big, &err) == -ENOENT, "%s",
+	     err.text);
+	if (tmp_has_faults()) {
+		(void)setenv("SALLYPORT_FAULT", "store.memory_rename=EIO", 1);
+		T_OK(quarantine_memory_write(path, BYTES("/d\n"), &err) == -EIO, "%s", err.text);
+		(void)unsetenv("SALLYPORT_FAULT");
+		T_OK(access(tmp_path("memory.new"), F_OK) < 0, "nothing is left behind");
+	}
+	free(room);
+	str_fini(&lines);
 }
 
 static const char *const points[] = {
@@ -365,6 +419,30 @@ static void test_faults(void)
 	}
 }
 
+/* Who finds a day made cannot know whether it would outlive a power cut. */
+static void test_found_day(void)
+{
+	static struct quarantine_days days;
+	struct quarantine_settings set = settings("found"), other = settings("found2");
+	struct err err = { .kind = ERR_NONE };
+
+	set.days = other.days = &days;
+	dir_at(set.dir, DAY);
+	(void)setenv("SALLYPORT_FAULT", "store.quarantine_syncfound=EIO", 1);
+	T_OK(store(&set, DAY, "a", "x", NULL, &err) == -EIO && count_entries(set.dir) == 1,
+	     "a day that somebody else made: %s", err.text);
+	T_OK(store(&other, DAY, "a", "x", NULL, &err) == 0 &&
+		     store(&other, DAY, "b", "x", NULL, &err) == 0,
+	     "one that we made has been synced then");
+	(void)unsetenv("SALLYPORT_FAULT");
+	T_OK(store(&set, DAY, "a", "x", NULL, &err) == 0, "synced");
+	(void)setenv("SALLYPORT_FAULT", "store.quarantine_syncfound=EIO", 1);
+	T_OK(store(&set, DAY, "b", "x", NULL, &err) == 0, "once is enough");
+	memset(&days, 0, sizeof(days));
+	T_OK(store(&set, DAY, "c", "x", NULL, &err) == -EIO, "the next process does it again");
+	(void)unsetenv("SALLYPORT_FAULT");
+}
+
 static int nothing(const struct quarantine_item *i, void *arg)
 {
 	(void)i, (void)arg;
@@ -381,9 +459,7 @@ static void test_other_faults(void)
 
 	(void)setenv("SALLYPORT_FAULT", "store.quarantine_readdir=EIO", 1);
 	T_OK(quarantine_list(set.dir, nothing, NULL, &err) == -EIO, "list: %s", err.text);
-	T_OK(quarantine_sweep(&set, &err) == -EIO, "sweep: %s", err.text);
-	(void)setenv("SALLYPORT_FAULT", "store.quarantine_syncday=EIO", 1);
-	T_OK(quarantine_sweep(&set, &err) == -EIO, "sweep: %s", err.text);
+	T_OK(quarantine_sweep(set.dir, &err) == -EIO, "sweep: %s", err.text);
 	for (size_t i = 0; i < ARRAY_LEN(check_points); i++) {
 		(void)snprintf(fault, sizeof(fault), "store.%s=EACCES", check_points[i]);
 		(void)setenv("SALLYPORT_FAULT", fault, 1);
@@ -391,7 +467,7 @@ static void test_other_faults(void)
 		     err.text);
 	}
 	(void)unsetenv("SALLYPORT_FAULT");
-	T_OK(quarantine_check(&set, &err) == 0 && quarantine_sweep(&set, &err) == 0 &&
+	T_OK(quarantine_check(&set, &err) == 0 && quarantine_sweep(set.dir, &err) == 0 &&
 		     count_entries(set.dir) == 0,
 	     "then they work, and nothing is left behind");
 }
@@ -502,9 +578,12 @@ int main(void)
 	test_list();
 	test_kill();
 	test_sweep_at_work();
+	test_check_at_once();
+	test_memory();
 	test_rights();
 	if (tmp_has_faults()) {
 		test_faults();
+		test_found_day();
 		test_other_faults();
 		test_short_write();
 	}

@@ -111,10 +111,10 @@ def bad_files(gate):
     bad.make()
     before = snapshot(gate.in_queue)
     name = bad.writer.write(sink.with_case(bytes(samples.letter("A good one among them")), "good"))
-    wait.until(lambda: name not in gate.queue_ids(), 30, "the good message among the bad files")
+    wait.until(lambda: name not in gate.queue_ids(), 60, "the good message among the bad files")
     tap.ok(True, "a good message passes them")
     try:  # links and the like raise no event: the next rescan finds them
-        wait.until(lambda: all(bad_id in gate.log_text() for bad_id in bad.staying), 15, "a line for each in the log")
+        wait.until(lambda: all(bad_id in gate.log_text() for bad_id in bad.staying), 60, "a line for each in the log")
     except wait.Late as late:
         tap.note(late)
     rescans = gate.log_text().count("\n")
@@ -148,8 +148,8 @@ def hard(gate, acc):
         acc.accept(f"after-{n}", queuefile.split_headers(after)[1])
         next_name = writer.write(sink.with_case(after, f"after-{n}"))
         try:
-            became[n] = wait.until(lambda m=name: settled(gate, m), 90, what)
-            wait.until(lambda m=next_name: settled(gate, m), 30, f"the message after {what}")
+            became[n] = wait.until(lambda m=name: settled(gate, m), 180, what)
+            wait.until(lambda m=next_name: settled(gate, m), 60, f"the message after {what}")
             tap.ok(True, f"{what}: dealt with ({became[n]})")
         except wait.Late as late:
             tap.ok(False, f"{what}: not dealt with")

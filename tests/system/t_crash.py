@@ -40,9 +40,9 @@ def try_poison(gate, acc, what):
     writer.write(message)
     neighbours(writer, acc, f"{what}-after")
     began = time.monotonic()
-    wait.until(lambda: set(workers) - set(_workers(gate)), 30, f"{what}: a worker gone")
+    wait.until(lambda: set(workers) - set(_workers(gate)), 60, f"{what}: a worker gone")
     gone = time.monotonic()
-    wait.until(lambda: len(_workers(gate)) == len(workers), 30, f"{what}: a new worker", every=0.001)
+    wait.until(lambda: len(_workers(gate)) == len(workers), 60, f"{what}: a new worker", every=0.001)
     tap.note(f"{what}: worker gone after {(gone - began) * 1000:.0f} ms, a new one "
              f"{(time.monotonic() - gone) * 1000:.0f} ms later")
     gate.wait_empty(60)

@@ -7,12 +7,13 @@ where that cannot be found out, the message stays in the incoming queue.
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, dns, gateway, mta, packages, queuefile, samples, script, sink, tap, wait  # noqa: E402
+from kit import account, dns, gateway, packages, ports, queuefile, samples, script, sink, tap, wait  # noqa: E402
 from kit.dns import A, CNAME, PTR  # noqa: E402
 
 QUEUES = ("vip", "good", "liar", "local", "spoofed", "none", "default")
@@ -212,12 +213,13 @@ def all_answers(folder):
     for what, ip, _, want in CASES:
         tap.equal(where.get(word(what)), want, f"{what} ({ip}): {want or 'stays in the queue'}")
     tap.equal(set(gate.queue_ids()), unknown, "the others, and only those, are in the incoming queue")
-    # The same clients again: no server is asked.
+    # The same clients again: no server is asked. (Who had to wait for an answer has asked twice the first time.)
+    server.settle()
     asked = len(server.asked)
     known = [(what, ip) for what, ip, _, want in CASES if want is not None]
     for what, ip in known:
         site.send(ip, "again " + what)
-    gate.wait_empty(30, besides=unknown)
+    gate.wait_empty(60, besides=unknown)
     fresh = [k for k in server.asked[asked:] if not any(dns.reverse(ip) == k[0] for _, ip, _, w in CASES if w is None)
              and k[0] != "fail.good.example" and ".hop." not in k[0]]
     tap.equal(fresh, [], "a second message of each client asks no server")
@@ -225,7 +227,7 @@ def all_answers(folder):
     tap.equal([w for w, _ in known if where.get(word("again " + w)) != where.get(word(w))], [], "and goes the same way")
     for ip in (GOOD, "192.0.2.3"):
         site.send(ip, "split " + ip, ("rcpt@dest.test", "vip@dest.test"))
-    gate.wait_empty(30, besides=unknown)
+    gate.wait_empty(60, besides=unknown)
     where = site.where()
     tap.equal([sorted(where[word("split " + GOOD)]), where[word("split 192.0.2.3")]], [["good", "vip"], "spoofed"],
               "two recipients: the name decides whether their ways part")
@@ -253,6 +255,7 @@ def outage(folder):
     server.zone.update(dns.address("mx.good.example", *[f"198.51.100.{i}" for i in range(n)]))
     site = Site(folder, server.port, **{"Maximum Processing Attempts": 2, "DNS Timeout": 1, "DNS Retries": 1})
     server.silent = True
+    began = time.monotonic()
     gate = site.gate.start()
     ids = {site.send(f"198.51.100.{i}", f"outage {i}") for i in range(n)}
     wait.until(lambda: all(server.count(dns.reverse(f"198.51.100.{i}")) >= 3 for i in range(n)), 90,
@@ -261,12 +264,13 @@ def outage(folder):
     tap.equal((site.where(), site.quarantined()), ({}, 0), "none was delivered, none quarantined")
     tap.equal(site.count("attempts_failed_total"), 0, "no attempt was counted")
     lines = gate.log_text().count("cannot be looked up")
-    tap.ok(1 <= lines <= 3, f"{lines} lines in the log, not one for each")
+    minutes = (time.monotonic() - began) / 60
+    tap.ok(1 <= lines <= 1 + minutes, f"{lines} lines in the log in {minutes:.1f} minutes, not one for each")
     # A stop while names are being looked up: at once, and nothing is lost.
     server.hold("in-addr.arpa")
     server.silent = False
     wait.until(lambda: site.count("messages_resolving") > 0, 90, "messages that wait for names", every=0.005)
-    tap.equal(gate.stop(20), 0, "stops cleanly while names are looked up")
+    tap.equal(gate.stop(), 0, "stops cleanly while names are looked up")
     tap.equal(set(gate.queue_ids()), ids, "and every message is where it was")
     gate.start()
     server.release()
@@ -276,17 +280,17 @@ def outage(folder):
     gate.options["Host Name Lookup Failure"] = "none"
     gate.write_configuration()
     gate.ask("reload")
-    wait.until(lambda: "Configuration reloaded" in gate.log_text(), 30, "the reload")
+    wait.until(lambda: "Configuration reloaded" in gate.log_text(), 60, "the reload")
     server.silent = True
     site.send("203.0.113.7", "none")
-    gate.wait_empty(30)
+    gate.wait_empty(60)
     tap.equal(site.where().get("none"), "none", "Host Name Lookup Failure = none: it goes on without a name")
     tap.equal(site.count("host_names_given_up_total"), 1, "and that is counted")
     # And with a limit: kept at first, then let through.
     gate.options.update({"Host Name Lookup Failure": "keep", "Host Name Lookup Limit": 4})
     gate.write_configuration()
     gate.ask("reload")
-    wait.until(lambda: gate.log_text().count("Configuration reloaded") > 1, 30, "the second reload")
+    wait.until(lambda: gate.log_text().count("Configuration reloaded") > 1, 60, "the second reload")
     kept = site.count("host_names_kept_total")
     site.send("203.0.113.8", "limit")
     gate.wait_empty(60)
@@ -305,7 +309,7 @@ def slow_server(folder):
     site = Site(folder, server.port, **{"DNS Timeout": 200, "Max Messages In Flight": 64})
     gate = site.gate.start()
     site.send(GOOD, "first")
-    gate.wait_empty(30)
+    gate.wait_empty(60)
     server.hold("9.10.in-addr.arpa")
     for i, ip in enumerate(clients):
         site.send(ip, f"slow {i}")
@@ -314,6 +318,8 @@ def slow_server(folder):
         site.send(GOOD, f"known {i}")
     wait.until(lambda: sum(1 for c in site.where() if c.startswith("known")) == KNOWN_N, 120,
                "messages of a known client")
+    # They leave the incoming queue a moment after they are in the other one.
+    wait.until(lambda: len(gate.queue_ids()) <= SLOW_N, 60, "the last of them to leave the queue")
     counters = gate.counters()
     tap.equal(len(gate.queue_ids()), SLOW_N, f"{KNOWN_N} messages of a known client pass {SLOW_N} that wait for names")
     tap.ok(counters["messages_resolving"] <= 32 and counters["messages_in_flight"] <= 64 and
@@ -344,7 +350,7 @@ def real_server(folder):
     wants = {"192.0.2.1": "good", "192.0.2.3": "spoofed", "192.0.2.4": "none", "192.0.2.7": "good",
              "192.0.2.9": "good", "2001:db8::25": "good"}
     try:
-        server = dns.Unbound(os.path.join(folder, "unbound"), mta.free_port(), records)
+        server = dns.Unbound(os.path.join(folder, "unbound"), ports.free(kinds=(socket.SOCK_DGRAM, socket.SOCK_STREAM)), records)
     except packages.Missing as missing:
         tap.skip("a real name server", str(missing))
         return

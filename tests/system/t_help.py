@@ -83,6 +83,30 @@ def no_configuration(names):
             tap.ok(missing in done.stdout + done.stderr, f"{name}: names the file")
 
 
+def lost_output():
+    """Who redirects into a full disk must not believe that all is well; nor may a file get the number of a closed
+    standard output and what is printed with it."""
+    with script.folder() as folder:
+        conf = os.path.join(folder, "empty.conf")
+        with open(conf, "w", encoding="utf-8"):
+            pass
+        mail = os.path.join(folder, "message")
+        with open(mail, "w", encoding="utf-8") as f:
+            f.write("Subject: x\n\nbody\n")
+        questions = (["sallyport", "config", "--dump", "-c", conf], ["sallyport", "--help"],
+                     ["sallyport", "ms-peek", "MTA", conf], ["sallyport", "ms-df2mbox", mail],
+                     ["sallyportd", "--changed", "-c", conf])
+        for words in questions:
+            program = os.path.join(gateway.build_dir(), words[0])
+            for to in (">/dev/full", ">&-", ">&- <&-"):
+                done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {to}', program, *words[1:]], check=False,
+                                      stderr=subprocess.PIPE, text=True, timeout=60)
+                tap.equal(done.returncode, 74, f"{' '.join(words[:2])} {to}: exit 74")
+                tap.ok("standard output cannot be written" in done.stderr, f"  and says so: {done.stderr.strip()}")
+        with open(mail, encoding="utf-8") as f:
+            tap.equal(f.read(), "Subject: x\n\nbody\n", "what was read is as it was")
+
+
 def daemon():
     done = run("sallyportd", "--help")
     tap.equal(done.returncode, 0, "sallyportd --help")
@@ -115,6 +139,7 @@ def main():
         done = run("sallyport", *words)
         tap.equal((done.returncode, done.stdout), (64, ""), f"sallyport {' '.join(words) or '(nothing)'}")
         tap.ok("Usage: sallyport COMMAND" in done.stderr, "the usage follows")
+    lost_output()
     daemon()
     pages()
     tap.done()

@@ -123,7 +123,7 @@ class Sweep:
         """Start it again if the supervisor itself is gone; its children must have gone with it."""
         if not self.gate.running():
             try:
-                wait.until(lambda: not gateway.alive(self.last_tree), 20, "end of the killed supervisor's children")
+                wait.until(lambda: not gateway.alive(self.last_tree), 60, "end of the killed supervisor's children")
             except wait.Late as late:
                 raise wait.Late(f"{late}: {[(p, self.last_tree[p]) for p in gateway.alive(self.last_tree)]}") from None
             self.gate.start(wait_ready=False)
@@ -138,7 +138,7 @@ class Sweep:
             self.kills += 1
         except ProcessLookupError:
             self.fruitless += 1
-        wait.until(lambda: not gateway.alive([pid]), 20, "end of a killed process")
+        wait.until(lambda: not gateway.alive([pid]), 60, "end of a killed process")
 
     def messages_out(self, count, seconds):
         """Until so many more have come out; False when they did not in that time."""
@@ -158,7 +158,7 @@ class Sweep:
         self.load.stop()
         self.ensure_up()
         self.gate.wait_empty(SETTLE_SECONDS)
-        wait.until(lambda: self.hidden(self.gate.in_queue) == [], 20, "sweep of what unfinished splits left")
+        wait.until(lambda: self.hidden(self.gate.in_queue) == [], 60, "sweep of what unfinished splits left")
         self.drain.stop(self.account)
         code = self.gate.stop()
         acc = self.account
@@ -197,7 +197,7 @@ def at_states(folder, states, mta="sendmail", times=(1, 7, 50)):
                 sweep.fault(f"{state}=KILL@{nth}{also}")  # counted from the start of the process
                 sweep.ensure_up()
                 try:
-                    wait.until(lambda b=before: sweep.gateway_deaths() > b, 20, state)
+                    wait.until(lambda b=before: sweep.gateway_deaths() > b, 60, state)
                     sweep.kills += sweep.gateway_deaths() - before
                 except wait.Late:
                     sweep.fruitless += 1
@@ -246,7 +246,7 @@ def with_errors(folder, points):
                     sweep.fault(f"{point}={error}")
                     sweep.messages_out(5, 0.1)
                     sweep.fault("")
-                    tap_quiet(sweep.messages_out(10, 20), f"{point}={error}: mail goes on afterwards, within 20 s")
+                    tap_quiet(sweep.messages_out(10, 60), f"{point}={error}: mail goes on afterwards, within a minute")
                 if not tap_quiet(sweep.gate.running(), f"{point}={error} ended the daemon"):
                     sweep.ensure_up()
             tap.progress(f"{point}: {sweep.load.written} messages")

@@ -3,6 +3,7 @@
 """sallyportd under MailScanner's name, every switch of it, and the helper commands: on a site of its own."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -46,6 +47,8 @@ def words(site):
                f"{switch}: system and version")
     done = site.run("--nonsense", conf=False)
     tap.ok(done.returncode == 64 and "Usage" in done.stderr, "an unknown switch: usage, 64")
+    done = site.run("--ip=192.0.2.999")
+    tap.ok(done.returncode == 64 and "'192.0.2.999' is no IP address" in done.stderr, "a wrong address starts no gateway")
     own = site.run("--help", conf=False, program=os.path.join(site.gate.build, "sallyportd"))
     tap.ok(own.stdout.startswith("Usage: sallyportd"), "under its own name: its own usage")
 
@@ -225,6 +228,110 @@ def clean_quarantine(site):
     tap.equal(helper(site, "ms-cron", "WEEKLY").returncode, 64, "ms-cron WEEKLY: usage")
 
 
+def mbox(text):
+    """[(first line, lines)] of the messages in an mbox."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("From "):
+            found.append((line, []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def queue_files(site):
+    """What MailScanner stored as queue files: folders of one message, a folder of many, single files."""
+    message = b"Subject: queue files\nTo: a\n\tb\n\nFrom here on\n>From there\nno end"
+    body = ["", ">From here on", ">>From there", "no end", ""]
+    for writer, program in ((queuefile.SendmailWriter, "ms-df2mbox"), (queuefile.EximWriter, "ms-d2mbox")):
+        folder = site.gate.path("old", program)
+        os.makedirs(folder)
+        os.chmod(folder, 0o777)  # other owners and modes than a queue's: it is none
+        os.chown(folder, 65534, 65534)
+        out = writer(folder, (65534, 65534))
+        name = out.write(message, sender="Jane@origin.test")
+        for file in os.listdir(folder):
+            os.chmod(out.path(file), 0o666)
+        tree = sorted((x, os.stat(out.path(x)).st_mtime_ns) for x in os.listdir(folder))
+        files = [out.path(x) for x in os.listdir(folder)]
+        want = None
+        for what, words in (("a folder", [folder]), ("both files", files), ("one", files[:1]), ("the other", files[1:])):
+            done = helper(site, program, *words)
+            got = mbox(done.stdout)
+            tap.ok(done.returncode == 0 and len(got) == 1 and got[0][0].startswith("From Jane@origin.test ") and
+                   got[0][1] == ["Subject: queue files", "To: a", "\tb", *body], f"{program}: {what}")
+            want = want or done.stdout
+            tap.equal(done.stdout, want, f"{program}: {what} is the same as the folder")
+        tap.ok(tree == sorted((x, os.stat(out.path(x)).st_mtime_ns) for x in os.listdir(folder)),
+               f"{program}: changes nothing")
+        out.write(message, sender="")
+        got = mbox(helper(site, program, folder).stdout)
+        tap.equal(sorted(x[0].split()[1] for x in got), ["Jane@origin.test", "MAILER-DAEMON"], f"{program}: many in a folder")
+        broken = [x for x in os.listdir(folder) if name in x and (x.startswith("df") or x.endswith("-D"))]
+        os.unlink(out.path(broken[0]))
+        done = helper(site, program, folder)
+        tap.ok(done.returncode == 66 and name in done.stderr and len(mbox(done.stdout)) == 1,
+               f"{program}: half a message is told, the other printed")
+    done = helper(site, "ms-d2mbox", site.gate.path("state"))
+    tap.ok(done.returncode == 66 and "neither" in done.stderr, "ms-d2mbox: nothing in it")
+
+
+def as_queue_files(site):
+    """Our own, and what `quarantine show` makes of MailScanner's."""
+    site.gate.options["Quarantine Whole Messages As Queue Files"] = "yes"
+    site.gate.write_configuration()
+    sample = next(s for s in samples.everything() if s.want == samples.QUARANTINE)
+    name = queuefile.SendmailWriter(site.gate.in_queue).write(bytes(sample.message), client_ip="198.51.100.7")
+    done = site.run("--debug")
+    tap.equal(done.returncode, 0, "as queue files: one pass")
+    folder = next(i["path"] for i in site.gate.quarantine_list() if i["id"] == name)
+    tap.ok({"message", "qf" + name, "df" + name} <= set(os.listdir(folder)), "as queue files: message and queue files")
+    box = helper(site, "ms-df2mbox", folder).stdout
+    stored = os.path.join(folder, "message")
+    with open(stored, "rb") as f:
+        message = f.read()
+    os.unlink(stored)
+    again = helper(site, "ms-df2mbox", folder).stdout
+    tap.equal(again.split("\n")[1:], box.split("\n")[1:], "as queue files: without 'message' the same mbox")
+    show = subprocess.run([os.path.join(site.gate.build, "sallyport"), "quarantine", "show", name, "--message", "-c",
+                           site.gate.conf], capture_output=True, check=False)
+    tap.ok(show.returncode == 0 and show.stdout == message, "as queue files: show --message, byte for byte")
+    spam = os.path.join(site.gate.quarantine, "20991231", "spam")
+    os.makedirs(spam, exist_ok=True)
+    with open(os.path.join(spam, "PLAIN"), "wb") as f:
+        f.write(b"Subject: plain\n\nno end")
+    show = subprocess.run([os.path.join(site.gate.build, "sallyport"), "quarantine", "show", "PLAIN", "--message", "-c",
+                           site.gate.conf], capture_output=True, check=False)
+    tap.equal((show.returncode, show.stdout), (0, b"Subject: plain\n\nno end"), "show --message: MailScanner's plain file")
+    shutil.rmtree(os.path.dirname(folder))
+    site.gate.options["Quarantine Whole Messages As Queue Files"] = "no"
+    site.gate.write_configuration()
+
+
+def by_ruleset(site):
+    """Directories that only a ruleset names are listed, shown and cleaned, too."""
+    other, missing = site.gate.path("quarantine.other"), site.gate.path("quarantine.missing")
+    rules = site.gate.path("etc", "quarantine.rules")
+    for day in ("20200101", "20991231"):
+        os.makedirs(os.path.join(other, day, "OTHER" + day))
+        with open(os.path.join(other, day, "OTHER" + day, "message"), "wb") as f:
+            f.write(b"Subject: other\n\n")
+    os.makedirs(missing)
+    with open(rules, "w", encoding="ascii") as f:
+        f.write(f"To: *@other.test {other}\nTo: *@missing.test {missing}\nFromOrTo: default {site.gate.quarantine}\n")
+    before, site.gate.options["Quarantine Dir"] = site.gate.options["Quarantine Dir"], rules
+    site.gate.write_configuration()
+    os.rmdir(missing)  # it was there once
+    tap.ok({"OTHER20200101", "OTHER20991231"} <= {i["id"] for i in site.gate.quarantine_list()}, "by ruleset: list")
+    show = site.gate.control("quarantine", "show", "OTHER20991231") or {}
+    tap.equal(show.get("path"), os.path.join(other, "20991231", "OTHER20991231"), "by ruleset: show")
+    defaults(site, "q_days=20\n")
+    done = helper(site, "ms-clean-quarantine", site.gate.conf)
+    tap.equal((done.returncode, os.listdir(other)), (0, ["20991231"]), "by ruleset: cleaned")
+    site.gate.options["Quarantine Dir"] = before
+    site.gate.write_configuration()
+
+
 def alert(site):
     got = site.gate.path("sent")
     site.gate.options["Sendmail"] = site.gate.path("mailer") + " -oi"
@@ -248,13 +355,15 @@ def check_and_start(site):
     defaults(site, "run_mailscanner=1\nstopped_lockfile=/nonexistent\n")
     done = helper(site, "ms-check", site.gate.conf)
     tap.ok(done.returncode == 0 and "starting" in done.stdout, "ms-check: starts it")
-    wait.until(site.gate.ready, 60, "the daemon that ms-check started")
-    done = helper(site, "ms-check", site.gate.conf)
-    tap.equal((done.returncode, done.stdout), (0, ""), "ms-check: it runs")
-    with open(site.gate.options["PID file"], encoding="ascii") as f:
-        pid = int(f.read().split()[-1])
-    os.kill(pid, signal.SIGTERM)
-    wait.until(lambda: not os.path.exists(f"/proc/{pid}"), 75, "its end")
+    try:
+        wait.until(site.gate.ready, 60, "the daemon that ms-check started")
+        done = helper(site, "ms-check", site.gate.conf)
+        tap.equal((done.returncode, done.stdout), (0, ""), "ms-check: it runs")
+    finally:
+        with open(site.gate.options["PID file"], encoding="ascii") as f:
+            pid = int(f.read().split()[-1])
+        os.kill(pid, signal.SIGTERM)
+        wait.until(lambda: not gateway.alive([pid]), 75, "its end")
 
 
 def main():
@@ -266,9 +375,12 @@ def main():
         value(site)
         lint(site)
         one_pass(site)
+        as_queue_files(site)
         processing(site)
         small_helpers(site)
         clean_quarantine(site)
+        queue_files(site)
+        by_ruleset(site)
         alert(site)
         check_and_start(site)
     tap.done()

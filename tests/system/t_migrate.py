@@ -167,6 +167,46 @@ def edges(folder):
     tap.equal(migrate(file).stdout, migrate(site).stdout, "the file or its folder")
 
 
+DATABASES = {
+    "SQL": "DB DSN = DBI:SQLite:dbname=%conf-dir%/away.db\nDB Username = ms\nDB Password = geheim\n"
+           "SQL Config = SELECT option, value FROM config WHERE host = ?\n"
+           "SQL Ruleset = SELECT num, rule FROM ruleset WHERE name = ?\n"
+           "SQL Quick Peek = SELECT value FROM config WHERE option = ? AND host = ?\n",
+    "LDAP": "LDAP Server = 127.0.0.1:1\nLDAP Base = dc=example\nLDAP Site = gw\n",
+}
+
+
+def away(folder):
+    """The database cannot be asked: a report of the files, and what is missing."""
+    for kind, lines in DATABASES.items():
+        site = make_site(os.path.join(folder, "away-" + kind))
+        put(site, "conf.d/40-database.conf", lines)
+        put(site, "conf.d/50-site.conf", CHANGED + "Virus Scanning = scan.customize\nClean Header Value = clean.RuleSet\n")
+        put(site, "rules/attachment.rules", RULES)
+        answer = report(site, 75, f"{kind} away")
+        tap.equal((answer.get("loaded"), answer.get("attention")), (False, True), f"{kind} away: the daemon would not start")
+        unread = options(answer, "unread")
+        want = {"SQL": ["Clean Header Value", "SQL Config", "SQL Quick Peek", "Virus Scanning"],
+                "LDAP": ["Clean Header Value", "LDAP Server", "Virus Scanning"]}[kind]
+        tap.equal(sorted(unread), want, f"{kind} away: all that was not read")
+        rules = unread.get("Virus Scanning", {})
+        tap.equal((rules.get("value"), rules.get("source")), ("scan.customize", f"{site}/conf.d/50-site.conf:14"),
+                  f"{kind} away: which ruleset, and its line")
+        tap.ok(all(x["text"] and x["source"].startswith(site) for x in unread.values()), f"{kind} away: why: {rules.get('text')}")
+        tap.equal(sorted(options(answer, "differs")),
+                  ["Remove These Headers", "Use Default Rules With Multiple Recipients", "Virus Scanners"],
+                  f"{kind} away: what the files say is reported")
+        tap.ok("Always Looked Up Last" in options(answer, "functions") and
+               "Maximum Attachment Size" in options(answer, "rulesets"), f"{kind} away: functions and rulesets of files, too")
+        tap.ok(answer.get("works", 0) > 100, f"{kind} away: {answer.get('works')} options work")
+        done = migrate(site)
+        tap.ok(done.returncode == 75 and "scan.customize" in done.stdout and "not read" in done.stdout, f"{kind} away: as text")
+        lines = [x for x in done.stderr.splitlines() if "about the files alone" in x]
+        tap.ok(len(lines) == 1 and "geheim" not in done.stdout + done.stderr, f"{kind} away: said once, without a password")
+        put(site, "conf.d/60-typo.conf", "Filename Rules = &OurRules\n")
+        tap.equal(report(site, 78, f"{kind} away and a mistake").get("loaded"), False, f"{kind} away: a mistake comes first")
+
+
 def main():
     script.need()
     with script.folder() as folder:
@@ -175,6 +215,7 @@ def main():
         minimal(folder)
         changed(folder, works)
         edges(folder)
+        away(folder)
     tap.done()
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Reload under load: two configurations take turns every second, now and then a broken one comes
-between. Every message is delivered once, with the settings of one configuration and not of two; the
+Reload under load: two configurations take turns every second or as soon as the one before is in force,
+now and then a broken one comes between. Every message is delivered once, with the settings of one configuration and not of two; the
 broken one changes nothing and the log says why; supervisor and gateway stay the same processes.
 
 SALLYPORT_RELOAD_SECONDS=N   how long (20)
@@ -22,7 +22,7 @@ BROKEN_EVERY = 4
 BACKLOG = 40
 SETTLE_SECONDS = 60
 INFORMATION, MAIL = b"X-test-MailScanner-Information", b"X-test-MailScanner"
-FAILED = "the configuration in force stays"
+FAILED, LOADED = "the configuration in force stays", "Configuration reloaded"
 # A line that makes no sense, a Perl function where mail would pass unchecked, a rule file that is not there;
 # and what only the scan engine finds, which has no line.
 NO_ENGINE = "ClamAV Database Directory = %conf-dir%/empty"
@@ -76,11 +76,14 @@ def reload_for_a_while(site):
             before = site.said(FAILED)
             site.write("C", MISTAKES[n // BROKEN_EVERY % len(MISTAKES)])
             site.reload(n)
-            wait.until(lambda b=before: site.said(FAILED) > b, 20, "the log says that a reload failed")
+            wait.until(lambda b=before: site.said(FAILED) > b, 60, "the log says that a reload failed")
         else:
+            before = site.said(LOADED)
             site.write("AB"[n % 2])
             site.reload(n)
             site.wanted += 1
+            # Else one that is slow would read what is written for the next one.
+            wait.until(lambda b=before: site.said(LOADED) > b, 60, "the log says that a reload is done")
         due = began + n
         wait.until(lambda d=due: time.monotonic() >= d, 30, "the next second")
         if n % 5 == 0:
@@ -93,10 +96,10 @@ def killed(site):
     site.write("A")
     site.reload(0)
     site.wanted += 1
-    pid = wait.until(lambda: next(iter(zygotes(site) - old), None), 20, "the zygote of a reload", every=0.001)
+    pid = wait.until(lambda: next(iter(zygotes(site) - old), None), 60, "the zygote of a reload", every=0.001)
     os.kill(pid, signal.SIGKILL)
     site.killed += 1
-    wait.until(site.gate.ready, 30, "workers after a zygote's end")
+    wait.until(site.gate.ready, 60, "workers after a zygote's end")
 
 
 def zygotes(site):
@@ -112,7 +115,7 @@ def in_a_row(site, drain):
     site.write("D")
     site.reload(1)
     site.wanted += 3
-    wait.until(lambda: any(settings_of(m) == "D" for m in drain.taken[-50:]), 30,
+    wait.until(lambda: any(settings_of(m) == "D" for m in drain.taken[-50:]), 60,
                "messages with the configuration written last")
 
 
@@ -145,7 +148,7 @@ def check_log(site):
         tap.ok(re.search(rf"reload: .*{place}\b.*{FAILED}", text), f"the log says where '{mistake}' is")
     failed, broken = text.count(FAILED), len(site.broken)
     tap.ok(broken <= failed <= broken + site.killed, f"{failed} reloads failed: {broken} broken, {site.killed} killed")
-    loaded = text.count("Configuration reloaded")
+    loaded = text.count(LOADED)
     # Those that wait for one under way become one.
     tap.ok(site.wanted // 2 <= loaded <= site.wanted, f"{loaded} reloads for {site.wanted} that were asked for")
 
@@ -154,12 +157,13 @@ def run(site):
     gate = site.gate
     gate.start()
     before = {role: gate.pid(role) for role in ("supervisor", "gateway")}
-    files = descriptors(site)
     drain = account.Drain("sendmail", gate.out_queue)
     acc = account.Account()
     writer = account.Load(acc, queuefile.SendmailWriter(gate.in_queue),
                           load.mixed(1, {s.name for s in samples.everything()} - {"bomb", "nested"}), BACKLOG)
     try:
+        wait.until(lambda: len(drain.taken) >= BACKLOG, 60, "mail")
+        files = descriptors(site)  # all that it needs for its work are open
         reload_for_a_while(site)
         for _ in range(3):
             killed(site)
@@ -169,7 +173,7 @@ def run(site):
     gate.wait_empty(SETTLE_SECONDS)
     wait.until(lambda: list(gate.tree().values()).count("zygote") == 1, SETTLE_SECONDS, "end of the retired zygotes")
     tap.equal({role: gate.pid(role) for role in before}, before, "supervisor and gateway are the same processes")
-    wait.until(lambda: all(descriptors(site)[r] <= files[r] + 2 for r in files), 20,
+    wait.until(lambda: all(descriptors(site)[r] <= files[r] + 2 for r in files), 60,
                f"descriptors closed, {descriptors(site)} where it began with {files}")
     tap.ok(True, f"no descriptor is left over: {files}, now {descriptors(site)}")
     taken = drain.taken
@@ -181,9 +185,41 @@ def run(site):
     check_log(site)
 
 
+def unchangeable(gate):
+    """What a running daemon cannot take over is said; what would put unread mail into the MTA's hands is refused."""
+    before = dict(gate.options)
+    gate.start()
+
+    def reload(answer, **options):
+        gate.options.update({name.replace("_", " "): value for name, value in options.items()})
+        gate.write_configuration()
+        seen = len(gate.log_text())
+        os.kill(gate.pid("supervisor"), signal.SIGHUP)
+        wait.until(lambda: answer in gate.log_text()[seen:], 60, answer)
+        gate.options.clear()
+        gate.options.update(before)
+        return gate.log_text()[seen:]
+
+    said = reload("Configuration reloaded", Run_As_User="nobody", Max_Messages_In_Flight=77, Max_Children=1)
+    kept = sorted(re.findall(r"warning .*: (.*): a reload cannot change it: '(.*)' holds from the next start", said))
+    tap.equal(kept, [("Max Messages In Flight", "77"), ("Run As User", "nobody")], "what must wait for the next start is said")
+    tap.ok("a reload cannot" not in reload("Configuration reloaded"), "and no more when it is as it was")
+    said = reload(FAILED, Outgoing_Queue_Dir=gate.in_queue)
+    tap.ok(f"{gate.in_queue} is both incoming and outgoing queue directory" in said, "one queue for both: refused")
+    tap.equal(gate.stop(), 0, "stops cleanly")
+
+
 def main():
     script.need("processes change users")
     with script.folder() as folder:
+        gate = gateway.Gateway(os.path.join(folder, "unchangeable"))
+        try:
+            unchangeable(gate)
+        except wait.Late as late:
+            script.too_late(late)
+            tap.note(gate.log_tail())
+        finally:
+            gate.stop()
         site = Site(os.path.join(folder, "reload"))
         try:
             run(site)

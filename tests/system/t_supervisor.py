@@ -19,7 +19,8 @@ from kit import account, gateway, queuefile, samples, script, sink, tap, wait  #
 
 RELOADS = int(os.environ.get("SALLYPORT_RELOADS", "20"))
 PLACES = 9  # for zygotes: CHILDREN_MAX of daemon/children.h without gateway and exporter
-TIME_LIMIT = 30  # longer than the reloads that fill them
+TIME_LIMIT = 900  # longer than any of this takes: a scan that never ends is ended by us
+WAIT = 60
 IN_FORCE, STAYS = "Configuration reloaded", "the configuration in force stays"
 
 
@@ -44,7 +45,7 @@ class Site:
     def said(self, text):
         return self.gate.log_text().count(text)
 
-    def reload(self, seconds=30):
+    def reload(self, seconds=WAIT):
         before = self.said(IN_FORCE)
         self.hup()
         wait.until(lambda: self.said(IN_FORCE) > before and self.gate.ready(), seconds, "a reload", every=0.02)
@@ -57,11 +58,19 @@ class Site:
         workers = (self.gate.ask("top") or {}).get("workers", [])
         return any(w["state"] not in "SEI" for w in workers if not w.get("retiring"))
 
+    def end_scans(self):
+        """Kill the workers of zygotes that retire, whose scans never end: their messages are set aside."""
+        busy = [w["pid"] for w in (self.gate.ask("top") or {}).get("workers", []) if w.get("retiring")]
+        for pid in busy:
+            os.kill(pid, signal.SIGKILL)
+        wait.until(lambda: not gateway.alive(busy), WAIT, "the end of killed workers")
+        return len(busy)
+
     def delivered(self):
         return [n for n in os.listdir(self.gate.out_queue) if n.startswith("qf")]
 
     def finish(self, what):
-        self.gate.wait_empty(TIME_LIMIT + 30)
+        self.gate.wait_empty(WAIT)
         self.account.read_quarantine(self.gate.quarantine)
         self.account.read_queue(self.account.delivered, "sendmail", self.gate.out_queue)
         tap.equal(self.account.missing(), [], f"{what}: no mail is missing ({self.account.summary()})")
@@ -71,15 +80,18 @@ class Site:
 def no_place(site):
     for n in range(PLACES - 1):
         site.write("quarantine", b"X-Sallyport-Test: spin\n")
-        wait.until(site.scanning, 20, "a scan")
+        wait.until(site.scanning, WAIT, "a scan")
         site.reload()
         tap.progress(f"{n + 1} zygotes that retire")
     tap.equal(len(site.zygotes()), PLACES, "no place: every place is taken")
     before = site.said(IN_FORCE)
     site.hup()
-    wait.until(lambda: site.said("old zygotes are still finishing") > 0, 20, "the log says that it has to wait")
+    wait.until(lambda: site.said("old zygotes are still finishing") > 0, WAIT, "the log says that it has to wait")
     site.write("deliver")
-    wait.until(lambda: site.said(IN_FORCE) > before, TIME_LIMIT + 40, "the reload when there is a place again")
+    wait.until(site.delivered, WAIT, "mail meanwhile")
+    tap.equal((site.said(IN_FORCE), len(site.zygotes())), (before, PLACES), "no place: the reload waits, mail does not")
+    tap.equal(site.end_scans(), PLACES - 1, "no place: every old zygote had its scan")
+    wait.until(lambda: site.said(IN_FORCE) > before, WAIT, "the reload when there is a place again")
     tap.ok(True, "no place: the reload takes effect when there is one again")
     site.reload()
     tap.ok(True, "no place: and so does the next one")
@@ -88,26 +100,27 @@ def no_place(site):
 def successor(site):
     old = site.zygotes()
     site.write("quarantine", b"X-Sallyport-Test: spin\n")
-    wait.until(site.scanning, 20, "a scan")
+    wait.until(site.scanning, WAIT, "a scan")
     site.reload()
     tap.ok(old < site.zygotes(), "successor: the old zygote is still there")
     os.kill(next(iter(site.zygotes() - old)), signal.SIGKILL)
     site.write("deliver")
-    wait.until(site.delivered, TIME_LIMIT - 10, "mail in spite of the zygote's end")
+    wait.until(site.delivered, WAIT, "mail in spite of the zygote's end")
     tap.ok(old < site.zygotes(), "successor: mail flows again while the old zygote is still at its scan")
+    tap.equal(site.end_scans(), 1, "successor: it had one")
 
 
 def overtaken(site):
     """A zygote that takes its time is overtaken by that of a reload: it must not come into use afterwards."""
     for _ in range(20):
-        old = wait.until(lambda: site.gate.ready() and site.gate.pid("zygote"), 20, "a zygote in use")
+        old = wait.until(lambda: site.gate.ready() and site.gate.pid("zygote"), WAIT, "a zygote in use")
         os.kill(old, signal.SIGKILL)
-        slow = wait.until(lambda o=old: next(iter(site.zygotes() - {o}), None), 20, "another zygote", every=0.0005)
+        slow = wait.until(lambda o=old: next(iter(site.zygotes() - {o}), None), WAIT, "another zygote", every=0.0005)
         os.kill(slow, signal.SIGSTOP)
         if not site.gate.ready():
             break
         os.kill(slow, signal.SIGCONT)  # it was ready already
-        wait.until(site.gate.ready, 20, "workers")
+        wait.until(site.gate.ready, WAIT, "workers")
     else:
         tap.note("no zygote could be caught in its start")
         return
@@ -115,9 +128,9 @@ def overtaken(site):
     site.gate.write_configuration()
     site.reload()
     os.kill(slow, signal.SIGCONT)
-    wait.until(lambda: slow not in site.zygotes(), 20, "the end of the one that was overtaken")
+    wait.until(lambda: slow not in site.zygotes(), WAIT, "the end of the one that was overtaken")
     site.write("deliver")
-    wait.until(site.delivered, 20, "mail")
+    wait.until(site.delivered, WAIT, "mail")
     with open(site.gate.path("mqueue", site.delivered()[0]), encoding="ascii", errors="replace") as f:
         tap.ok("Information: new" in f.read(), "overtaken: mail flows, with the new settings")
 
@@ -131,29 +144,35 @@ def kick(site):
     site.gate.options["Sendmail2"] = script
     site.gate.write_configuration()
     site.reload()
-    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygote")
+    wait.until(lambda: len(site.zygotes()) == 1, WAIT, "the end of the old zygote")
     worker = site.gate.pid("worker")
     os.kill(worker, signal.SIGSTOP)
     site.write("deliver")
-    wait.until(site.scanning, 20, "a message with the worker that stands still")
+    wait.until(site.scanning, WAIT, "a message with the worker that stands still")
     site.reload()
     os.kill(worker, signal.SIGCONT)
-    wait.until(site.delivered, 20, "the message")
+    wait.until(site.delivered, WAIT, "the message")
     name = site.delivered()[0][2:]
     try:
-        wait.until(lambda: os.path.exists(told) and name in open(told, encoding="ascii").read(), 10, "a kick")
+        wait.until(lambda: os.path.exists(told) and name in open(told, encoding="ascii").read(), WAIT, "a kick")
         tap.ok(True, "kick: the MTA is told of a message that a reload has overtaken")
     except wait.Late as late:
         tap.ok(False, f"kick: the MTA is told of a message that a reload has overtaken: {late}")
 
 
 def gateway_ends(site):
-    old, before = site.zygotes(), site.said(STAYS)
-    site.hup()
-    wait.until(lambda: site.zygotes() - old, 20, "the zygote of a reload", every=0.001)
-    os.kill(site.gate.pid("gateway"), signal.SIGKILL)
-    wait.until(site.gate.ready, 40, "a gateway again")
-    tap.equal(site.said(STAYS), before + 1, "gateway ends: the log says that the reload came to nothing")
+    for _ in range(20):  # a reload can be over before its zygote is seen: then once more
+        old, stays, in_force = site.zygotes(), site.said(STAYS), site.said(IN_FORCE)
+        gateway_pid = site.gate.pid("gateway")
+        site.hup()
+        wait.until(lambda o=old: site.zygotes() - o, WAIT, "the zygote of a reload", every=0.001)
+        os.kill(gateway_pid, signal.SIGKILL)
+        wait.until(lambda g=gateway_pid: site.gate.pid("gateway") not in (None, g) and site.gate.ready(), WAIT, "a gateway again")
+        wait.until(lambda s=stays, i=in_force: site.said(STAYS) > s or site.said(IN_FORCE) > i, WAIT, "the reload's end")
+        if site.said(IN_FORCE) == in_force:
+            break
+        wait.until(lambda: len(site.zygotes()) == 1, WAIT, "one zygote")
+    tap.equal((site.said(STAYS), site.said(IN_FORCE)), (stays + 1, in_force), "gateway ends: the log says that the reload came to nothing")
     site.write("deliver")
     site.reload()
     tap.ok(True, "gateway ends: the next reload takes effect")
@@ -174,7 +193,7 @@ def descriptors(site):
 
 def many(site):
     site.reload()
-    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygote")
+    wait.until(lambda: len(site.zygotes()) == 1, WAIT, "the end of the old zygote")
     before = descriptors(site)
     for n in range(RELOADS):
         site.reload()
@@ -182,9 +201,9 @@ def many(site):
             tap.progress(f"{n + 1} reloads")
     site.write("deliver")
     site.gate.wait_empty(20)
-    wait.until(lambda: len(site.zygotes()) == 1, 20, "the end of the old zygotes")
+    wait.until(lambda: len(site.zygotes()) == 1, WAIT, "the end of the old zygotes")
     try:
-        wait.until(lambda: at_most(descriptors(site), before), 10, "the descriptors there were")
+        wait.until(lambda: at_most(descriptors(site), before), WAIT, "the descriptors there were")
     except wait.Late:
         pass
     after = descriptors(site)

@@ -13,13 +13,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kit import gateway, queuefile, samples, script, tap, wait  # noqa: E402
 
 NO_BPF = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kit", "no_bpf.py")
 ATTACKER, HONEST = "192.0.2.66", [f"192.0.2.{n}" for n in range(10, 20)]
-ALLOWED, DENIED = "198.51.100.9", "203.0.113.5"
+ALLOWED, DENIED, CUSTOMER = "198.51.100.9", "203.0.113.5", "198.18.0.9"
 ATTACKER6, SAME64, OTHER64 = "2001:db8:0:66::1", "2001:db8:0:66::2", "2001:db8:0:67::1"
 BOMB = {s.name: s.message for s in samples.everything() if s.name in ("bomb", "clean", "virus")}
 OPTIONS = {
@@ -42,6 +43,15 @@ class Site:
     def send(self, kind, client):
         self.writer.write(BOMB[kind], client_ip=client)
 
+    def send_authenticated(self, kind, client):
+        """As sendmail writes it: the protocol says so, no id is noted."""
+        fields, body = queuefile.split_headers(BOMB[kind])
+        name = self.writer.new_id()
+        head = self.writer.header_text(fields, "sender@origin.test", ["rcpt@dest.test"], client)
+        self.writer.put("df" + name, body)
+        self.writer.put("tf" + name, head.replace(b"$rESMTP\n", b"$rESMTPSA\n"))
+        os.rename(self.writer.path("tf" + name), self.writer.path("qf" + name))
+
     def settle(self):
         self.gate.wait_empty(60)
 
@@ -50,7 +60,7 @@ class Site:
 
     def exit_code(self, *words):
         argv = [os.path.join(self.gate.build, "sallyport"), "throttle", *words, "-c", self.gate.conf]
-        return subprocess.run(argv, capture_output=True, timeout=20, check=False)
+        return subprocess.run(argv, capture_output=True, timeout=60, check=False)
 
     def level(self, client):
         return self.throttle("decide", client).get("level")
@@ -69,6 +79,7 @@ def charging(site):
     for client in (ATTACKER, ATTACKER, ATTACKER, ALLOWED, "127.0.0.1", "0.0.0.0"):
         site.send("bomb", client)
     site.send("virus", HONEST[0])
+    site.send_authenticated("bomb", CUSTOMER)
     site.settle()
     tap.equal(site.throttle("decide", ATTACKER).get("decision"), "slow", "three bombs: the sender is slowed down")
     tap.equal(site.level(ATTACKER), "slower", "  at level slower")
@@ -81,7 +92,7 @@ def charging(site):
     for client in HONEST[1:]:
         tap.equal((site.level(client), site.reasons(client)), ("normal", {}), f"honest {client} owes nothing")
     tap.equal((site.level(HONEST[0]), site.reasons(HONEST[0])), ("normal", {"viruses": 1}), "one virus is no penalty")
-    for client in (ALLOWED, "127.0.0.1", "0.0.0.0"):
+    for client in (ALLOWED, "127.0.0.1", "0.0.0.0", CUSTOMER):
         tap.equal((site.level(client), site.reasons(client)), ("normal", {}), f"{client} is never charged")
     tap.equal(site.throttle("decide", DENIED).get("decision"), "refuse", "Throttle Deny: refused")
     top = site.throttle("top", "2")["sources"]
@@ -118,11 +129,13 @@ def worker_deaths(site):
 def lists(site):
     for name, prefix, more in (("allow", "192.0.2.128/25", []), ("deny", "2001:db8:bad::/48", ["--for", "1h"]),
                                ("penalty", "192.0.3.0/24", ["--level", "few", "--for", "2h"])):
+        began = time.monotonic()
         tap.equal(site.throttle("add", name, prefix, *more).get("ok"), True, f"add {name} {prefix}")
         row = site.rows(name).get(prefix, {})
         tap.equal(row.get("origin"), "command", "  is listed")
         if more:
-            tap.ok(3590 <= row.get("left_s", 0) <= 7200, "  with its end")
+            whole = {"1h": 3600, "2h": 7200}[more[-1]]
+            tap.ok(whole - (time.monotonic() - began) - 2 <= row.get("left_s", 0) <= whole, f"  with its end, after {more[-1]}")
     tap.equal(site.level("192.0.3.77"), "few", "a penalty by hand counts")
     tap.equal(site.throttle("decide", "2001:db8:bad:1::1").get("decision"), "refuse", "a denied IPv6 network")
     tap.equal(site.rows("deny")["203.0.113.0/24"]["origin"], "option", "what an option says is listed as such")
@@ -131,10 +144,15 @@ def lists(site):
                         (["add", "penalty", "192.0.2.1"], "needs a level"),
                         (["add", "deny", "203.0.113.0/24"], "option Throttle Deny has"),
                         (["del", "deny", "203.0.113.0/24"], "option Throttle Deny says so"),
-                        (["del", "allow", "10.0.0.0/8"], "is not on the allow list")):
+                        (["del", "allow", "10.0.0.0/8"], "is not on the allow list"),
+                        (["why", "203.0.0.0/8"], "holds many senders"), (["decide", "2001:db8::/32"], "holds many")):
         done = site.exit_code(*words)
         tap.ok(done.returncode == 65 and says.encode() in done.stderr, f"{' '.join(words)}: {done.stderr.decode().strip()}")
-    for words in ([], ["add"], ["add", "deny"], ["stats", "x"], ["list", "--for", "5x"], ["frob"]):
+    why = site.throttle("why", "192.0.2.0/24")
+    tap.equal(why.get("network", {}).get("prefix"), "192.0.2.0/24", "why of a network's account")
+    for words in ([], ["add"], ["add", "deny"], ["stats", "x"], ["list", "--for", "5x"], ["frob"], ["top", "many"],
+                  ["top", "0"], ["top", "201"], ["stats", "--for", "3s"], ["list", "--level", "few"],
+                  ["add", "allow", "192.0.9.1", "--level", "few"], ["off", "--for", "49711d"]):
         tap.equal(site.exit_code(*words).returncode, 64, f"usage: throttle {' '.join(words)}")
     tap.equal([site.exit_code("decide", c).returncode for c in (HONEST[1], "192.0.3.1", DENIED)], [0, 1, 2],
               "decide tells the outcome by its exit code")
@@ -181,15 +199,16 @@ def reloading(site):
     tap.equal(site.level(DENIED), "normal", "a reload takes networks off")
     site.send("bomb", "192.0.2.99")
     site.send("bomb", "192.0.4.1")
-    wait.until(lambda: "192.0.2.99" in site.rows("penalty"), 30, "a penalty")
+    # The log remembers what lasts for three seconds only.
+    wait.until(lambda: "Throttle: 192.0.2.99 " in site.gate.log_text(), 60, "a penalty")
     tap.ok(True, "a lower limit: one bomb is enough")
     site.settle()
-    tap.ok("192.0.4.1" not in site.rows("penalty"), "a ruleset spares a network")
-    wait.until(lambda: site.level("192.0.2.99") == "normal", 30, "the penalty's end")
-    wait.until(lambda: "192.0.2.99 is at level normal again" in site.gate.log_text(), 10, "the log line of its end")
+    tap.ok("Throttle: 192.0.4.1 " not in site.gate.log_text(), "a ruleset spares a network")
+    wait.until(lambda: site.level("192.0.2.99") == "normal", 60, "the penalty's end")
+    wait.until(lambda: "192.0.2.99 is at level normal again" in site.gate.log_text(), 60, "the log line of its end")
     tap.ok(True, "a penalty ends, and the log says so")
     tap.equal(site.throttle("add", "deny", "192.0.9.0/24", "--for", "1s").get("ok"), True, "an entry for a second")
-    wait.until(lambda: "192.0.9.0/24" not in site.rows("deny"), 30, "the end of an entry")
+    wait.until(lambda: "192.0.9.0/24" not in site.rows("deny"), 60, "the end of an entry")
     tap.ok(True, "  ends")
 
 
@@ -203,6 +222,39 @@ def in_user_space(folder):
         restarts(site)
         reloading(site)
         tap.equal(site.gate.stop(), 0, "stops cleanly")
+    finally:
+        site.gate.stop()
+
+
+def disk_fails(folder):
+    """The state file cannot be made durable: one warning, mail flows, and it is written when the disk is well again."""
+    if not gateway.has_faults():
+        tap.skip("a state file that cannot be written", "a build without fault points")
+        return
+    site = Site(os.path.join(folder, "disk"), {})
+    faults, kept = site.gate.path("faults"), site.gate.path("state", "throttle.state")
+
+    def fault(text):
+        with open(faults, "w", encoding="ascii") as f:
+            f.write(text)
+    fault("throttle.state.sync=EIO")
+    site.gate.environment = {"SALLYPORT_FAULT_FILE": faults}
+    try:
+        site.gate.start()
+        site.throttle("add", "deny", "192.0.5.0/24")
+        wait.until(lambda: "a restart forgives what is owed" in site.gate.log_text(), 60, "a warning")
+        site.throttle("add", "deny", "192.0.6.0/24")
+        site.send("bomb", ATTACKER)
+        site.send("clean", HONEST[0])
+        site.settle()
+        tap.equal(site.gate.log_text().count("a restart forgives"), 1, "a disk that fails: one warning, mail flows")
+        tap.ok(not os.path.exists(kept), "  what is not synced is not called written")
+        fault("")
+        site.throttle("add", "deny", "192.0.7.0/24")
+        wait.until(lambda: os.path.exists(kept) and "192.0.7.0/24" in read_text(kept), 60, "the file")
+        tap.ok(all(f"deny 192.0.{n}.0/24 0" in read_text(kept) for n in (5, 6, 7)), "  all of it is written later")
+        wait.until(lambda: "throttle.state: written again" in site.gate.log_text(), 60, "a line that it is well again")
+        tap.ok(True, "  and the log says so")
     finally:
         site.gate.stop()
 
@@ -234,7 +286,7 @@ def without_bpf(folder):
         tap.ok(len(os.listdir(site.gate.out_queue)) >= 2, "mail flows")
         tap.equal(site.level(ATTACKER), "slower", "decisions are made all the same")
         stats = site.throttle("stats")
-        tap.equal(stats["method"], "user", "stats: nothing refuses connections")
+        tap.equal((stats["method"], stats.get("rates_charge")), ("user", None), "stats: nothing refuses connections")
         tap.ok(any(p["why"] for p in stats["parts"]), "  and says why")
     finally:
         site.gate.stop()
@@ -268,7 +320,7 @@ class Net:
 
     @staticmethod
     def run(*argv):
-        subprocess.run(argv, check=True, capture_output=True, timeout=20)
+        subprocess.run(argv, check=True, capture_output=True, timeout=60)
 
     @staticmethod
     def inside(name):
@@ -282,7 +334,7 @@ class Net:
                 "try:\n s.connect(('2001:db8::1' if six else '192.0.2.1', 25))\n print('open')\n"
                 "except ConnectionRefusedError: print('refused')\nexcept OSError as e: print(e)")
         done = subprocess.run(self.inside(self.far) + [sys.executable, "-c", code, source], capture_output=True,
-                              timeout=30, check=False)
+                              timeout=60, check=False)
         return done.stdout.decode().strip()
 
     def close(self):
@@ -290,7 +342,7 @@ class Net:
             self.listener.kill()
             self.listener.wait()
         for name in (self.host, self.far):
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=20, check=False)
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, timeout=60, check=False)
 
 
 def refused(site, net, counts):
@@ -300,19 +352,19 @@ def refused(site, net, counts):
     site.send("clean", HONEST[0])
     site.settle()
     tap.equal(site.level(ATTACKER), "nothing", "eight bombs: nothing more from it")
-    wait.until(lambda: net.connect(ATTACKER) == "refused", 10, "the kernel refuses it")
+    wait.until(lambda: net.connect(ATTACKER) == "refused", 60, "the kernel refuses it")
     tap.equal(net.connect(HONEST[0]), "open", "the kernel refuses it, not others")
     for _ in range(8):
         site.send("bomb", f"IPv6:{ATTACKER6}")
     site.settle()
-    wait.until(lambda: net.connect(ATTACKER6) == "refused", 10, "the kernel refuses it")
+    wait.until(lambda: net.connect(ATTACKER6) == "refused", 60, "the kernel refuses it")
     tap.equal([net.connect(a) for a in (SAME64, OTHER64)], ["refused", "open"], "IPv6: all of its /64, not the next")
     why = site.throttle("why", ATTACKER)
     tap.equal(why["enforced"], True, "why: it is enforced")
     tap.note(site.exit_code("why", ATTACKER).stdout.decode())
     if not counts:
         return
-    wait.until(lambda: f"connections of {ATTACKER} to port 25 are refused" in site.gate.log_text(), 20,
+    wait.until(lambda: f"connections of {ATTACKER} to port 25 are refused" in site.gate.log_text(), 60,
                "the log line of the first refusal")
     tap.ok(True, "the first refusal is a line in the log")
     tap.ok(site.gate.counters().get("throttle_refused_penalty_total", 0) >= 1, "refusals are counted")
@@ -320,7 +372,7 @@ def refused(site, net, counts):
 
 def kept_in_kernel(site, net):
     kept = site.gate.path("state", "throttle.state")
-    wait.until(lambda: re.search(rf"^account {re.escape(ATTACKER)} \d+ 3 ", read_text(kept), re.M), 10,
+    wait.until(lambda: re.search(rf"^account {re.escape(ATTACKER)} \d+ 3 ", read_text(kept), re.M), 60,
                "the last level in the state file")
     pid = site.gate.pid("gateway")
     os.kill(pid, signal.SIGKILL)
@@ -329,13 +381,13 @@ def kept_in_kernel(site, net):
     tap.equal(net.connect(ATTACKER), "refused", "and by the next gateway, which got the same maps")
     tap.equal(site.level(ATTACKER), "nothing", "  which knows why")
     tap.equal(site.throttle("del", "penalty", ATTACKER).get("ok"), True, "taken away by command")
-    tap.equal(net.connect(ATTACKER), "open", "  it may connect again")
+    becomes(net, ATTACKER, "open", "  it may connect again")  # nftables belong to the supervisor, who is told
     tap.equal(site.throttle("add", "deny", ATTACKER).get("ok"), True, "denied by command")
-    tap.equal(net.connect(ATTACKER), "refused", "  it is refused")
+    becomes(net, ATTACKER, "refused", "  it is refused")
     tap.equal(site.throttle("add", "allow", ATTACKER).get("ok"), True, "allowed by command")
-    tap.equal(net.connect(ATTACKER), "open", "  the allow list wins")
+    becomes(net, ATTACKER, "open", "  the allow list wins")
     tap.equal(site.throttle("del", "allow", ATTACKER).get("ok"), True, "no more")
-    tap.equal(net.connect(ATTACKER), "refused", "  it is refused again")
+    becomes(net, ATTACKER, "refused", "  it is refused again")
     site.gate.options["Throttle"] = "account"
     site.gate.write_configuration()
     site.gate.control("reload")
@@ -365,6 +417,10 @@ def with_kernel(folder, method):
         if got.get("method") != method:
             tap.skip(f"refusing connections by {method}", "; ".join(p["why"] for p in got.get("parts", []) if p["why"]))
             return
+        counted = any(p["active"] for p in got["parts"] if p["name"] == "concurrency")
+        charged = "handshakes" if counted else "SYNs"
+        tap.equal(got.get("rates_charge"), charged, f"stats: rates charge {charged}")
+        tap.ok(f"rates charge {charged}".encode() in site.exit_code("stats").stdout, "  to people, too")
         refused(site, net, counts=method != "nftables")  # whose rules tell nothing
         kept_in_kernel(site, net)
     finally:
@@ -380,7 +436,7 @@ def reload_with(site, options):
 
 
 def becomes(net, source, what, name):
-    wait.until(lambda: net.connect(source) == what, 40, name)
+    wait.until(lambda: net.connect(source) == what, 90, name)
     tap.ok(True, name)
 
 
@@ -393,20 +449,23 @@ def changed_by_reload(site, net, method):
     reload_with(site, {"Throttle Host Rate": 1, "Throttle Host Burst": 2})
     wait.until(lambda: "refused" in [net.connect(HONEST[6]) for _ in range(4)], 40, "another rate")
     tap.ok(True, "  a lower rate")
+    began = time.monotonic()
     tap.equal(site.throttle("off", "--for", "1h").get("ok"), True, "throttle off")
     becomes(net, HONEST[5], "open", "  lets everybody in")
     tap.equal([net.connect(HONEST[6]) for _ in range(3)], ["open"] * 3, "  at any rate")
     stats = site.throttle("stats")
-    tap.ok(stats.get("off") and 3500 < stats.get("off_left_s", 0) <= 3600, "  stats says so, and for how long")
+    tap.ok(stats.get("off") and 3600 - (time.monotonic() - began) - 2 <= stats.get("off_left_s", 0) <= 3600,
+           "  stats says so, and for how long")
     tap.ok(b"switched off by command" in site.exit_code("stats").stdout, "  to people, too")
     reload_with(site, {"Throttle Deny": f"{HONEST[5]} {ATTACKER}", "Throttle Host Rate": 300, "Throttle Host Burst": 100})
     wait.until(lambda: ATTACKER in site.rows("deny"), 40, "the configuration in force")
     tap.equal(net.connect(ATTACKER), "open", "  a reload does not switch it on")
     tap.equal(site.throttle("on").get("ok"), True, "throttle on")
     becomes(net, ATTACKER, "refused", "  refuses again")
+    site.throttle("off", "--for", "1h")
+    becomes(net, ATTACKER, "open", "throttle off once more")
     site.throttle("off", "--for", "2s")
-    becomes(net, ATTACKER, "open", "throttle off for two seconds")
-    becomes(net, ATTACKER, "refused", "  ends by itself")
+    becomes(net, ATTACKER, "refused", "  for two seconds: ends by itself")
 
 
 def kept(folder, method, after):
@@ -445,7 +504,7 @@ def kept(folder, method, after):
         becomes(net, HONEST[5], "refused", "enforced and kept once more")
         tap.equal(site.gate.stop(), 0, "stops")
         subprocess.run(net.inside(net.host) + ["sh", "-c", f"rm -r {pins}; nft delete table inet sallyport"],
-                       capture_output=True, timeout=20, check=False)
+                       capture_output=True, timeout=60, check=False)
         becomes(net, HONEST[5], "open", "the command of docs/throttle.md removes what was kept")
     except wait.Late:
         tap.note(site.gate.log_tail(20))
@@ -456,6 +515,7 @@ def kept(folder, method, after):
         subprocess.run(["rm", "-rf", pins], check=False)
 
 
+# Each SYN is answered by a reset; not more of them are under way than every queue between the two has room for.
 FORGE = """
 import socket, struct, sys
 def total(data):
@@ -468,9 +528,18 @@ def syn(source, target):
     tcp = tcp[:16] + struct.pack('!H', total(pair + struct.pack('!HH', 6, len(tcp)) + tcp)) + tcp[18:]
     return struct.pack('!BBHHHBBH', 0x45, 0, 40, 1, 0, 64, 6, 0) + pair + tcp
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-for i in range(int(sys.argv[1]), int(sys.argv[2])):
+answers = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x800))
+answers.settimeout(60)
+first, end = int(sys.argv[1]), int(sys.argv[2])
+waiting = set()
+for i in range(first, end):
     source = f'10.9.{i >> 8}.{i & 255}'
+    waiting.add(socket.inet_aton(source))
     s.sendto(syn(source, '192.0.2.1'), ('192.0.2.1', 0))
+    while len(waiting) >= 64 or (i == end - 1 and waiting):
+        packet = answers.recv(2048)
+        if packet[9] == 6 and packet[33] & 4:
+            waiting.discard(packet[16:20])
 """
 
 
@@ -490,7 +559,7 @@ def many_events(folder):
     site.gate.write_configuration()
 
     def send(first, end):
-        subprocess.run(net.inside(net.far) + [sys.executable, "-c", FORGE, str(first), str(end)], check=True, timeout=60)
+        subprocess.run(net.inside(net.far) + [sys.executable, "-c", FORGE, str(first), str(end)], check=True, timeout=180)
 
     try:
         site.gate.start()
@@ -499,11 +568,13 @@ def many_events(folder):
             return
         pid = site.gate.pid("gateway")
         os.kill(pid, signal.SIGSTOP)
-        send(0, 2500)
-        os.kill(pid, signal.SIGCONT)
-        wait.until(lambda: "more sources are refused" in site.gate.log_text(), 40, "the number of the rest in the log")
+        try:
+            send(0, 2500)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait.until(lambda: "more sources are refused" in site.gate.log_text(), 90, "the number of the rest in the log")
         send(2990, 2991)
-        wait.until(lambda: "connections of 10.9.11.174 to port 25 are refused" in site.gate.log_text(), 20,
+        wait.until(lambda: "connections of 10.9.11.174 to port 25 are refused" in site.gate.log_text(), 60,
                    "a later first refusal in the log")
         tap.ok(True, "2,500 first refusals at once, and a later one is told")
         tap.ok(site.gate.log_text().count("to port 25 are refused") <= 20 * 12, "  in few lines")
@@ -525,7 +596,7 @@ def keeping(folder):
 def main():
     script.need("processes change users")
     with script.folder() as folder:
-        for part in (in_user_space, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
+        for part in (in_user_space, disk_fails, no_account, without_bpf, lambda f: with_kernel(f, "sk_lookup"),
                      lambda f: with_kernel(f, "nftables"), keeping, many_events):
             try:
                 part(folder)

@@ -2,19 +2,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sallyport top in a terminal under load: rows, keys, a smaller window, a gateway that goes; and as JSON."""
 
+import contextlib
+import fcntl
 import itertools
 import json
 import os
+import pty
 import re
 import shutil
+import signal
+import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, load as mail, queuefile, script, tap, wait  # noqa: E402
+from kit import account, gateway, load as mail, queuefile, script, tap, wait  # noqa: E402
 
 MESSAGES = 150
+BACKLOG = 200
 
 
 class Terminal:
@@ -36,7 +44,7 @@ class Terminal:
     def resize(self, columns, rows):
         self._run("resize-window", "-x", str(columns), "-y", str(rows))
 
-    def shows(self, *parts, seconds=20):
+    def shows(self, *parts, seconds=60):
         try:
             wait.until(lambda: all(p in self.text() for p in parts), seconds, f"{parts} on the screen")
             return True
@@ -64,23 +72,24 @@ def load(gate):
 
 
 class Load:
-    """Mail that goes on coming until it is told to stop."""
+    """So much mail that there is always some waiting, however fast this machine is, until it is told to stop."""
 
     def __init__(self, gate):
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._write, args=(gate,), daemon=True)
+        self._gate = gate
+        self._thread = account.Thread(self._write)
         self._thread.start()
 
-    def _write(self, gate):
-        writer = queuefile.SendmailWriter(gate.in_queue)
-        for _case, message, _want in mail.mixed(seed=2):
+    def _write(self):
+        writer = queuefile.SendmailWriter(self._gate.in_queue)
+        for n, (_case, message, _want) in enumerate(mail.mixed(seed=2)):
             writer.write(message)
-            if self._stop.wait(0.02):
+            while n % 20 == 0 and len(self._gate.queue_ids()) > BACKLOG and not self._thread.told.wait(0.005):
+                pass
+            if self._thread.told.is_set():
                 return
 
     def stop(self):
-        self._stop.set()
-        self._thread.join()
+        self._thread.stop()
 
 
 def screen_part(gate):
@@ -91,12 +100,14 @@ def screen_part(gate):
                "every section is there")
         tap.ok(screen.shows("I idle"), "threads without work are idle")
         flow = Load(gate)
-        tap.ok(wait.until(lambda: re.search(r"per second: (?!0\.0)[\d.]+ delivered", screen.text()), 30, "a rate"),
-               "under load: messages by the second")
-        tap.ok(wait.until(lambda: re.search(r" [PANVC] (parsing|archives|names|viruses|content) .* [A-Za-z0-9]{14}",
-                                            screen.text()), 30, "a thread at work"),
-               "and what a thread does with which message")
-        flow.stop()
+        try:
+            tap.ok(wait.until(lambda: re.search(r"per second: (?!0\.0)[\d.]+ delivered", screen.text()), 60, "a rate"),
+                   "under load: messages by the second")
+            tap.ok(wait.until(lambda: re.search(r" [PANVC] (parsing|archives|names|viruses|content) .* [A-Za-z0-9]{14}",
+                                                screen.text()), 60, "a thread at work"),
+                   "and what a thread does with which message")
+        finally:
+            flow.stop()
         screen.resize(60, 14)
         tap.ok(screen.shows("THROTTLE", "q quit") and len(screen.text().splitlines()) <= 14,
                "a smaller window has less, but its last line")
@@ -110,12 +121,96 @@ def screen_part(gate):
         gate.stop()
         tap.ok(screen.shows("no gateway answers"), "it says that the gateway has gone, and stays")
         gate.start()
-        tap.ok(wait.until(lambda: "no gateway answers" not in screen.text(), 20, "the gateway again"),
+        tap.ok(wait.until(lambda: "no gateway answers" not in screen.text(), 60, "the gateway again"),
                "and goes on when it is back")
         screen.press("q")
-        tap.ok(wait.until(lambda: not screen.alive(), 20, "the end"), "q ends it")
+        tap.ok(wait.until(lambda: not screen.alive(), 60, "the end"), "q ends it")
     finally:
         screen.close()
+
+
+class Pty:
+    """A terminal whose bytes are seen: what tmux would hide."""
+
+    def __init__(self, argv, term):
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = term
+            os.execv(argv[0], argv)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        os.set_blocking(self._fd, False)
+        self.out, self.code = b"", None
+
+    def _ended(self):
+        with contextlib.suppress(BlockingIOError, OSError):
+            while part := os.read(self._fd, 1 << 16):
+                self.out += part
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.code is not None
+
+    def shows(self, part, seconds=30):
+        with contextlib.suppress(wait.Late):
+            wait.until(lambda: self._ended() or part in self.out, seconds, f"{part} on the terminal")
+        return part in self.out
+
+    def press(self, keys):
+        os.write(self._fd, keys)
+
+    def end(self):
+        wait.until(self._ended, 30, "its end")
+        os.close(self._fd)
+        return self.code
+
+
+def terminal_part(gate):
+    argv = [f"{gate.build}/sallyport", "top", "-c", gate.conf, "--delay", "0.2"]
+    for term, says in (("dumb", b"cannot move its cursor"), ("nonsense", b"no such terminal")):
+        t = Pty(argv, term)
+        tap.ok(t.end() == 64 and says in t.out, f"TERM = {term} is refused")
+    done = subprocess.run(["setsid", "sh", "-c", 'exec "$@" < /dev/null', "sh", *argv], capture_output=True, check=False)
+    tap.ok(done.returncode == 64 and b"is not a terminal" in done.stderr, "without a terminal it is refused")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        t = Pty(argv, "xterm-256color")
+        t.shows(b"q quit")
+        os.kill(t.pid, number)
+        tap.ok(t.end() == 0 and b"\x1b[?1049l" in t.out, f"{number.name} gives the terminal back")
+    t = Pty(argv, "xterm-256color")
+    t.shows(b"q quit")
+    t.press(b"\x1b[1;5D\x1bOA")
+    tap.ok(wait.until(lambda: t.press(b"p") or t.shows(b"PAUSED", 1), 30, "the next key"),
+           "keys that mean nothing do not end it, the next one counts")
+    t.press(b"q")
+    tap.equal(t.end(), 0, "  until q")
+    t = Pty(argv, "xterm-256color")
+    t.shows(b"q quit")
+    stuck = gate.pid("gateway")
+    os.kill(stuck, signal.SIGSTOP)
+    try:
+        tap.ok(t.shows(b"no answer within"), "a gateway that hangs: it says so")
+        t.press(b"q")
+        tap.equal(t.end(), 0, "  and can be left")
+    finally:
+        os.kill(stuck, signal.SIGCONT)
+
+
+def full_socket(gate, folder):
+    """A gateway that hangs takes no connection: once its backlog is full, even connect() waits."""
+    path, conf = os.path.join(folder, "full"), os.path.join(folder, "full.conf")
+    with open(gate.conf, encoding="utf-8") as f, open(conf, "w", encoding="utf-8") as out:
+        out.writelines(f"Control Socket = {path}\n" if line.startswith("Control Socket") else line for line in f)
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.ExitStack() as stack:
+        listening.bind(path)
+        listening.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                s = stack.enter_context(socket.socket(socket.AF_UNIX))
+                s.setblocking(False)
+                s.connect(path)
+        done = subprocess.run([f"{gate.build}/sallyport", "top", "-c", conf, "--once"], capture_output=True, text=True,
+                              timeout=60, check=False)
+    tap.ok(done.returncode == 75 and "no answer within 2 s" in done.stderr, f"a full backlog: {done.stderr.strip()}")
 
 
 def json_part(gate):
@@ -158,6 +253,8 @@ def main():
                 screen_part(gate)
             else:
                 tap.skip("the screen", "tmux is not installed")
+            terminal_part(gate)
+            full_socket(gate, folder)
             refusals(gate, folder)
         finally:
             gate.stop()

@@ -45,6 +45,10 @@ def make(folder, mta):
     return pair
 
 
+def splits(gate):
+    return gate.log_text().count(" split into ")
+
+
 def run(folder, mta):
     pair, acc = make(folder, mta), account.Account()
     for gate in pair:
@@ -52,14 +56,15 @@ def run(folder, mta):
     drain = account.Drain(mta, pair[0].out_queue)
     mail = account.Load(acc, WRITERS[mta](pair[0].in_queue), disagreeing(load.mixed(1)))
     try:
-        end = time.monotonic() + SECONDS
-        while time.monotonic() < end:
+        began = time.monotonic()
+        # On a busy machine one of the two may have hardly begun by then.
+        while (took := time.monotonic() - began) < SECONDS or (took < SECONDS * 10 and not all(map(splits, pair))):
             for gate in pair:
                 before = gate.log_text().count("Configuration reloaded")
                 os.kill(gate.pid("supervisor"), signal.SIGHUP)
-                wait.until(lambda g=gate, b=before: g.log_text().count("Configuration reloaded") > b, 30, "a reload")
+                wait.until(lambda g=gate, b=before: g.log_text().count("Configuration reloaded") > b, 60, "a reload")
         mail.stop()
-        pair[0].wait_empty(60)
+        pair[0].wait_empty(120)
     finally:
         mail.stop()
         drain.stop(acc)
@@ -68,8 +73,7 @@ def run(folder, mta):
     acc.read_queue(acc.queued, mta, pair[0].in_queue)
     texts = [gate.log_text() for gate in pair]
     tap.equal(codes, [0, 0], f"{mta}: both stop cleanly")
-    tap.ok(all(" split into " in t for t in texts), f"{mta}: both have split messages "
-           f"{[t.count(' split into ') for t in texts]}, reloads {[t.count('Configuration reloaded') for t in texts]}")
+    tap.ok(all(map(splits, pair)), f"{mta}: both have split messages {[splits(g) for g in pair]}, reloads {[t.count('Configuration reloaded') for t in texts]}")
     tap.equal(acc.missing(), [], f"{mta}: none is missing ({acc.summary()})")
     tap.equal(acc.changed(), [], f"{mta}: no body changed")
     tap.equal(acc.let_through(), [], f"{mta}: nothing bad was let through")

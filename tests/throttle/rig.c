@@ -233,9 +233,11 @@ static void do_counts(void)
 			       v < THROTTLE_VERDICTS - 1 ? ", "
 			       : l < THROTTLE_LAYERS - 1 ? "], "
 							 : "]");
-	printf("], \"opened\": %llu, \"closed\": %llu, \"lost\": %llu, \"open_full\": %llu}\n",
+	printf("], \"opened\": %llu, \"closed\": %llu, \"lost\": %llu, \"open_full\": %llu, "
+	       "\"rate_full\": %llu}\n",
 	       (unsigned long long)c.opened, (unsigned long long)c.closed,
-	       (unsigned long long)c.events_lost, (unsigned long long)c.open_full);
+	       (unsigned long long)c.events_lost, (unsigned long long)c.open_full,
+	       (unsigned long long)c.rate_full);
 }
 
 static void do_source(void)
@@ -271,11 +273,12 @@ static void each_event(void *arg, const struct throttle_event *e)
 	       e->layer, e->prefix_bits);
 }
 
-/* Those that are there; "readable" is what a loop would be told. */
+/* Those that are there; "readable" is what a loop would be told within so many milliseconds: the
+ * kernel wakes up who waits a moment after the event is there. */
 static void do_events(void)
 {
 	struct pollfd pfd = { .fd = throttle_maps_event_fd(rig.m), .events = POLLIN };
-	bool readable = pfd.fd >= 0 && poll(&pfd, 1, 0) == 1;
+	bool readable = pfd.fd >= 0 && poll(&pfd, 1, (int)number(1)) == 1;
 	struct err err = { 0 };
 	int r;
 

@@ -132,10 +132,40 @@ static void check_bounds(void)
 	prefix_set_fini(&s);
 }
 
+static void check_ended(void)
+{
+	struct prefix_set s, gone;
+	char text[32];
+	struct err err;
+
+	prefix_set_init(&s, 100);
+	for (unsigned i = 0; i < 60; i++) {
+		(void)snprintf(text, sizeof(text), i % 2 == 0 ? "10.0.%u.0/24" : "10.1.0.%u", i);
+		put(&s, text, THROTTLE_FEW, i % 3 == 0 ? 0 : i % 3 == 1 ? 100 : 200);
+	}
+	prefix_set_take_ended(&s, 99, &gone);
+	T_OK(s.n == 60 && gone.n == 0, "nothing has ended yet");
+	prefix_set_fini(&gone);
+	prefix_set_take_ended(&s, 100, &gone);
+	T_OK(s.n == 40 && gone.n == 20, "what has ended goes: %zu stay, %zu go", s.n, gone.n);
+	T_OK(prefix_set_find(&s, &gone.v[7].p) == NULL, "  it is not found any more");
+	for (size_t i = 0; i < gone.n; i++)
+		if (prefix_set_put(&s, &gone.v[i], &err) < 0)
+			abort();
+	T_OK(s.n == 60, "  others were not touched");
+	prefix_set_fini(&gone);
+	prefix_set_take_ended(&s, 300, &gone);
+	T_OK(s.n == 20 && gone.n == 40 && s.of_bits[120] + s.of_bits[128] == 20,
+	     "what has no end stays");
+	prefix_set_fini(&gone);
+	prefix_set_fini(&s);
+}
+
 int main(void)
 {
 	check_text();
 	check_match();
 	check_bounds();
+	check_ended();
 	return t_done();
 }

@@ -5,55 +5,8 @@
  * No network and no clock: buckets take an hour for one connection, and time passes by moving what
  * the maps say. Where the kernel takes no BPF the test is skipped and says why.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
 #include "conn_count.skel.h"
-#include "conn_throttle.skel.h"
-#include "core/clock.h"
-#include "tests/t.h"
-#include "tests/throttle/packets.h"
-#include "throttle/kernel.h"
-
-#define HOUR_NS     (UINT64_C(3600) * 1000000000)
-#define PORT        25
-#define ADDRESS_MAX 46
-#define LISTS_MAX   64
-#define NONE        THROTTLE_VERDICTS /* no verdict is counted */
-
-struct bench {
-	struct conn_throttle_bpf *skel;
-	struct throttle_maps *maps;
-	struct throttle_settings settings;
-};
-
-/* Negative errno. */
-static int load(struct bench *b, bool xdp_alone)
-{
-	struct conn_throttle_bpf *s = conn_throttle_bpf__open();
-	int r;
-
-	if (s == NULL)
-		return -errno;
-	(void)bpf_map__set_max_entries(s->maps.allow, LISTS_MAX);
-	(void)bpf_map__set_max_entries(s->maps.deny, 256);
-	(void)bpf_map__set_max_entries(s->maps.penalty, LISTS_MAX);
-	(void)bpf_map__set_max_entries(s->maps.rates, 4096);
-	(void)bpf_map__set_max_entries(s->maps.open, LISTS_MAX);
-	(void)bpf_map__set_max_entries(s->maps.events, 4096);
-	s->rodata->xdp_alone = xdp_alone;
-	r = conn_throttle_bpf__load(s);
-	if (r < 0)
-		conn_throttle_bpf__destroy(s);
-	else
-		b->skel = s;
-	return r;
-}
+#include "tests/throttle/bench.h"
 
 /* They need a network to run; here only the verifier sees them. */
 static int load_counting(void)
@@ -66,191 +19,6 @@ static int load_counting(void)
 	r = conn_count_bpf__load(s);
 	conn_count_bpf__destroy(s);
 	return r;
-}
-
-static int open_maps(struct bench *b)
-{
-	const struct bpf_map *const maps[THROTTLE_FDS] = {
-		b->skel->maps.settings, b->skel->maps.allow,  b->skel->maps.deny,
-		b->skel->maps.penalty,  b->skel->maps.rates,  b->skel->maps.open,
-		b->skel->maps.stats,    b->skel->maps.events,
-	};
-	int fds[THROTTLE_FDS];
-	struct err err;
-
-	for (int i = 0; i < THROTTLE_FDS; i++)
-		fds[i] = dup(bpf_map__fd(maps[i]));
-	return throttle_maps_open(&b->maps, fds, &err);
-}
-
-static void done(struct bench *b)
-{
-	throttle_maps_close(&b->maps);
-	if (b->skel != NULL)
-		conn_throttle_bpf__destroy(b->skel);
-	b->skel = NULL;
-}
-
-static void apply(struct bench *b)
-{
-	struct err err;
-
-	T_OK(throttle_maps_settings(b->maps, &b->settings, &err) == 0, "settings are written");
-}
-
-static int prog_lookup(const struct bench *b)
-{
-	return bpf_program__fd(b->skel->progs.on_lookup);
-}
-
-static int prog_packet(const struct bench *b)
-{
-	return bpf_program__fd(b->skel->progs.on_packet);
-}
-
-static struct throttle_prefix prefix(const char *text)
-{
-	struct throttle_prefix p = { 0 };
-
-	if (!throttle_prefix_parse(text, &p))
-		(void)T_OK(false, "'%s' is a prefix", text);
-	return p;
-}
-
-static void put(struct bench *b, enum throttle_list l, const char *text, enum throttle_level level,
-		uint64_t until_ns)
-{
-	struct throttle_penalty penalty = { .until_ns = until_ns, .level = level };
-	struct throttle_prefix p = prefix(text);
-	struct err err;
-
-	if (throttle_maps_put(b->maps, l, &p, l == THROTTLE_LIST_PENALTY ? &penalty : NULL, &err) <
-	    0)
-		(void)T_OK(false, "put %s: %s", text, err.text);
-}
-
-static void take(struct bench *b, enum throttle_list l, const char *text)
-{
-	struct throttle_prefix p = prefix(text);
-	struct err err;
-
-	if (throttle_maps_remove(b->maps, l, &p, &err) < 0)
-		(void)T_OK(false, "remove %s: %s", text, err.text);
-}
-
-/* Forget all sources. */
-static void forget(struct bench *b)
-{
-	int fd = bpf_map__fd(b->skel->maps.rates);
-	struct throttle_lpm_key key;
-
-	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
-		(void)bpf_map_delete_elem(fd, &key);
-}
-
-static struct throttle_lpm_key key_of(const char *text)
-{
-	struct throttle_prefix p = prefix(text);
-	struct throttle_lpm_key key = { .prefix_bits = p.bits };
-
-	memcpy(key.addr, p.addr, sizeof(key.addr));
-	return key;
-}
-
-static bool get_entry(struct bench *b, const char *text, struct throttle_entry *e)
-{
-	struct throttle_lpm_key key = key_of(text);
-
-	return bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.rates), &key, e) == 0;
-}
-
-static void set_entry(struct bench *b, const char *text, const struct throttle_entry *e)
-{
-	struct throttle_lpm_key key = key_of(text);
-
-	(void)bpf_map_update_elem(bpf_map__fd(b->skel->maps.rates), &key, e, BPF_ANY);
-}
-
-static void set_open(struct bench *b, const char *text, uint64_t n)
-{
-	struct throttle_lpm_key key = key_of(text);
-	struct throttle_open o = { .n = n };
-
-	if (bpf_map_update_elem(bpf_map__fd(b->skel->maps.open), &key, &o, BPF_ANY) < 0)
-		(void)T_OK(false, "set %s open", text);
-}
-
-static struct throttle_counts counts(struct bench *b)
-{
-	struct throttle_counts c = { 0 };
-	struct err err;
-
-	if (throttle_maps_counts(b->maps, &c, &err) < 0)
-		(void)T_OK(false, "%s", err.text);
-	return c;
-}
-
-/* Which verdict was counted between the two; NONE: none. -1: more than one. */
-static int counted(const struct throttle_counts *before, const struct throttle_counts *after,
-		   enum throttle_layer layer)
-{
-	int found = NONE;
-
-	for (int v = 0; v < THROTTLE_VERDICTS; v++) {
-		if (after->n[layer][v] == before->n[layer][v])
-			continue;
-		if (found != NONE || after->n[layer][v] != before->n[layer][v] + 1)
-			return -1;
-		found = v;
-	}
-	return found;
-}
-
-/* The verdict that one packet gets; what is done must agree with it. */
-static int packet(struct bench *b, const struct frame *f)
-{
-	struct throttle_counts before = counts(b), after;
-	int action = frame_run(prog_packet(b), f, 1, NULL);
-	int verdict;
-
-	after = counts(b);
-	verdict = counted(&before, &after, THROTTLE_LAYER_XDP);
-	if (action != (verdict >= THROTTLE_DROP_DENIED && verdict < NONE && b->settings.enforce
-			       ? XDP_DROP
-			       : XDP_PASS))
-		(void)T_OK(false, "action %d does not fit verdict %d", action, verdict);
-	return verdict;
-}
-
-static int lookup_port(struct bench *b, const char *address, uint16_t port, uint32_t protocol)
-{
-	struct throttle_counts before = counts(b), after;
-	int action = lookup_run(prog_lookup(b), address, port, protocol, 1, NULL);
-	int verdict;
-
-	after = counts(b);
-	verdict = counted(&before, &after, THROTTLE_LAYER_LOOKUP);
-	if (action != (verdict >= THROTTLE_DROP_DENIED && verdict < NONE && b->settings.enforce
-			       ? SK_DROP
-			       : SK_PASS))
-		(void)T_OK(false, "action %d does not fit verdict %d", action, verdict);
-	return verdict;
-}
-
-static int lookup(struct bench *b, const char *address)
-{
-	return lookup_port(b, address, PORT, 6);
-}
-
-static int syn(struct bench *b, const char *address)
-{
-	struct frame f;
-	char words[128];
-
-	(void)snprintf(words, sizeof(words), "%s=%s tcp=25 syn",
-		       strchr(address, ':') != NULL ? "ip6" : "ip4", address);
-	frame_build(&f, words);
-	return packet(b, &f);
 }
 
 /* --- what is a SYN to one of our ports: 203.0.113.0/24 and 2001:db8:bad::/48 are denied --- */
@@ -476,6 +244,10 @@ static void check_refill(struct bench *b)
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_DROP_RATE, "and no more than one");
 	(void)get_entry(b, "192.0.2.1", &e);
 	e.full_ns += 100 * HOUR_NS;
+	T_OK(e.depth_ns == 3 * HOUR_NS, "the bucket's depth is written beside it");
+	set_entry(b, "192.0.2.1", &e);
+	T_OK(lookup(b, "192.0.2.1") == THROTTLE_DROP_RATE, "a debt of this limit has to be paid");
+	e.depth_ns += 100 * HOUR_NS;
 	set_entry(b, "192.0.2.1", &e);
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_PASS, "what a stricter limit left behind is over");
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_DROP_RATE, "after which the limit holds");
@@ -683,6 +455,7 @@ static void check_concurrency(struct bench *b)
 	set_open(b, "192.0.2.0/24", 1);
 	set_open(b, "192.0.2.1", 1);
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_PASS, "one of two open");
+	set_open(b, "192.0.2.0/24", 2);
 	set_open(b, "192.0.2.1", 2);
 	T_OK(lookup(b, "192.0.2.1") == THROTTLE_DROP_CONCURRENT, "two of two open");
 	T_OK(lookup(b, "192.0.2.2") == THROTTLE_PASS, "its neighbour has none");
@@ -694,6 +467,7 @@ static void check_concurrency(struct bench *b)
 	set_open(b, "2001:db8:1::/48", 3);
 	T_OK(lookup(b, "2001:db8:1:9::9") == THROTTLE_DROP_CONCURRENT, "a /48");
 	put(b, THROTTLE_LIST_PENALTY, "192.0.2.9", THROTTLE_FEW, UINT64_MAX);
+	set_open(b, "192.0.2.0/24", 1);
 	set_open(b, "192.0.2.9", 1);
 	T_OK(lookup(b, "192.0.2.9") == THROTTLE_DROP_PENALTY, "few means one at a time");
 	set_open(b, "192.0.2.9", 0);
@@ -867,40 +641,17 @@ static void check_flood(struct bench *b)
 	check_lists(b, syn, "flood");
 }
 
-static void init_settings(struct bench *b)
-{
-	static const uint32_t bursts[THROTTLE_TIERS] = { 3, 5, 2, 3, 4 };
-
-	b->settings = (struct throttle_settings){
-		.enforce = 1, .slower_div = 10, .few_per_minute = 1, .ports = { PORT, 587 }
-	};
-	for (int i = 0; i < THROTTLE_TIERS; i++)
-		b->settings.tiers[i] =
-			(struct throttle_rate){ .interval_ns = HOUR_NS, .burst = bursts[i] };
-	apply(b);
-}
-
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	(void)level;
-	(void)fmt;
-	(void)ap;
-	return 0;
-}
-
 int main(void)
 {
 	struct bench b = { 0 };
-	char why[128];
 	int r;
 
 	(void)libbpf_set_print(quiet);
+	if (!kernel_can())
+		return t_skip_all(KERNEL_CANNOT);
 	r = load(&b, true);
-	if (r < 0) {
-		(void)snprintf(why, sizeof(why), "the kernel takes no BPF programs here: %s",
-			       strerror(-r));
-		return t_skip_all(why);
-	}
+	if (!T_OK(r == 0, "the verifier takes the programs (%s)", strerror(-r)))
+		return t_done();
 	if (!T_OK(open_maps(&b) == 0, "the gateway's side opens"))
 		return t_done();
 	init_settings(&b);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/str.h"
+#include "core/text.h"
 #include "tests/t.h"
 #include "tools/top_lines.h"
 #include "tools/top_model.h"
@@ -140,6 +141,52 @@ static void test_page(void)
 	}
 }
 
+/* What is asked for is not what happens. */
+static void test_throttle(void)
+{
+	static const struct {
+		const char *stats, *says;
+	} cases[] = {
+		{ "{\"ok\":true,\"mode\":\"enforce\",\"method\":\"nftables\"}",
+		  "enforce by nftables" },
+		{ "{\"ok\":true,\"mode\":\"enforce\",\"method\":\"nftables\",\"off\":true}",
+		  "switched off by command" },
+		{ "{\"ok\":true,\"mode\":\"enforce\",\"method\":\"user\"}", "nothing refuses" },
+		{ "{\"ok\":true,\"mode\":\"account\",\"method\":\"user\"}", "account" },
+		{ REFUSED, "off" },
+	};
+	static struct top_frame f;
+	struct err err;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		T_OK(top_read(TOP_NOW, cases[i].stats, SOURCES, 0, &f, &err) == 0 &&
+			     strstr(f.throttle, cases[i].says) != NULL,
+		     "throttle: %s", f.throttle);
+}
+
+static void test_characters(void)
+{
+	static const char top[] =
+		"{\"ok\":true,\"queues\":[{\"path\":\"/\\u00e4\\u20ac\\ud83d\\ude00\"}]}";
+	static struct top_frame f;
+	struct err err;
+	bool whole = true;
+
+	if (top_read(top, REFUSED, REFUSED, 0, &f, &err) < 0)
+		abort();
+	for (unsigned width = 1; width < 60; width++) {
+		top_lines(&f, &rates, width, 0, &lines);
+		for (size_t k = 0; k < lines.n; k++) {
+			struct bytes rest = bytes_str(lines.line[k].text);
+
+			while (rest.n > 0 && text_utf8_length(rest) > 0)
+				rest = bytes_from(rest, text_utf8_length(rest));
+			whole &= rest.n == 0;
+		}
+	}
+	T_OK(whole, "lines never end in half a character");
+}
+
 static void test_json(void)
 {
 	struct str out;
@@ -162,6 +209,8 @@ int main(void)
 	test_refusals();
 	test_rates();
 	test_page();
+	test_throttle();
+	test_characters();
 	test_json();
 	return t_done();
 }

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 
-from kit import queuefile
+from kit import queuefile, wait
 from kit.sink import body_hash, case_of, split_message
 
 FACTS = ".facts.json"  # beside a quarantined message
@@ -178,6 +178,33 @@ def read_queue(mta, folder):
             continue
 
 
+class Thread:
+    """A thread whose end by an exception is an exception of the test, too."""
+
+    def __init__(self, run):
+        self.told = threading.Event()
+        self._run, self._broken = run, None
+        self._thread = threading.Thread(target=self._guarded, daemon=True)
+
+    def start(self):
+        self._thread.start()
+
+    def _guarded(self):
+        try:
+            self._run()
+        except Exception as why:  # pylint: disable=broad-except
+            self._broken = why
+
+    def stop(self):
+        self.told.set()
+        self._thread.join(120)
+        if self._thread.is_alive():
+            raise wait.Late(f"{self._run.__qualname__} does not end")
+        if self._broken is not None:
+            why, self._broken = self._broken, None
+            raise RuntimeError(f"{self._run.__qualname__} broke off: {why!r}") from why
+
+
 class Drain:
     """
     Plays the outgoing server: takes each message out of the outgoing queue as soon as it is there,
@@ -188,8 +215,8 @@ class Drain:
         self._mta, self._folder = mta, folder
         self.taken = []  # messages
         self._recipients = []  # of each of them
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = Thread(self._run)
+        self._stop = self._thread.told
         self._thread.start()
 
     def _run(self):
@@ -214,8 +241,7 @@ class Drain:
 
     def stop(self, account):
         """Everything taken so far goes into @account."""
-        self._stop.set()
-        self._thread.join(60)
+        self._thread.stop()
         for message, recipients in zip(self.taken, self._recipients):
             account.add_taken(message, recipients)
         self.taken, self._recipients = [], []
@@ -230,9 +256,9 @@ class Load:
         self._messages = messages
         self._backlog = backlog
         self._clients = clients  # endless iterator of client addresses
-        self._stop = threading.Event()
         self.written = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = Thread(self._run)
+        self._stop = self._thread.told
         self._thread.start()
 
     def _run(self):
@@ -253,8 +279,7 @@ class Load:
             self._stop.wait(0.003)  # steady load, not as much as the disk takes
 
     def stop(self):
-        self._stop.set()
-        self._thread.join(60)
+        self._thread.stop()
 
 
 def locked(path):

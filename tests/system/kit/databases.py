@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import subprocess
 
-from kit import mta, packages, wait
+from kit import packages, ports, wait
 
 PASSWORD = "geheim-4711"  # looked for in logs and in the memory of processes
 RULESET = "clean.customize"
@@ -172,7 +172,7 @@ class Ldap:
 
     def __init__(self, folder):
         self.top = packages.unpack(["slapd", "ldap-utils"], os.path.join(packages.cache_dir(), "slapd"))
-        self.folder, self.port = folder, mta.free_port()
+        self.folder, self.port = folder, ports.free()
         self._process = None
         self._serial = 1
         os.makedirs(os.path.join(folder, "data"))

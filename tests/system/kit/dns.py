@@ -4,6 +4,7 @@ A name server that answers as a test tells it, also badly, on UDP and TCP of one
 a real one, unbound, with zones of its own.
 """
 
+import contextlib
 import os
 import socket
 import struct
@@ -11,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from kit import packages, wait
+from kit import packages, ports, wait
 
 A, CNAME, SOA, PTR, AAAA = 1, 5, 6, 12, 28
 UDP_BYTES = 1232
@@ -128,18 +129,34 @@ class Server:
         self._lock = threading.Lock()
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self._udp.bind(("127.0.0.1", 0))
-        self.port = self._udp.getsockname()[1]
+        self.port = ports.free(kinds=(socket.SOCK_DGRAM, socket.SOCK_STREAM))
+        self._udp.bind(("127.0.0.1", self.port))
         self._tcp = socket.socket()
         self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._tcp.bind(("127.0.0.1", self.port))
         self._tcp.listen(64)
-        for target in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=target, daemon=True).start()
+        self._stopped = threading.Event()
+        for s in (self._udp, self._tcp):
+            s.settimeout(0.2)
+        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._serve_udp, self._serve_tcp)]
+        for t in self._threads:
+            t.start()
 
     def stop(self):
+        """Threads first: one that waits on a closed socket may wake up on somebody else's of the same number."""
+        self._stopped.set()
+        for t in self._threads:
+            t.join()
         for s in (self._udp, self._tcp):
             s.close()
+
+    def settle(self):
+        """Until every question that was on its way by UDP has been read: one of ours comes behind them."""
+        before = self.count("settle.test")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect(("127.0.0.1", self.port))
+            s.send(struct.pack(">HHHHHH", 1, 0x100, 1, 0, 0, 0) + encode("settle.test") + struct.pack(">HH", A, 1))
+            wait.until(lambda: self.count("settle.test") > before, 60, "a question to our own name server")
 
     def hold(self, *ends):
         self.held, self.hold_for = [], ends
@@ -175,21 +192,16 @@ class Server:
             answer.send(reply, question, ident, udp)
 
     def _serve_udp(self):
-        while True:
-            try:
+        while not self._stopped.is_set():
+            with contextlib.suppress(OSError):  # nothing came, or who asked is gone
                 query, peer = self._udp.recvfrom(4096)
                 self._take(query, lambda m, p=peer: self._udp.sendto(m, p), True)
-            except OSError:
-                if self._udp.fileno() < 0:
-                    return
 
     def _serve_tcp(self):
-        while True:
-            try:
+        while not self._stopped.is_set():
+            with contextlib.suppress(OSError):
                 connection = self._tcp.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
 
     def _connection(self, s):
         with s, s.makefile("rb") as f:

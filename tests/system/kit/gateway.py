@@ -69,6 +69,7 @@ class Gateway:
         self.options.update(options or {})
         self.environment = {}
         self.wrapper = []  # what the daemon is started through
+        self.switches = []  # more words of its command line
         self._process = None
         self.write_configuration()
 
@@ -136,7 +137,7 @@ class Gateway:
         """The daemon's answer on its control socket, or None when there is none."""
         try:
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(10)
+                s.settimeout(30)
                 s.connect(self.options["Control Socket"])
                 s.sendall(json.dumps({"command": command}).encode() + b"\n")
                 answer = b""
@@ -149,11 +150,16 @@ class Gateway:
     def ready(self):
         return (self.ask("status") or {}).get("workers_up", 0) > 0
 
+    def all_up(self):
+        """Every worker is there, not only the first: what is counted from here on is the same each time."""
+        status = self.ask("status") or {}
+        return 0 < status.get("workers", 0) <= status.get("workers_up", 0)
+
     def control(self, *words):
         """The JSON answer of `sallyport WORDS --json`, or None when it failed."""
         argv = [os.path.join(self.build, "sallyport"), *words, "-c", self.conf, "--json"]
         try:
-            done = subprocess.run(argv, capture_output=True, timeout=20, check=False)
+            done = subprocess.run(argv, capture_output=True, timeout=60, check=False)
             lines = [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
         except (subprocess.TimeoutExpired, ValueError):
             return None
@@ -172,7 +178,7 @@ class Gateway:
     # --- life ---
 
     def start(self, seconds=60, wait_ready=True):
-        argv = [*self.wrapper, os.path.join(self.build, "sallyportd"), "-c", self.conf, "--foreground"]
+        argv = [*self.wrapper, os.path.join(self.build, "sallyportd"), "-c", self.conf, "--foreground", *self.switches]
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -182,7 +188,7 @@ class Gateway:
         return self
 
     def wait_ready(self, seconds=60):
-        wait.until(lambda: not self.running() or self.ready(), seconds, f"sallyportd, see {self.log}")
+        wait.until(lambda: not self.running() or self.all_up(), seconds, f"sallyportd, see {self.log}")
         if not self.running():
             raise wait.Late(f"sallyportd ended with {self._process.returncode}:\n{self.log_tail()}")
 
@@ -279,16 +285,20 @@ def alive(pids):
     return [p for p in pids if _alive(p)]
 
 
+def parent(pid):
+    """Of @pid; None when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
 def _children():
     found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", encoding="ascii", errors="replace") as f:
-                    parent = int(f.read().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            found.setdefault(parent, []).append(int(name))
+            found.setdefault(parent(name), []).append(int(name))
     return found
 
 

@@ -11,17 +11,11 @@ import shutil
 import socket
 import subprocess
 
-from kit import packages, wait
+from kit import packages, ports, wait
 
 SENDMAIL_PACKAGES = ["sendmail-bin", "sendmail-cf", "libmilter1.0.1", "liblockfile1", "m4"]
 EXIM_PACKAGES = ["exim4-daemon-light"]
 EXIM_USER = "Debian-exim"  # compiled into the package
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def answers(port):
@@ -47,7 +41,7 @@ class Mta:
     def __init__(self, folder, sink_port):
         self.folder = folder
         self.sink_port = sink_port
-        self.port = free_port()
+        self.port = ports.free()
         self.in_queue = self.out_queue = ""
         self._daemon = None
         self._log = os.path.join(folder, "daemon.log")
@@ -69,7 +63,11 @@ class Mta:
     def stop(self):
         if self._daemon is not None:
             self._daemon.terminate()
-            self._daemon.wait(30)
+            try:
+                self._daemon.wait(60)
+            except subprocess.TimeoutExpired:
+                self._daemon.kill()
+                self._daemon.wait()
             self._daemon = None
 
     def flush(self):

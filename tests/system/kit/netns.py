@@ -24,6 +24,26 @@ def _setns(fd):
         raise OSError(ctypes.get_errno(), "setns")
 
 
+# Arguments: in whose name, port, how many.
+FORGER = """
+import socket, struct, sys
+def total(data):
+    s = sum(struct.unpack(f'!{len(data) // 2}H', data))
+    s = (s >> 16) + (s & 0xffff)
+    return ~(s + (s >> 16)) & 0xffff
+source, port, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+v6 = ':' in source
+family, target = (socket.AF_INET6, 'fd77::1') if v6 else (socket.AF_INET, '10.77.0.1')
+pair = socket.inet_pton(family, source) + socket.inet_pton(family, target)
+s = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+for i in range(count):
+    tcp = struct.pack('!HHIIBBHHH', 1025 + i, port, 1 + i, 0, 0x50, 2, 1024, 0, 0)
+    tcp = tcp[:16] + struct.pack('!H', total(pair + struct.pack('!HH', 6, len(tcp)) + tcp)) + tcp[18:]
+    head = struct.pack('!IHBB', 6 << 28, len(tcp), 6, 64) if v6 else struct.pack('!BBHHHBBH', 0x45, 0, 40, 1, 0, 64, 6, 0)
+    s.sendto(head + pair + tcp, (target, 0))
+"""
+
+
 class Inside:
     """with Inside(namespace): sockets of this thread are made there."""
 
@@ -45,6 +65,13 @@ class Inside:
 
 def _ip(*args):
     subprocess.run(["ip", *args], check=True, capture_output=True)
+
+
+def _counter(file, protocol, name):
+    """One of this thread's network namespace."""
+    with open(f"/proc/thread-self/net/{file}", encoding="ascii") as f:
+        names, values = (line.split() for line in f if line.startswith(protocol + ":"))
+    return int(values[names.index(name)])
 
 
 class Pair:
@@ -79,7 +106,8 @@ class Pair:
         return ["nsenter", f"--net=/var/run/netns/{name or self.server}", *command]
 
     def connect(self, source, port, seconds=2.0, to=None):
-        """(socket or None, "ok" | "refused" | "timeout")."""
+        """(socket or None, "ok" | "refused" | "timeout"). "ok" has read the server's greeting: connect() returns
+        before the server's kernel has seen the end of the handshake."""
         v6 = ":" in source
         with Inside(self.client):
             s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
@@ -87,7 +115,8 @@ class Pair:
         s.bind((source, 0))
         try:
             s.connect((to or ("fd77::1" if v6 else "10.77.0.1"), port))
-            return s, "ok"
+            s.settimeout(60)  # its server has it: what the kernel counts there has been counted
+            return (s, "ok") if s.recv(1) else (None, "closed")
         except (TimeoutError, socket.timeout):
             word = "timeout"
         except OSError as why:
@@ -103,15 +132,62 @@ class Pair:
                 reset(s)
         return [word for _, word in made]
 
+    def forge(self, source, port, count):
+        """So many SYNs in the name of @source, which knows nothing of them and says so if it is asked."""
+        done = subprocess.run(self.argv([sys.executable, "-c", FORGER, source, str(port), str(count)], self.client),
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"forging SYNs of {source}: {done.stderr}")
+
+    def at_once(self, source, port, count, seconds=60.0):
+        """So many connections whose SYNs are all out before one handshake ends: the server's answers wait until
+        the client's namespace lets them in. Words; all are closed."""
+        v6 = ":" in source
+        nft = self.argv(["nft", "-f", "-"], self.client)
+        hold = (f"table inet hold {{\nchain c {{\ntype filter hook input priority 0\n"
+                f"{'ip6' if v6 else 'ip'} daddr {source} tcp sport {port} drop\n}}\n}}\n")
+        subprocess.run(nft, input=hold, text=True, check=True, capture_output=True)
+        made = []
+        try:
+            for _ in range(count):
+                with Inside(self.client):
+                    s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
+                s.setblocking(False)
+                s.bind((source, 0))
+                s.connect_ex(("fd77::1" if v6 else "10.77.0.1", port))
+                made.append(s)
+        finally:
+            subprocess.run(nft, input="delete table inet hold", text=True, check=True, capture_output=True)
+        return [self._outcome(s, seconds) for s in made]
+
+    @staticmethod
+    def _outcome(s, seconds):
+        s.settimeout(seconds)
+        try:
+            word = "ok" if s.recv(1) else "closed"
+            reset(s)
+        except (TimeoutError, socket.timeout):
+            word = "timeout"
+        except OSError as why:
+            word = "refused" if why.errno in (errno.ECONNREFUSED, errno.ECONNRESET) else errno.errorcode[why.errno]
+        s.close()
+        return word
+
     def held_by_child(self, source, port, count):
         """A process of its own that holds so many connections."""
         v6 = ":" in source
         code = ("import socket, sys, time\n"
                 f"s = [socket.create_connection(('{'fd77::1' if v6 else '10.77.0.1'}', {port}), 5,"
-                f" ('{source}', 0)) for _ in range({count})]\nprint('held', flush=True)\ntime.sleep(600)\n")
+                f" ('{source}', 0)) for _ in range({count})]\n[x.recv(1) for x in s]\nprint('held', flush=True)\n"
+                "time.sleep(600)\n")
         child = subprocess.Popen(self.argv([sys.executable, "-c", code], self.client), stdout=subprocess.PIPE)
         child.stdout.readline()
         return child
+
+    def first_packets(self):
+        """(connections begun, SYNs that had to be sent again) by all clients so far."""
+        with Inside(self.client):
+            return _counter("snmp", "Tcp", "ActiveOpens"), _counter("netstat", "TcpExt", "TCPSynRetrans")
 
 
 class Cable:
@@ -167,7 +243,7 @@ def reset(s):
 
 
 class Server:
-    """Takes every connection on all addresses of its namespace and closes it when the client does."""
+    """Takes every connection on all addresses of its namespace, greets and closes it when the client does."""
 
     def __init__(self, namespace, ports):
         self.taken = 0
@@ -195,6 +271,7 @@ class Server:
     @staticmethod
     def _hold(s):
         try:
+            s.sendall(b"2")
             while s.recv(4096):
                 pass
         except OSError:

@@ -7,10 +7,9 @@ t_sendmail.py and t_exim.py share.
 import glob
 import os
 import random
-import tempfile
 
 from kit import mta as servers
-from kit import account, gateway, packages, samples, sink, tap, wait
+from kit import account, gateway, packages, samples, script, sink, tap, wait
 
 CORPUS_MESSAGES = int(os.environ.get("SALLYPORT_ROUNDTRIP", "500"))
 INODE_MESSAGES = 60
@@ -96,7 +95,7 @@ def inode_part(kind, folder):
         before = trip.note_queue()
         tap.equal(len(before), len(trip.cases), f"{kind.name}: all are queued before Sallyport starts")
         trip.gate.start()
-        trip.gate.wait_empty(120)
+        trip.gate.wait_empty(300)
         out = trip.server.out_queue
         bad_inode, bad_body, bad_head, no_mark = [], [], [], []
         arrived = {}
@@ -171,7 +170,7 @@ def _wait_delivered(trip):
     def all_there():
         return len(trip.sink.by_case()) >= expected
     try:
-        wait.until(all_there, 60, "deliveries that Sallyport itself set going", every=0.2)
+        wait.until(all_there, 180, "deliveries that Sallyport itself set going", every=0.2)
     except wait.Late as late:
         tap.note(f"{late}: {len(trip.sink.by_case())} of {expected}")
     tap.ok(all_there(), "the second server was told of every message")
@@ -192,7 +191,7 @@ def without_us(kind, trip, cases):
         client.close()
         server.null_gateway()
         server.flush()
-        wait.until(lambda: len(target.deliveries) >= len(cases), 60, "deliveries without Sallyport")
+        wait.until(lambda: len(target.deliveries) >= len(cases), 120, "deliveries without Sallyport")
     finally:
         server.stop()
         target.stop()
@@ -229,8 +228,7 @@ def run(kind):
         tap.skip_all("needs root: mail servers and their users")
     if not gateway.have_programs():
         tap.skip_all(f"no programs in {gateway.build_dir()}: scripts/build makes them")
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as folder:
-        os.chmod(folder, 0o755)
+    with script.folder() as folder:
         for part in (inode_part, flow_part):
             sub = os.path.join(folder, part.__name__)
             os.mkdir(sub, 0o755)
@@ -239,6 +237,5 @@ def run(kind):
             except packages.Missing as why:
                 tap.skip(f"{kind.name} {part.__name__}", why)
             except wait.Late as late:
-                tap.ok(False, f"{kind.name} {part.__name__}: {str(late).splitlines()[0]}")
-                tap.note(late)
+                script.too_late(late, f"{kind.name} {part.__name__}: ")
     tap.done()

@@ -30,19 +30,19 @@ def _with_bits(address):
 class Caller:
     """One running smtp_caller.py."""
 
-    def __init__(self, cable, source, host, port, message, case, every, seconds, nice=0):
+    def __init__(self, cable, source, host, port, message, case, every, seconds, nice=0, until_refused=False):
         self._process = cable.client(
             ["nice", "-n", str(nice), sys.executable, CALLER],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         job = {"source": source, "host": host, "port": port, "message": message, "case": case,
-               "every": every, "seconds": seconds}
+               "every": every, "seconds": seconds, "until_refused": until_refused}
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
 
     def end(self):
         """What it counted: {"source", "tried", "counts", "sent"}."""
         try:
-            out, err = self._process.communicate(timeout=120)
+            out, err = self._process.communicate(timeout=240)
         except subprocess.TimeoutExpired:
             self._process.kill()
             out, err = self._process.communicate()
@@ -81,11 +81,12 @@ class Scene:
         with open(os.path.join(self.folder, name), "wb") as f:
             f.write(content)
 
-    def attack(self, seconds):
+    def attack(self, seconds, until_refused=False):
         """Callers that open connections as fast as they can and send a zip bomb over each. They run
         at the lowest priority: in the world their processors are not ours."""
         path = os.path.join(self.folder, "bomb.eml")
-        return [Caller(self.cable, source, host, self.server.port, path, f"bomb-{source}", 0, seconds, 19)
+        return [Caller(self.cable, source, host, self.server.port, path, f"bomb-{source}", 0, seconds, 19,
+                       until_refused)
                 for source, host in ATTACKERS]
 
     def honest(self, name, every, seconds):

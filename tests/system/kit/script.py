@@ -4,8 +4,11 @@
 import contextlib
 import os
 import tempfile
+import traceback
 
-from kit import gateway, tap
+from kit import gateway, tap, wait
+
+LOG_LINES = 12
 
 
 def need(root=None):
@@ -24,10 +27,31 @@ def need_faults():
 
 @contextlib.contextmanager
 def folder():
-    """One that other users may enter; it is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="sallyport-") as path:
+    """
+    One that other users may enter; it is gone afterwards. An exception inside is a failed point; after any
+    failure the ends of the gateways' logs are shown, which would be gone as well.
+    """
+    failures = tap.failures()
+    with tempfile.TemporaryDirectory(prefix="sallyport-", ignore_cleanup_errors=True) as path:
         os.chmod(path, 0o755)
-        yield path
+        try:
+            yield path
+        except wait.Late as late:
+            too_late(late)
+        except Exception as why:  # pylint: disable=broad-except
+            tap.ok(False, f"{type(why).__name__}: {str(why)[:300]}")
+            tap.note(traceback.format_exc())
+        if tap.failures() > failures:
+            show_logs(path)
+
+
+def show_logs(path):
+    for at, _, names in os.walk(path):
+        if "log" in names and "etc" in os.listdir(at):
+            with open(os.path.join(at, "log"), encoding="utf-8", errors="replace") as f:
+                lines = f.read().splitlines()
+            tap.note(f"the end of {os.path.relpath(at, path)}/log:")
+            tap.note("\n".join(lines[-LOG_LINES:]))
 
 
 def too_late(late, what=""):

@@ -8,6 +8,8 @@ import smtplib
 import threading
 from dataclasses import dataclass, field
 
+from kit import wait
+
 CASE_HEADER = "X-Sallyport-Case"
 _CASE = re.compile(rb"^" + CASE_HEADER.encode() + rb":\s*(\S+)", re.I | re.M)
 
@@ -68,7 +70,8 @@ class Sink:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
-        self._ready.wait(10)
+        if not self._ready.wait(60):
+            raise wait.Late("the sink does not listen")
 
     def _serve(self):
         asyncio.set_event_loop(self._loop)

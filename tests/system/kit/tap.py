@@ -46,6 +46,10 @@ def skip_all(why):
     sys.exit(0)
 
 
+def failures():
+    return _failed
+
+
 def done():
     print(f"1..{_count}", flush=True)
     sys.exit(1 if _failed else 0)

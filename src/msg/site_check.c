@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * msg/site_check.c - what site.c would refuse, for `sallyport check`. The functions that judge are
+ * those that site.c uses; here nothing is opened for writing, swept or locked.
+ */
+#include "msg/site_check.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf/explain.h"
+#include "conf/opt.h"
+#include "core/arena.h"
+#include "core/str.h"
+#include "msg/owners.h"
+#include "queue/queue.h"
+
+#define VALUES_MAX 1000u /* directories that a ruleset names */
+
+struct site_look {
+	const struct conf *c;
+	struct conf_report *r;
+	struct arena *arena;
+	uid_t owner; /* of queues */
+	const char **in;
+	size_t in_n;
+	bool refused;
+};
+
+static void say(struct site_look *k, enum opt_id id, const struct err *err)
+{
+	conf_report_option(k->c, k->r, CONF_ERROR, id, err->text);
+	k->refused = true;
+}
+
+static void look_at_mta(struct site_look *k)
+{
+	const char *mta = conf_str(k->c, OPT_MTA, NULL);
+	struct err err;
+
+	if (queue_find(mta) != NULL)
+		return;
+	(void)err_set(&err, ERR_CONFIG, -1, "MTA = %s: this version knows sendmail and exim", mta);
+	say(k, OPT_MTA, &err);
+}
+
+static void look_at_owners(struct site_look *k)
+{
+	static const enum opt_id groups[] = { OPT_RUN_AS_GROUP, OPT_QUARANTINE_GROUP };
+	struct err err;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+
+	k->owner = geteuid();
+	if (owner_user(k->c, OPT_RUN_AS_USER, &uid, &err) < 0)
+		say(k, OPT_RUN_AS_USER, &err);
+	else if (uid != (uid_t)-1)
+		k->owner = uid;
+	/* without root's rights the workers keep the user they have */
+	if (geteuid() == 0 && owner_user(k->c, OPT_SCAN_USER, &uid, &err) < 0)
+		say(k, OPT_SCAN_USER, &err);
+	if (owner_user(k->c, OPT_QUARANTINE_USER, &uid, &err) < 0)
+		say(k, OPT_QUARANTINE_USER, &err);
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		if (owner_group(k->c, groups[i], &gid, &err) < 0)
+			say(k, groups[i], &err);
+	if (owner_mode(k->c, OPT_QUARANTINE_PERMISSIONS, &mode, &err) < 0)
+		say(k, OPT_QUARANTINE_PERMISSIONS, &err);
+}
+
+/* Lines as queue_expand_dirs() writes them. */
+static void warn_each(const struct site_look *k, struct bytes lines)
+{
+	struct bytes line;
+
+	while (bytes_next_line(&lines, &line)) {
+		const char *text = arena_printf(k->arena, "Incoming Queue Dir: %.*s", (int)line.n,
+						(const char *)line.p);
+
+		if (text != NULL)
+			conf_report_option(k->c, k->r, CONF_WARNING, OPT_INCOMING_QUEUE_DIR, text);
+	}
+}
+
+static void look_at_incoming(struct site_look *k)
+{
+	const char *value = conf_str(k->c, OPT_INCOMING_QUEUE_DIR, NULL), *content = NULL;
+	AUTO(str_fini) struct str warnings;
+	struct bytes file;
+	struct err err;
+	dev_t device;
+	int n;
+
+	str_init(&warnings, MIB);
+	if (conf_file(k->c, value, &file) == 0)
+		content = arena_str(k->arena, file);
+	n = queue_expand_dirs(value, content, k->arena, &k->in, &warnings, &err);
+	if (n > 0 || content != NULL)
+		warn_each(k, str_bytes(&warnings));
+	if (n == 0)
+		(void)err_set(&err, ERR_CONFIG, -1,
+			      "Incoming Queue Dir = %s: no such directory; the gateway would not "
+			      "start",
+			      value);
+	if (n <= 0) {
+		say(k, OPT_INCOMING_QUEUE_DIR, &err);
+		return;
+	}
+	k->in_n = (size_t)n;
+	for (size_t i = 0; i < k->in_n; i++)
+		if (queue_dir_look(k->in[i], k->owner, &device, &err) < 0)
+			say(k, OPT_INCOMING_QUEUE_DIR, &err);
+}
+
+static bool is_same_place(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static void look_at_outgoing(struct site_look *k, const char *path)
+{
+	struct err err;
+	dev_t in, out;
+
+	if (queue_dir_look(path, k->owner, &out, &err) < 0) {
+		say(k, OPT_OUTGOING_QUEUE_DIR, &err);
+		return;
+	}
+	for (size_t i = 0; i < k->in_n; i++) {
+		struct err ignored;
+
+		if (queue_dir_look(k->in[i], k->owner, &in, &ignored) < 0)
+			continue;
+		if (in != out)
+			(void)err_set(&err, ERR_CONFIG, -1, QUEUE_OTHER_DEVICE, k->in[i], path);
+		else if (is_same_place(k->in[i], path))
+			(void)err_set(&err, ERR_CONFIG, -1, QUEUE_BOTH_WAYS, path);
+		else
+			continue;
+		say(k, OPT_OUTGOING_QUEUE_DIR, &err);
+	}
+}
+
+static void look_at_quarantine(struct site_look *k, const char *path)
+{
+	struct stat st;
+	struct err err;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return;
+	(void)err_set(&err, ERR_CONFIG, -1,
+		      "Quarantine Dir = %s: no such directory; the gateway would not start", path);
+	say(k, OPT_QUARANTINE_DIR, &err);
+}
+
+static void look_at_each(struct site_look *k, enum opt_id id,
+			 void (*look)(struct site_look *k, const char *path))
+{
+	const char **list = arena_array(k->arena, VALUES_MAX, sizeof(*list));
+	size_t n = list == NULL ? 0 : conf_every_value(k->c, id, list, VALUES_MAX);
+
+	for (size_t i = 0; i < MIN_OF(n, VALUES_MAX); i++)
+		look(k, list[i]);
+}
+
+bool site_check(const struct conf *c, struct conf_report *r)
+{
+	AUTO(arena_free) struct arena *a = arena_new(64 * MIB);
+	struct site_look k = { .c = c, .r = r, .arena = a };
+
+	if (a == NULL)
+		return false;
+	look_at_mta(&k);
+	look_at_owners(&k);
+	look_at_incoming(&k);
+	look_at_each(&k, OPT_OUTGOING_QUEUE_DIR, look_at_outgoing);
+	look_at_each(&k, OPT_QUARANTINE_DIR, look_at_quarantine);
+	return !k.refused;
+}
