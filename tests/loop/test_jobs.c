@@ -490,7 +490,7 @@ static int worker_process(struct pair *p, unsigned batch)
 	for (;;) {
 		(void)jobs_wait(p->worker, 50); /* then look whether the gateway is there */
 		n = jobs_take(p->worker, p->sock[1], jobs, batch, NULL);
-		if (n <= 0)
+		if (n < 0)
 			return n == -EPIPE ? 0 : 1;
 		for (int i = 0; i < n; i++)
 			jobs_finish(p->worker, jobs[i].slot,

@@ -178,6 +178,15 @@ def gateway_ends(site):
     tap.ok(True, "gateway ends: the next reload takes effect")
 
 
+def hangs(site):
+    """Killed after half a minute, before a watchdog ends the supervisor alone, whose successor would find the queues in use."""
+    hung = site.gate.pid("gateway")
+    site.write("deliver")
+    os.kill(hung, signal.SIGSTOP)
+    wait.until(lambda: site.gate.pid("gateway") not in (None, hung) and site.gate.ready(), 120, "another gateway", every=0.2)
+    tap.equal(site.said("no sign of life"), 1, "hangs: a gateway that hangs is killed and another one started")
+
+
 def descriptors(site):
     return {role: len(os.listdir(f"/proc/{site.gate.pid(role)}/fd")) for role in ("supervisor", "gateway", "zygote")}
 
@@ -206,7 +215,8 @@ def at_most(now, before):
 
 
 def main():
-    parts = {"no place": no_place, "overtaken": overtaken, "kick": kick, "successor": successor, "gateway ends": gateway_ends, "many": many}
+    parts = {"no place": no_place, "overtaken": overtaken, "kick": kick, "successor": successor, "gateway ends": gateway_ends, "hangs": hangs,
+             "many": many}
     script.need("processes change users")
     with script.folder() as folder:
         for what in sys.argv[1:] or parts:
