@@ -68,7 +68,8 @@ static void gave_up(struct conf_patience *p, const struct regex *r)
 		p->of[p->n] = r;
 		p->times[p->n++] = 0;
 	}
-	p->times[i] += p->times[i] < REGEX_PATIENCE;
+	if (p->times[i] < REGEX_PATIENCE)
+		p->times[i]++;
 }
 
 bool regex_match(const struct regex *r, struct bytes subject, struct regex_scratch *s)

@@ -441,6 +441,33 @@ static void check_unreadable(void)
 	site_close(&s);
 }
 
+/* Two files of patterns that would make more than four million rules. */
+static void check_pairs(void)
+{
+	AUTO(str_fini) struct str a, b;
+	struct asked who;
+	struct site s;
+
+	str_init(&a, MIB);
+	str_init(&b, MIB);
+	for (unsigned i = 0; i < 2001; i++) {
+		str_addf(&a, "a%u@b\n", i);
+		if (i < 2000)
+			str_addf(&b, "c%u@d\n", i);
+	}
+	site_open(&s);
+	site_file(&s, SITE_MAIN, "Spam Actions = " RULES "\n");
+	site_file(&s, RULES, "From: /pairs/a and To: /pairs/b one\nFrom: a7@b two\n");
+	site_file(&s, "/pairs/a", str_view(&a));
+	site_file(&s, "/pairs/b", str_view(&b));
+	site_load(&s);
+	ask(&who, "f=a7@b t=c7@d");
+	T_OK(s.conf != NULL && site_problem(&s, "more than 4000000 pairs") != NULL &&
+		     strcmp(conf_str(s.conf, OPT_SPAM_ACTIONS, &who.who), "two") == 0,
+	     "4,002,000 pairs: the rule is left out, and that is said");
+	site_close(&s);
+}
+
 static void check_details(void)
 {
 	const char *values[8];
@@ -524,6 +551,7 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_LEN(meant); i++)
 		check_meant(i);
 	check_unreadable();
+	check_pairs();
 	check_details();
 	check_ring();
 	check_long_join();

@@ -165,6 +165,9 @@ static const char hosts_file[] = "# a comment\n"
 				 "oops x.example\n"
 				 "2001:DB8::1 six.example\n"
 				 "::ffff:192.0.2.5 mapped.example\n"
+				 "192.0.2.7 shut.example# the comment begins in the word\n"
+				 "#192.0.2.8 off.example\n"
+				 "192.0.2.9 #off.example\n"
 				 "192.0.2.6 last.example";
 
 static const struct {
@@ -180,6 +183,9 @@ static const struct {
 	{ "2001:db8::2", NULL },
 	{ "192.0.2.5", "mapped.example" },
 	{ "192.0.2.6", "last.example" },
+	{ "192.0.2.7", "shut.example" },
+	{ "192.0.2.8", NULL },
+	{ "192.0.2.9", NULL },
 	{ "::", NULL },
 	{ "0.0.0.0", NULL },
 };
@@ -201,10 +207,40 @@ static void test_hosts_file(void)
 					      : name != NULL && strcmp(name, in_hosts[i].want) == 0,
 		     "hosts file: %s is %s", in_hosts[i].ip, name == NULL ? "unknown" : name);
 	}
-	T_OK(h.n == 5, "one name for each address");
+	T_OK(h.n == 6, "one name for each address");
 	hosts_fini(&h);
 	T_OK(hosts_read(&h, BYTES("")) == 0 && hosts_name(&h, addr, false) == NULL, "empty");
 	hosts_fini(&h);
+}
+
+/* Whatever a line holds: names of hosts come out, and no more lines than are looked at. */
+static void test_odd_hosts_file(void)
+{
+	static const char nul[] = "192.0.2.1 a\0b.example\n192.0.2.2 two.example\n";
+	static const uint8_t one[4] = { 192, 0, 2, 1 }, two[4] = { 192, 0, 2, 2 };
+	static char text[600 + HOSTS_LINES_MAX];
+	struct hosts h;
+	int n;
+
+	if (hosts_read(&h, bytes_of(nul, sizeof(nul) - 1)) < 0)
+		abort();
+	T_OK(hosts_name(&h, one, false) == NULL && hosts_name(&h, two, false) != NULL,
+	     "a name with a zero byte is none");
+	hosts_fini(&h);
+	n = snprintf(text, sizeof(text), "192.0.2.1 %0300d\n192.0.2.2 two.example\n", 7);
+	if (hosts_read(&h, bytes_of(text, (size_t)n)) < 0)
+		abort();
+	T_OK(h.n == 1 && hosts_name(&h, two, false) != NULL, "nor is one of 300 characters");
+	hosts_fini(&h);
+	for (unsigned more = 0; more < 2; more++) {
+		memset(text, '\n', HOSTS_LINES_MAX);
+		n = snprintf(text + HOSTS_LINES_MAX - 1 + more, 100, "192.0.2.2 two.example\n");
+		if (hosts_read(&h, bytes_of(text, HOSTS_LINES_MAX - 1 + more + (size_t)n)) < 0)
+			abort();
+		T_OK(h.n == 1 - more, "line %u %s", HOSTS_LINES_MAX + more,
+		     more == 0 ? "counts" : "does not");
+		hosts_fini(&h);
+	}
 }
 
 int main(void)
@@ -213,5 +249,6 @@ int main(void)
 	test_reversed();
 	test_servers();
 	test_hosts_file();
+	test_odd_hosts_file();
 	return t_done();
 }

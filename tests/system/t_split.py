@@ -124,6 +124,8 @@ def check_case(bench, case, message, want, entries):
     tap.equal(outcomes(bench, case), {f"{d}.test": w for d, w in want.items()}, f"{name}: each as his rules say")
     tap.equal(len(became), entries, f"{name}: became {entries}")
     tap.equal(sum(1 for r in became if "split_from" in r), entries - 1, f"{name}: all but one say where they come from")
+    tap.equal({r.get("to_all") for r in became}, {len(recipients) if entries > 1 else None},
+              f"{name}: each part knows how many recipients there were")
     out = [f"{case}@{d}.test" for d, w in want.items() if w == "deliver"]
     wait.until(lambda: set(bench.deliveries(case)) >= set(out), 60, f"{name}: deliveries")
     got = bench.deliveries(case)

@@ -169,6 +169,11 @@ static void test_prices(void)
 		T_OK(near(c.total_ms, cases[i].total) && near(c.ms[CHARGE_CPU], cases[i].cpu) &&
 			     near(c.ms[CHARGE_EXPANDED], cases[i].expanded),
 		     "%s: %.1f ms", cases[i].what, (double)c.total_ms);
+		T_OK(c.n[CHARGE_CPU] == (cases[i].cpu > 0) &&
+			     c.n[CHARGE_EXPANDED] == (cases[i].expanded > 0) &&
+			     memcmp(c.n + CHARGE_BOMB, cases[i].f.n + CHARGE_BOMB,
+				    sizeof(c.n) - CHARGE_BOMB * sizeof(c.n[0])) == 0,
+		     "  each reason counted");
 	}
 }
 
@@ -343,6 +348,48 @@ static void test_hysteresis(void)
 	account_free(&a);
 }
 
+/* Who goes on is refused for longer, who does not is refused no harder. */
+static void test_going_on(void)
+{
+	static const struct account_settings slow = { 1200 * S, 600 * S, 0 };
+	static const struct account_settings fast = { S, 600 * S, 0 };
+	struct account_source s;
+	struct seen seen;
+	struct account *a = make(8, &slow, &seen);
+
+	charge(a, "192.0.2.1", 60000, START);
+	charge(a, "192.0.2.1", 20000, START + 300 * S);
+	T_OK(seen.n == 1 && seen.until_ns == START + 600 * S,
+	     "more of it in the first half: until then");
+	charge(a, "192.0.2.1", 20000, START + 301 * S);
+	s = get(a, "192.0.2.1", START + 301 * S);
+	T_OK(seen.n == 2 && seen.level == SLOWER && seen.until_ns == START + 901 * S,
+	     "in the second half: from now on again");
+	T_OK(s.since_ns == START && s.strikes == 1, "  still the first strike, since then");
+	charge(a, "192.0.2.1", 60000, START + 302 * S);
+	T_OK(get(a, "192.0.2.1", START + 302 * S).since_ns == START + 302 * S,
+	     "another level: since now");
+	account_free(&a);
+
+	a = make(8, &slow, &seen);
+	charge(a, "192.0.2.1", 119000, START);
+	account_tick(a, START + 600 * S);
+	T_OK(seen.n == 2 && seen.level == SLOWER,
+	     "half of a higher limit is left at the end: no higher level");
+	account_free(&a);
+
+	a = make(8, &fast, &seen);
+	charge(a, "192.0.2.1", 60000, START);
+	charge(a, "192.0.2.2", 60000, START);
+	account_tick(a, START + 100 * S);
+	T_OK(account_n(a) == 2 && account_penalised_n(a) == 2 &&
+		     get(a, "192.0.2.1", START + 100 * S).level == SLOWER,
+	     "a cost that is long forgiven does not end the penalty");
+	account_tick(a, START + 600 * S);
+	T_OK(account_n(a) == 0 && account_penalised_n(a) == 0, "its time does");
+	account_free(&a);
+}
+
 static void test_never(void)
 {
 	static const struct account_limits none = { { 0, 0, 0, 0 } };
@@ -368,11 +415,13 @@ static void test_networks(void)
 		charge(a, "192.0.2.1", 30000, START);
 	T_OK(get(a, "192.0.2.1", START).level == NOTHING, "eight bombs: nothing more from it");
 	T_OK(get_network(a, "192.0.2.1", START).level == NORMAL, "  its network is not to blame");
+	T_OK(get_network(a, "192.0.2.1", START).charges == 8, "  but has its part of all eight");
 	for (int i = 0; i < 100; i++)
 		charge(a, "192.0.2.1", 30000, START);
 	T_OK(get_network(a, "192.0.2.1", START).level == NORMAL,
 	     "  nor when it sends a hundred (%.0f ms)",
 	     (double)get_network(a, "192.0.2.1", START).total_ms);
+	T_OK(get_network(a, "192.0.2.1", START).charges == 8, "  which are not its affair at all");
 	for (int i = 2; i < 12; i++) {
 		(void)snprintf(text, sizeof(text), "192.0.2.%d", i);
 		charge(a, text, 30000, START);
@@ -445,6 +494,32 @@ static void test_full(void)
 	T_OK(get(a, "198.51.100.1", START + 2).level == SLOWER, "the penalised one has stayed");
 	T_OK(get(a, "198.51.100.2", START + 2).total_ms > 49000, "the costly one has stayed");
 	T_OK(get(a, "203.0.116.249", START + 2).total_ms > 0, "the newest is there");
+	account_free(&a);
+
+	for (int costly = 0; costly < 4; costly++) {
+		a = make(4, &alone, &seen);
+		for (int i = 0; i < 4; i++) {
+			(void)snprintf(text, sizeof(text), "192.0.2.%d", i);
+			charge(a, text, i == costly ? 5 : 50, START);
+		}
+		charge(a, "198.51.100.1", 10, START);
+		(void)snprintf(text, sizeof(text), "192.0.2.%d", costly);
+		T_OK(account_n(a) == 4 && get(a, text, START).total_ms < 0,
+		     "of four the least costly leaves: %s", text);
+		account_free(&a);
+	}
+	a = make(2, &alone, &seen);
+	charge(a, "192.0.2.1", 7, START);
+	charge(a, "192.0.2.2", 7, START);
+	charge(a, "192.0.2.3", 7, START);
+	T_OK(get(a, "192.0.2.1", START).total_ms < 0 && get(a, "192.0.2.2", START).total_ms > 0,
+	     "of equal ones that which was not charged for longest");
+	account_free(&a);
+	a = make(2, &alone, &seen);
+	charge(a, "192.0.2.1", 900, START);
+	charge(a, "192.0.2.2", 700, START + HALF_LIFE);
+	charge(a, "192.0.2.3", 7, START + HALF_LIFE);
+	T_OK(get(a, "192.0.2.1", START + HALF_LIFE).total_ms < 0, "by what is left of the cost");
 	account_free(&a);
 
 	a = make(4, &alone, &seen);
@@ -555,6 +630,16 @@ static void test_forgive(void)
 	     "two hosts and their network");
 	T_OK(account_n(a) == 2 && account_penalised_n(a) == 1, "the others are as they were");
 	T_OK(account_forgive(a, &p) == 0, "nothing left of it");
+	p = (struct throttle_prefix){ .bits = 0 };
+	T_OK(account_forgive(a, &p) == 2 && account_n(a) == 0 && account_penalised_n(a) == 0,
+	     "everything: what there is, and no free place");
+	for (int i = 1; i < 9; i++) {
+		char text[64];
+
+		(void)snprintf(text, sizeof(text), "203.0.113.%d", i);
+		charge(a, text, 10, START);
+	}
+	T_OK(account_n(a) == 9 && account_evicted(a) == 0, "all places can be used again");
 	account_free(&a);
 }
 
@@ -562,6 +647,7 @@ static void test_restore(void)
 {
 	struct account_source s, bad;
 	struct seen seen;
+	size_t before;
 	struct account *a = make(16, &usual, &seen), *b;
 
 	charge(a, "192.0.2.1", 130000, START);
@@ -571,11 +657,21 @@ static void test_restore(void)
 	T_OK(seen.n == 1 && seen.level == FEW && seen.until_ns == START + 600 * S, "told");
 	T_OK(near(get(b, "192.0.2.1", START + 100 * S).total_ms, s.total_ms), "its cost is back");
 	T_OK(get(b, "192.0.2.1", START + 100 * S).strikes == 1, "and its strikes");
+	T_OK(get(b, "192.0.2.1", START + 100 * S).since_ns == START &&
+		     get(b, "192.0.2.1", START + 100 * S).charges == 1 &&
+		     get(b, "192.0.2.1", START + 100 * S).n[CHARGE_BOMB] == 1,
+	     "and since when, and how often");
 	account_tick(b, START + 600 * S);
 	T_OK(get(b, "192.0.2.1", START + 600 * S).level == SLOWER, "at its end it steps down");
 	account_tick(b, START + 1200 * S);
 	T_OK(get(b, "192.0.2.1", START + 1200 * S).level == NORMAL, "and ends");
 	bad = s;
+	bad.prefix.addr[15] = 8;
+	bad.until_ns = START + 1200 * S;
+	seen.n = 0;
+	account_restore(b, &bad, 0, START + 1200 * S);
+	T_OK(seen.n == 0 && get(b, "192.0.2.8", START + 1200 * S).level == NORMAL,
+	     "a penalty that is over is not taken up again");
 	bad.ms[CHARGE_CPU] = NAN;
 	bad.ms[CHARGE_VIRUS] = -5;
 	bad.ms[CHARGE_BOMB] = INFINITY;
@@ -587,17 +683,80 @@ static void test_restore(void)
 	account_restore(b, &s, HALF_LIFE, START);
 	T_OK(near(get(b, "192.0.2.11", START).total_ms, s.total_ms / 2), "half, a half-life later");
 	s.level = FEW;
-	s.until_ns = UINT64_MAX;
+	s.until_ns = s.since_ns = UINT64_MAX;
 	s.prefix.addr[15] = 12;
 	account_restore(b, &s, 0, START);
+	T_OK(get(b, "192.0.2.12", START).since_ns == START, "no penalty began in the future");
 	T_OK(get(b, "192.0.2.12", START).until_ns == START + 16 * PENALTY,
 	     "no penalty is longer than the longest");
-	bad.level = 77;
+	bad.level = NOTHING + 1;
 	bad.prefix.addr[15] = 10;
 	account_restore(b, &bad, 0, START);
 	T_OK(get(b, "192.0.2.10", START).total_ms < 0, "what is no level is not taken");
+	bad.level = NOTHING;
+	bad.prefix.bits = 0;
+	before = account_n(b);
+	account_restore(b, &bad, 0, START);
+	T_OK(account_n(b) == before, "nor what has no address");
 	account_free(&a);
 	account_free(&b);
+}
+
+static uint64_t resident_pages(void)
+{
+	unsigned long long all = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f == NULL || fscanf(f, "%llu %llu", &all, &resident) != 2)
+		abort();
+	(void)fclose(f);
+	return resident;
+}
+
+/* Room for many accounts costs nothing before they are there: neither memory nor a look at all. */
+static void test_room(void)
+{
+	uint64_t before = resident_pages(), grown_mb;
+	struct account_source top[2];
+	struct seen seen;
+	struct account *a = make(2000000, &usual, &seen);
+	size_t n;
+
+	charge(a, "192.0.2.1", 100000, START);
+	charge(a, "198.51.100.1", 50, START);
+	account_tick(a, START + S);
+	n = account_costliest(a, START + S, top, 2);
+	T_OK(n == 2 && top[0].total_ms > 90000, "two million places, four accounts: the costliest");
+	T_OK(account_forgive(a, &top[0].prefix) >= 1, "  is forgiven");
+	grown_mb = (resident_pages() - before) * 4096 / 1000000;
+	T_OK(grown_mb < 100, "  and the empty places are not touched: %llu MB",
+	     (unsigned long long)grown_mb);
+	account_free(&a);
+}
+
+/* Who cost more, but long ago, comes after who costs more now. */
+static void test_costliest(void)
+{
+	static const char *const who[2] = { "192.0.2.1", "198.51.100.1" };
+	const struct account_settings hosts = { HALF_LIFE, PENALTY, 0 };
+
+	for (int first = 0; first < 2; first++) {
+		struct account_source top[2], now;
+		struct seen seen;
+		struct account *a = make(16, &hosts, &seen);
+		size_t n;
+
+		for (int i = 0; i < 2; i++) {
+			bool old = i == first;
+
+			charge(a, who[i], old ? 1000 : 600, START + (old ? 0 : HALF_LIFE));
+		}
+		now = get(a, who[1 - first], START + HALF_LIFE);
+		n = account_costliest(a, START + HALF_LIFE, top, 1);
+		T_OK(n == 1 && memcmp(&top[0].prefix, &now.prefix, sizeof(now.prefix)) == 0,
+		     "the costliest now: %.0f ms", (double)top[0].total_ms);
+		account_free(&a);
+	}
 }
 
 int main(void)
@@ -608,6 +767,7 @@ int main(void)
 	test_forgotten();
 	test_levels();
 	test_hysteresis();
+	test_going_on();
 	test_never();
 	test_networks();
 	test_full();
@@ -615,5 +775,7 @@ int main(void)
 	test_property();
 	test_forgive();
 	test_restore();
+	test_costliest();
+	test_room();
 	return t_done();
 }

@@ -182,6 +182,14 @@ static void check_charges(struct world *w)
 	T_OK(metrics_value(w->metrics, METRIC_THROTTLE_NOTHING) == 2, "and penalties");
 }
 
+static size_t penalised(struct world *w)
+{
+	struct throttle_status s;
+
+	throttle_status(w->t, &s);
+	return s.penalised;
+}
+
 /* Goes on where check_charges() ended. */
 static void check_restart(struct world *w)
 {
@@ -199,10 +207,17 @@ static void check_restart(struct world *w)
 	     "what was for an earlier gateway goes");
 	T_OK(w->told.n == 5, "the supervisor is told of four levels and a list: %u", w->told.n);
 	stop(w);
-	start(w, "Throttle Allow = 192.0.2.0/23\n");
+	w->told = (struct told){ 0 };
+	start(w, "Throttle Allow = 192.0.2.0/23 192.0.5.0/24\n");
 	T_OK(decide(w, "192.0.2.3").action == THROTTLE_DO_PASS &&
 		     decide(w, "192.0.3.4").action == THROTTLE_DO_PASS,
-	     "who is allowed meanwhile is forgiven");
+	     "who is allowed meanwhile passes");
+	T_OK(penalised(w) == 1 && w->told.n == 3 + 1,
+	     "  and is forgiven: of three entries and %zu penalty the supervisor is told (%u)",
+	     penalised(w), w->told.n);
+	stop(w);
+	start(w, "");
+	T_OK(decide(w, "192.0.2.3").action == THROTTLE_DO_PASS, "  for good");
 	stop(w);
 	(void)unlink(state);
 }
@@ -250,6 +265,91 @@ static void check_lists(struct world *w)
 	}
 	T_OK(add(w, THROTTLE_LIST_ALLOW, "10.1.0.0/24", THROTTLE_NORMAL, 0) == -ENOSPC, "full");
 	stop(w);
+	(void)unlink(state);
+}
+
+/* What people read about an address. */
+static void check_why(struct world *w)
+{
+	static const struct {
+		const char *address, *why;
+	} cases[] = {
+		{ "198.51.100.1", "198.51.100.0/24 is on the allow list" },
+		{ "203.0.113.5", "203.0.113.0/24 is on the deny list" },
+		{ "10.1.2.3", "10.1.0.0/16 is on the penalty list" },
+		{ "192.0.8.1", "192.0.8.1 cost too much: 4 zip bombs and limits, 120.0 s" },
+		{ "192.0.8.9", "192.0.8.0/24 cost too much: 16 zip bombs and limits, 480.0 s" },
+		{ "192.0.9.9", "nothing is known against it" },
+	};
+	char text[32];
+
+	start(w, "Throttle Allow = 198.51.100.0/24\nThrottle Deny = 203.0.113.0/24\n");
+	T_OK(add(w, THROTTLE_LIST_PENALTY, "10.1.0.0/16", THROTTLE_FEW, 0) == 0, "by hand");
+	for (int i = 1; i <= 4; i++) {
+		(void)snprintf(text, sizeof(text), "192.0.8.%d", i);
+		bombs(w, text, 4, false);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct throttle_decision d = decide(w, cases[i].address);
+
+		T_OK(strcmp(d.why, cases[i].why) == 0, "%s: %s", cases[i].address, d.why);
+	}
+	T_OK(decide(w, "192.0.8.9").action == THROTTLE_DO_SLOW &&
+		     decide(w, "192.0.8.9").level == THROTTLE_SLOWER,
+	     "a neighbour is slowed for its network");
+	T_OK(decide(w, "192.0.8.1").level == THROTTLE_FEW, "  which does not make it milder");
+	T_OK(decide(w, "10.1.2.3").action == THROTTLE_DO_SLOW &&
+		     decide(w, "10.1.2.3").level == THROTTLE_FEW,
+	     "  as by hand");
+	stop(w);
+	(void)unlink(state);
+	start(w, "Throttle Deny = 0.0.0.0/0\n");
+	T_OK(decide(w, "127.0.0.1").action == THROTTLE_DO_PASS &&
+		     decide(w, "::1").action == THROTTLE_DO_PASS &&
+		     decide(w, "192.0.2.1").action == THROTTLE_DO_REFUSE,
+	     "all are refused, this host is not");
+	stop(w);
+	(void)unlink(state);
+}
+
+/* Another file stands where the state was, or parts of it are damaged: what makes sense is taken.
+ */
+static void check_damaged(struct world *w)
+{
+	static const char *const texts[] = { "", "what is this\n", "\n\n\n" };
+	char line[200];
+	FILE *f;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		f = fopen(state, "w");
+		if (f == NULL || fputs(texts[i], f) < 0 || fclose(f) != 0)
+			abort();
+		start(w, "");
+		T_OK(penalised(w) == 0, "a state file that is none: %zu bytes", strlen(texts[i]));
+		stop(w);
+	}
+	(void)unlink(state);
+	start(w, "");
+	bombs(w, "192.0.2.66", 7, false);
+	T_OK(add(w, THROTTLE_LIST_DENY, "10.1.2.0/24", THROTTLE_NORMAL, 0) == 0,
+	     "something to keep");
+	stop(w);
+	f = fopen(state, "a");
+	if (f == NULL || fputs("account nonsense\nallow 192.0.2.66 and more\nwhat\n", f) < 0 ||
+	    fclose(f) != 0)
+		abort();
+	start(w, "");
+	T_OK(decide(w, "192.0.2.66").action == THROTTLE_DO_REFUSE &&
+		     decide(w, "10.1.2.3").action == THROTTLE_DO_REFUSE,
+	     "nonsense at its end: what was kept is there");
+	stop(w);
+	f = fopen(state, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strstr(line, "nonsense") != NULL)
+			break;
+	T_OK(f != NULL && feof(f), "and the next file is whole");
+	if (f != NULL)
+		(void)fclose(f);
 	(void)unlink(state);
 }
 
@@ -449,6 +549,8 @@ int main(void)
 	check_charges(&w);
 	check_restart(&w);
 	check_lists(&w);
+	check_why(&w);
+	check_damaged(&w);
 	check_supervisor(&w);
 	check_reload(&w);
 	check_switch(&w);
