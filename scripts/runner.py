@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs what scripts/test has built, shows progress, counts results. Not for use by itself."""
 
+import contextlib
 import json
 import os
 import re
@@ -22,9 +23,9 @@ TERMINAL = sys.stdout.isatty()
 RED, GREEN, PLAIN, CLEAR = ("\33[31m", "\33[32m", "\33[0m", "\r\33[K") if TERMINAL else ("", "", "", "")
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 # Meson's default of 30 s is near what a sanitized test takes where others use the processors, too.
-HANG_SECONDS = 300
+HANG_SECONDS, END_SECONDS = 300, 120
 # Who looks at a failure often has nothing but what we print.
-EVIDENCE_LINES, NOTES_LINES, TAIL_LINES, WIDTH = 40, 8, 14, 240
+EVIDENCE_LINES, NOTES_LINES, TAIL_LINES, WIDTH = 40, 12, 14, 240
 THREAD_SANITIZER = {"TSAN_OPTIONS": "halt_on_error=1:suppressions=" + os.path.join(TOP, "tests", "tsan.supp"),
                     "G_SLICE": "always-malloc"}
 
@@ -133,6 +134,16 @@ def count_tap(job, text, code):
         job.evidence = evidence(text)
 
 
+def end(process):
+    """TERM first: a system test then says where it was, and ends the daemons it has started."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(END_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, 9)
+    return process.wait()
+
+
 def run(job):
     began = time.monotonic()
     with open(job.log, "wb") as log:
@@ -141,9 +152,8 @@ def run(job):
         try:
             code = process.wait(job.seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            code = process.wait()
             job.why.append(f"not done after {job.seconds:.0f} s")
+            code = end(process)
     job.took = time.monotonic() - began
     with open(job.log, encoding="utf-8", errors="replace") as log:
         text = log.read()

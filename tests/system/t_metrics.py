@@ -301,9 +301,9 @@ def check_restarts(site):
         status, took = http(site.v4)[0], time.monotonic() - began
         health = http(site.v4, "/healthz")[0]
     finally:
-        os.kill(hanging, signal.SIGCONT)
+        gateway.go_on(hanging)
     tap.ok(status == 503 and health == 503 and took < 30, f"a gateway that hangs: 503 after {took:.1f} s")
-    wait.until(site.serves, 10, "an answer again")
+    wait.until(site.serves, 60, "an answer again")
 
 
 def check_reload(site):

@@ -571,7 +571,7 @@ def many_events(folder):
         try:
             send(0, 2500)
         finally:
-            os.kill(pid, signal.SIGCONT)
+            gateway.go_on(pid)
         wait.until(lambda: "more sources are refused" in site.gate.log_text(), 90, "the number of the rest in the log")
         send(2990, 2991)
         wait.until(lambda: "connections of 10.9.11.174 to port 25 are refused" in site.gate.log_text(), 60,

@@ -192,7 +192,7 @@ def terminal_part(gate):
         t.press(b"q")
         tap.equal(t.end(), 0, "  and can be left")
     finally:
-        os.kill(stuck, signal.SIGCONT)
+        gateway.go_on(stuck)
 
 
 def full_socket(gate, folder):

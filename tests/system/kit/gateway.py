@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A private Sallyport: its folders, its configuration, its processes."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -41,6 +42,9 @@ def has_faults():
     """Whether the programs have fault points (core/fault.h), which a release build does not."""
     with open(os.path.join(build_dir(), "sallyportd"), "rb") as f:
         return b"SALLYPORT_FAULT_FILE" in f.read()
+
+
+_started = []
 
 
 class Gateway:
@@ -183,6 +187,7 @@ class Gateway:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, **self.environment}, start_new_session=True)
+        _started.append(self)
         if wait_ready:
             self.wait_ready(seconds)
         return self
@@ -279,6 +284,19 @@ def _alive(pid):
             return f.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def stop_all(folder):
+    """Those below @folder that a test has left running when it failed."""
+    for gate in [g for g in _started if g.folder == folder or g.folder.startswith(folder + os.sep)]:
+        gate.stop()
+        _started.remove(gate)
+
+
+def go_on(pid):
+    """CONT for a gateway that was stopped; the supervisor ends one that gives no sign of life for long."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def alive(pids):

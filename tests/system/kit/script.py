@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import signal
 import tempfile
 import traceback
 
@@ -25,6 +26,14 @@ def need_faults():
         tap.skip_all(f"the programs in {gateway.build_dir()} have no fault points: scripts/build --faults makes some")
 
 
+class Terminated(Exception):
+    """TERM: the runner has waited long enough. Where we were then tells why."""
+
+
+def _terminated(*_):
+    raise Terminated("not done in time")
+
+
 @contextlib.contextmanager
 def folder():
     """
@@ -32,6 +41,7 @@ def folder():
     failure the ends of the gateways' logs are shown, which would be gone as well.
     """
     failures = tap.failures()
+    signal.signal(signal.SIGTERM, _terminated)
     with tempfile.TemporaryDirectory(prefix="sallyport-", ignore_cleanup_errors=True) as path:
         os.chmod(path, 0o755)
         try:
@@ -41,6 +51,8 @@ def folder():
         except Exception as why:  # pylint: disable=broad-except
             tap.ok(False, f"{type(why).__name__}: {str(why)[:300]}")
             tap.note(traceback.format_exc())
+        finally:
+            gateway.stop_all(path)
         if tap.failures() > failures:
             show_logs(path)
 
