@@ -34,6 +34,7 @@
 #define PAUSE_MIN_NS  UINT64_C(100000000)
 #define PAUSE_MAX_NS  (UINT64_C(10) * 1000000000)
 #define WAIT_MAX_MS   (10 * 1000)
+#define HANGS_NS      (UINT64_C(30) * 1000000000) /* less than WatchdogSec of the unit */
 
 struct supervisor {
 	struct daemon_options options;
@@ -51,6 +52,7 @@ struct supervisor {
 	struct children children;
 	struct throttle_kernel *kernel; /* NULL: nothing refuses connections */
 	int channel;                    /* to the gateway; -1: it is not running */
+	uint64_t alive_ns;              /* its last sign of life; 0: none yet */
 	int signal_fd, pid_fd, listen_fd;
 	char *pid_path, *socket_path; /* of these two, whatever a later configuration says */
 	bool ever_ready, stopping, want_zygote, want_gateway;
@@ -108,6 +110,7 @@ static int start_gateway(struct supervisor *s, struct err *err)
 		return r;
 	}
 	s->channel = pair[0];
+	s->alive_ns = 0;
 	s->want_gateway = s->lost = false;
 	s->want_zygote = true;
 	r = kernel_side_tell(s->kernel, s->channel, err);
@@ -389,6 +392,7 @@ static void handle(struct supervisor *s, const struct channel_msg *m)
 		failed(s, m);
 		break;
 	case CHANNEL_ALIVE:
+		s->alive_ns = clock_now_ns();
 		(void)sd_notify(0, "WATCHDOG=1");
 		break;
 	case CHANNEL_RELOAD:
@@ -426,6 +430,19 @@ static void channel_event(struct supervisor *s)
 	}
 	if (r < 0)
 		fd_close(&s->channel); /* SIGCHLD tells the rest */
+}
+
+/* After the channel was read. A watchdog of systemd would end the supervisor alone: its successor
+ * would find the queues in use by the gateway that hangs. */
+static void end_what_hangs(struct supervisor *s)
+{
+	if (s->channel < 0 || s->stopping || s->alive_ns == 0 ||
+	    clock_now_ns() - s->alive_ns < HANGS_NS)
+		return;
+	s->alive_ns = 0;
+	log_err("the gateway has given no sign of life for 30 s: killing it; mail in hand stays in "
+		"the queue");
+	children_signal(&s->children, CHILD_GATEWAY, SIGKILL);
 }
 
 /* One that retires leaves its successor behind, one that failed to start its predecessor: the
@@ -540,6 +557,7 @@ static int loop(struct supervisor *s)
 		refresh_event(s);
 		if (fds[1].revents != 0 && s->channel >= 0)
 			channel_event(s);
+		end_what_hangs(s);
 		if (fds[0].revents != 0)
 			signal_event(s);
 		if (s->stopping && children_count(&s->children, CHILD_GATEWAY) == 0)

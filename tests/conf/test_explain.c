@@ -49,6 +49,7 @@ static const struct {
 	{ "From: host:a.test one\nFrom: host-nocheck:mx.a.test two\n", NULL, 0 },
 	{ "From: a@b one\nFrom: x.org two\nFrom: joe@x.org three\n", "line 2 matches all", 3 },
 	{ "From: default one\nTo: default two\n", "default is set again at line 2", 1 },
+	{ "From: default one\nTo: default one\n", NULL, 0 },
 	{ "From: default one\nFrom: a@b two\n", NULL, 0 },
 	/* conditions that exclude each other */
 	{ "From: a@b and From: c@d one\n", "no sender is both", 1 },

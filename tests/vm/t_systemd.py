@@ -178,7 +178,8 @@ def throttle():
     tap.note(done.stdout[:1500])
     said = journal("-u", "sallyport")
     tap.note("\n".join(x for x in said.splitlines() if "throttle" in x.lower()))
-    tap.ok(glob.glob(PINS + "/*/*"), f"maps are pinned: {glob.glob(PINS + '/*/*')}")
+    tap.ok(len(glob.glob(PINS + "/*/*")) == 9, f"the maps are pinned: {glob.glob(PINS + '/*/*')}")
+    tap.equal([x for x in said.splitlines() if "not all of it" in x], [], "nothing of the throttle is missing")
     if done.returncode == 0:
         parts = json.loads(done.stdout)
         tap.ok("sk_lookup" in json.dumps(parts), "the kernel refuses, by sk_lookup")
@@ -204,7 +205,7 @@ def reload(mail):
     mail.send(5)
     mail.all_there("mail flows after a reload")
     with open(SITE, "a", encoding="ascii") as f:
-        f.write("Max Children = many\n")
+        f.write("Filename Rules = /etc/sallyport/missing.rules\n")
     run("systemctl", "reload", "sallyport")
     wait.until(lambda: "the configuration in force stays" in journal("-u", "sallyport"), SLOW, "the reason", every=0.5)
     tap.ok(active() and main_pid() == before, "a reload with a mistake says so and changes nothing")
@@ -212,7 +213,7 @@ def reload(mail):
     mail.all_there("mail flows after it")
     with open(SITE, encoding="ascii") as f:
         text = f.read()
-    write(SITE, text.replace("Max Children = many\n", ""))
+    write(SITE, text.replace("Filename Rules = /etc/sallyport/missing.rules\n", ""))
     run("systemctl", "reload", "sallyport")
 
 
