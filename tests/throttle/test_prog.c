@@ -430,9 +430,16 @@ static void check_penalties(struct bench *b, int (*ask)(struct bench *, const ch
 static void check_slower(struct bench *b)
 {
 	struct throttle_entry e = { 0 };
+	unsigned passes = 0;
 
 	forget(b);
 	put(b, THROTTLE_LIST_PENALTY, "192.0.2.1", THROTTLE_SLOWER, UINT64_MAX);
+	for (int i = 0; i < 3; i++)
+		(void)lookup(b, "192.0.2.1");
+	for (int i = 0; i < 5; i++)
+		passes += lookup(b, "192.0.2.2") == THROTTLE_PASS;
+	T_OK(passes == 2, "slower: its neighbours have what it left of five (%u)", passes);
+	forget(b);
 	for (int i = 0; i < 4; i++)
 		(void)lookup(b, "192.0.2.1");
 	(void)get_entry(b, "192.0.2.1", &e);
