@@ -10,7 +10,7 @@
 
 #include "judge.h"
 
-/* The bucket is empty until then: its cell has to say so. */
+/* The bucket is empty until then: its cell has to say so. Too many at it at once: the next will. */
 static __always_inline void note_empty(struct throttle_cell *cell, uint64_t until_ns)
 {
 	for (int i = 0; i < CHARGE_TRIES; i++) {
@@ -20,7 +20,6 @@ static __always_inline void note_empty(struct throttle_cell *cell, uint64_t unti
 		    __sync_val_compare_and_swap(&cell->empty_until_ns, before, until_ns) == before)
 			return;
 	}
-	*(volatile uint64_t *)&cell->empty_until_ns = until_ns;
 }
 
 /* One connection more. Returns until when there is none to take. Past THROTTLE_DEBT_NS nothing is

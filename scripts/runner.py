@@ -21,6 +21,8 @@ FUZZ_SECONDS = int(os.environ.get("SALLYPORT_FUZZ_SECONDS", "15"))
 TERMINAL = sys.stdout.isatty()
 RED, GREEN, PLAIN, CLEAR = ("\33[31m", "\33[32m", "\33[0m", "\r\33[K") if TERMINAL else ("", "", "", "")
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+# Meson's default of 30 s is near what a sanitized test takes where others use the processors, too.
+HANG_SECONDS = 300
 # Who looks at a failure often has nothing but what we print.
 EVIDENCE_LINES, NOTES_LINES, TAIL_LINES, WIDTH = 40, 8, 14, 240
 THREAD_SANITIZER = {"TSAN_OPTIONS": "halt_on_error=1:suppressions=" + os.path.join(TOP, "tests", "tsan.supp"),
@@ -57,8 +59,8 @@ def meson_jobs(tree, suite, label, env):
                           capture_output=True, check=True)
     for t in json.loads(done.stdout):
         if any(s.split(":")[-1] == suite for s in t["suite"]):
-            yield Job(f"{label}/{t['name']}", t["cmd"], {**t["env"], **env}, t["timeout"] or 3600,
-                      alone=not t["is_parallel"])
+            yield Job(f"{label}/{t['name']}", t["cmd"], {**t["env"], **env},
+                      max(t["timeout"] or 3600, HANG_SECONDS), alone=not t["is_parallel"])
 
 
 def fuzz_jobs():
@@ -71,7 +73,7 @@ def fuzz_jobs():
             # libarchive asks for up to 4 GB on the word of a header; a worker's memory limit refuses that.
             argv = [program, f"-max_total_time={FUZZ_SECONDS}", f"-seed={FUZZ_SEED}", "-timeout=60", "-rss_limit_mb=3000",
                     "-malloc_limit_mb=9000", f"-artifact_prefix={LOGS}/{name}-", found] + ([corpus] if os.path.isdir(corpus) else [])
-            yield Job(f"fuzz/{name[5:]}", argv, SANITIZERS, FUZZ_SECONDS + 120, tap=False)
+            yield Job(f"fuzz/{name[5:]}", argv, SANITIZERS, FUZZ_SECONDS + HANG_SECONDS, tap=False)
 
 
 def all_jobs():

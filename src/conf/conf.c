@@ -117,7 +117,7 @@ static const struct conf_value *join_hits(const struct ruleset *rs, const struct
 
 /* ---- one value ---- */
 
-static enum rule_many many_of(const struct conf *c)
+enum rule_many ruleset_many(const struct conf *c)
 {
 	if (!c->one_for_many)
 		return MANY_EACH;
@@ -136,7 +136,7 @@ const struct conf_value *conf_value_of(const struct conf *c, enum opt_id id,
 	if (set->rules == NULL || who == NULL)
 		return &set->value;
 	rule_hits_init(&hits);
-	ruleset_match(set->rules, who, many_of(c), &hits);
+	ruleset_match(set->rules, who, ruleset_many(c), &hits);
 	if (hits.n > 0 && !hits.failed)
 		v = join_hits(set->rules, &hits);
 	rule_hits_fini(&hits);
@@ -222,7 +222,7 @@ const char *conf_where(const struct conf *c, enum opt_id id, const struct conf_w
 	if (set->rules == NULL || who == NULL)
 		return set->where;
 	rule_hits_init(&hits);
-	ruleset_match(set->rules, who, many_of(c), &hits);
+	ruleset_match(set->rules, who, ruleset_many(c), &hits);
 	j = hits.n == 0 ? NULL : next_joined();
 	if (j != NULL)
 		conf_place_add(&j->where, set->rules->file, set->rules->rules[hits.list[0]].line);

@@ -56,7 +56,8 @@ struct conf_setting {
 	const char *default_written;
 	struct conf_place set_at; /* the line of the configuration, whatever came of it */
 	bool all_matches;
-	bool is_set; /* not the built-in default */
+	bool is_set;   /* not the built-in default */
+	bool rejected; /* a line sets it, but what it says is wrong */
 };
 
 struct conf_var {

@@ -28,6 +28,10 @@ bool conf_is_own(const struct conf *c, enum opt_id id);
 /* The Perl function ("&Name") the site wrote as the value, which cannot run; NULL: none. */
 const char *conf_function(const struct conf *c, enum opt_id id);
 
+/* Whether a line sets the option (conf_describe_place()) but does not count, because what it says
+ * is wrong: the built-in default holds. */
+bool conf_is_rejected(const struct conf *c, enum opt_id id);
+
 /* What of option @id stayed unread because a database was not asked, and why (@ret_why): the name
  * of a ruleset, or "" for the answers to a statement; NULL: nothing. Its value is the default. */
 const char *conf_unread(const struct conf *c, enum opt_id id, const char **ret_why);

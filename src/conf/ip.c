@@ -74,6 +74,58 @@ const struct nets *ip_single(struct arena *a, struct bytes text)
 	return one_net(a, addr, v6, v6 ? 128 : 32);
 }
 
+/* Up to three digits that are no more than 255, without a zero in front. */
+static bool is_octet(struct bytes b)
+{
+	uint64_t v;
+
+	return num_parse(b, 10, 255, &v) == 0 && (b.n == 1 || b.p[0] != '0');
+}
+
+static bool v4_text_possible(struct bytes text)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		ptrdiff_t dot = bytes_index(text, '.');
+
+		if (dot < 0)
+			return text.n == 0 || is_octet(text);
+		if (!is_octet(bytes_head(text, (size_t)dot)))
+			return false;
+		text = bytes_from(text, (size_t)dot + 1);
+	}
+	return false;
+}
+
+static bool v6_text_possible(struct bytes text)
+{
+	unsigned groups = 0, gaps = 0;
+	size_t n = 0;
+
+	if (bytes_index(text, '.') >= 0) /* "::192.0.2." */
+		return bytes_starts(text, BYTES("::"));
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] != ':') {
+			groups += n == 0;
+			if (++n > 4 || (n == 2 && text.p[i - 1] == '0'))
+				return false;
+			continue;
+		}
+		if (n == 0 && i > 0) /* behind another one */
+			gaps++;
+		n = 0;
+	}
+	if (text.n > 1 && text.p[0] == ':' && text.p[1] != ':')
+		return false;
+	return groups <= 8 && gaps <= 1;
+}
+
+bool ip_text_possible(struct bytes text)
+{
+	if (bytes_index(text, ':') >= 0)
+		return v6_text_possible(text);
+	return v4_text_possible(text) || v6_text_possible(text);
+}
+
 /* "10", "10.1", "10.1." are padded with zeros. */
 static bool parse_network(struct bytes text, uint8_t addr[16], bool *ret_v6)
 {
@@ -117,6 +169,11 @@ const struct nets *ip_cidr(struct arena *a, struct bytes net, struct bytes bits)
 
 	if (!parse_network(net, addr, &v6))
 		return NULL;
+	/* "::ffff:192.0.2.0/120": the IPv4 addresses that these are */
+	if (!v6 && bytes_index(net, ':') >= 0)
+		return num_parse(bits, 10, 128, &n) < 0 || n < 96
+			       ? NULL
+			       : one_net(a, addr, false, (unsigned)n - 96);
 	if (num_parse(bits, 10, v6 ? 128 : 32, &n) == 0)
 		return one_net(a, addr, v6, (unsigned)n);
 	if (!ip_parse(bits, mask, &mask_v6) || mask_v6 != v6)

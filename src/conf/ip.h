@@ -15,4 +15,7 @@ const struct nets *ip_single(struct arena *a, struct bytes text);
 const struct nets *ip_cidr(struct arena *a, struct bytes net, struct bytes bits);
 const struct nets *ip_range(struct arena *a, struct bytes from, struct bytes to);
 
+/* Some address may begin with @text, of hex digits, dots and colons, as inet_ntop() writes it. */
+bool ip_text_possible(struct bytes text);
+
 #endif

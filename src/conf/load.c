@@ -172,12 +172,20 @@ static void include_matches(struct conf_loader *l, struct bytes pattern, struct 
 {
 	const char *text = arena_str(l->c->arena, pattern);
 	struct bytes names, name;
+	int r;
 
 	if (text == NULL) {
 		l->no_memory = true;
 		return;
 	}
-	if (l->source->glob(l->source, text, &names) < 0 || names.n == 0) {
+	r = l->source->glob(l->source, text, &names);
+	if (r == -EACCES) {
+		conf_problem_add(l->report, CONF_ERROR, at,
+				 "'%s' cannot be looked up and is skipped: %s", SHOWN(pattern),
+				 conf_why_unread(r));
+		return;
+	}
+	if (r < 0 || names.n == 0) {
 		conf_problem_add(l->report, CONF_WARNING, at, "no file matches '%s'%s",
 				 SHOWN(pattern), conf_value_hint(text));
 		return;
@@ -479,6 +487,7 @@ static void convert(struct conf_loader *l, enum opt_id id)
 		set->is_set = ruleset_load(l, id, raw->text, raw->at);
 	else
 		set->is_set = take_value(l, id);
+	set->rejected = !set->is_set && set->rules == NULL;
 	if (id == OPT_DB_PASSWORD && set->value.text[0] != '\0')
 		set->value.text = set->value.written = CONF_HIDDEN;
 }
@@ -555,7 +564,7 @@ static void take_command_line(struct conf_loader *l)
 	}
 }
 
-static void load_all(struct conf_loader *l, const char *path, struct bytes content)
+static void read_files(struct conf_loader *l, const char *path, struct bytes content)
 {
 	const char *name = conf_keep_name(l, path);
 
@@ -564,6 +573,11 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 	predefine(l, name);
 	(void)was_seen(l, name);
 	read_file(l, name, content);
+}
+
+static void load_all(struct conf_loader *l, const char *path, struct bytes content)
+{
+	read_files(l, path, content);
 	conf_database_read(l);
 	if (l->why.code == -ECANCELED) /* who asks wanted to know no more */
 		return;
@@ -626,5 +640,33 @@ int conf_load(struct conf **ret_c, struct conf_source *s, const char *path,
 		return l->why.code;
 	}
 	*ret_c = TAKE(c);
+	return 0;
+}
+
+int conf_glance(struct conf_source *s, const char *path, enum opt_id id, struct str *ret,
+		struct err *err)
+{
+	AUTO(free_loader) struct conf_loader *l = calloc(1, sizeof(*l));
+	AUTO(conf_unref) struct conf *c = snapshot_new();
+	struct conf_value value = { .text = "" };
+	struct bytes content;
+	const char *why;
+	int r;
+
+	if (l == NULL || c == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
+	l->c = c;
+	l->source = s;
+	r = s->read(s, path, &content);
+	if (r < 0)
+		return err_code(err, r, "configuration file '%s'", path);
+	read_files(l, path, content);
+	take_default(l, id);
+	if (l->raw[id].text == NULL ||
+	    !conf_value_parse(l, id, l->raw[id].text, false, l->raw[id].at, &value, &why))
+		value = c->settings[id].value;
+	if (l->no_memory)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration '%s': out of memory", path);
+	str_add(ret, value.text);
 	return 0;
 }

@@ -109,6 +109,10 @@ enum pattern_flags {
 bool pattern_parse(struct pattern *ret_p, struct arena *a, struct bytes text, unsigned flags,
 		   struct pattern_note *ret_note) MUST_CHECK;
 
+/* A note on a pattern of an address or a client that loads and matches no mail; none when there is
+ * one already. */
+void pattern_doubt(const struct pattern *p, struct bytes text, struct pattern_note *note);
+
 bool pattern_is_ip(const struct pattern *p);   /* plain, networks, regex on it */
 bool pattern_is_host(const struct pattern *p); /* host:, host-nocheck: */
 

@@ -369,7 +369,8 @@ static bool store_rule(struct reader *rd, const struct side *one, const struct p
 
 static void set_default(struct reader *rd, uint32_t value)
 {
-	if (rd->has_default && rd->set->value.at.line != rd->at.line)
+	if (rd->has_default && rd->set->value.at.line != rd->at.line &&
+	    strcmp(rd->set->value.written, rd->rs->values[value].written) != 0)
 		conf_note_add(rd->l, rd->set->value.at,
 			      "the default is set again at %s %u; this %s counts for nothing",
 			      conf_place_unit(rd->at.file), rd->at.line,
@@ -451,6 +452,8 @@ static bool split_fields(struct bytes text, struct fields *f)
 static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 		      struct bytes pattern)
 {
+	ptrdiff_t colon;
+
 	if (!parse_direction(direction, &s->direction)) {
 		conf_problem_add(rd->l->report, CONF_ERROR, place_of(rd, direction),
 				 "'%s' is not a direction: expected From:, To:, FromOrTo:, "
@@ -458,9 +461,29 @@ static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 				 SHOWN(direction));
 		return false;
 	}
+	colon = bytes_index(direction, ':');
+	if (colon >= 0 && (size_t)colon + 1 < direction.n)
+		conf_problem_add(rd->l->report, CONF_WARNING, place_of(rd, direction),
+				 "'%s' is read as a direction alone; is there a blank missing "
+				 "behind the ':'?",
+				 SHOWN(direction));
 	add_patterns(rd, &s->patterns, pattern, s->direction == RULE_VIRUS, place_of(rd, pattern),
 		     0);
 	return !rd->l->no_memory;
+}
+
+/* "From: a and To: b and To: c VALUE" */
+static void warn_third(struct reader *rd, struct bytes value)
+{
+	enum rule_direction ignored;
+	struct bytes rest = value, word;
+
+	if (bytes_next_word(&rest, &word) && bytes_eq_nocase(word, BYTES("and")) &&
+	    bytes_next_word(&rest, &word) && word.p[word.n - 1] == ':' &&
+	    parse_direction(word, &ignored))
+		conf_problem_add(rd->l->report, CONF_WARNING, place_of(rd, value),
+				 "a rule has two conditions at most: '%s' is taken for the value",
+				 SHOWN(value));
 }
 
 static void read_rule(struct reader *rd, const struct fields *f)
@@ -469,8 +492,11 @@ static void read_rule(struct reader *rd, const struct fields *f)
 	uint32_t value = RULE_NONE;
 
 	if (read_side(rd, &one, f->direction[0], f->pattern[0]) &&
-	    (!f->two || read_side(rd, &two, f->direction[1], f->pattern[1])))
+	    (!f->two || read_side(rd, &two, f->direction[1], f->pattern[1]))) {
 		value = read_value(rd, f->value);
+		if (f->two)
+			warn_third(rd, f->value);
+	}
 	if (value != RULE_NONE && f->two && rd->as_mailscanner)
 		add_in_step(rd, &one, &two, value);
 	else if (value != RULE_NONE && f->two)

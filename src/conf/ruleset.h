@@ -105,6 +105,7 @@ enum rule_many {
 	MANY_DOMAIN, /* *@domain when all share one, *@* otherwise */
 	MANY_ANY,    /* always *@* (Compatibility) */
 };
+enum rule_many ruleset_many(const struct conf *c);
 void ruleset_match(const struct ruleset *rs, const struct conf_who *who, enum rule_many many,
 		   struct rule_hits *ret_h);
 

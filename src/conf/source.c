@@ -321,6 +321,21 @@ static int join_names(struct arena *arena, const glob_t *g, struct bytes *ret)
 	return 0;
 }
 
+/* Why nothing matched: the directory in front of the first wildcard may be closed to us. */
+static int why_no_match(const char *pattern)
+{
+	size_t n = strcspn(pattern, "*?[{");
+	char dir[4096];
+
+	while (n > 0 && pattern[n - 1] != '/')
+		n--;
+	if (n == 0 || n >= sizeof(dir))
+		return -ENOENT;
+	memcpy(dir, pattern, n);
+	dir[n] = '\0';
+	return access(dir, R_OK | X_OK) < 0 && errno == EACCES ? -EACCES : -ENOENT;
+}
+
 static int disk_glob(struct conf_source *s, const char *pattern, struct bytes *ret)
 {
 	struct conf_store *st = store_of(s);
@@ -338,7 +353,7 @@ static int disk_glob(struct conf_source *s, const char *pattern, struct bytes *r
 	if (r == GLOB_NOSPACE)
 		a->code = -ENOMEM;
 	else if (r != 0)
-		a->code = -ENOENT;
+		a->code = why_no_match(pattern);
 	if (r == 0) {
 		qsort(g.gl_pathv, g.gl_pathc, sizeof(*g.gl_pathv), by_name);
 		a->code = join_names(st->arena, &g, &a->content);

@@ -235,12 +235,18 @@ static bool parse_dir(struct parse *p)
 	return path != NULL;
 }
 
-static bool no_file(struct parse *p, const char *path, enum conf_kind kind, int code)
+static bool no_file(struct parse *p, const char *path, int code)
 {
-	if (kind == CONF_DIR)
-		code = -EISDIR;
 	return bad(p, arena_printf(p->l->c->arena, "a file that exists and can be read (%s: %s)",
 				   SHOWN(bytes_str(path)), conf_why_unread(code)));
+}
+
+/* Keep the content of @path; also of what is not there, since reading knows why. */
+static int keep_file(struct parse *p, const char *path, enum conf_kind kind)
+{
+	if (kind == CONF_DIR)
+		return -EISDIR;
+	return kind == CONF_OTHER ? -EINVAL : conf_keep_file(p->l, path);
 }
 
 /* Each word of @p->text must be a file that can be read, unless nothing is checked. */
@@ -260,11 +266,9 @@ static bool keep_words(struct parse *p, bool only_if_file)
 		kind = kind_of(p, word, &path, &exec);
 		if (path == NULL)
 			return false;
-		r = kind == CONF_FILE    ? conf_keep_file(p->l, path)
-		    : kind == CONF_OTHER ? -EINVAL
-					 : -ENOENT;
+		r = keep_file(p, path, kind);
 		if (r < 0 && p->check && (!only_if_file || guard))
-			return no_file(p, path, kind, r);
+			return no_file(p, path, r);
 	}
 	return true;
 }
@@ -342,6 +346,25 @@ static bool are_ports(struct parse *p)
 	       bad(p, "a list of at most 16 TCP ports from 1 to 65535");
 }
 
+/* What cannot be listened on is left out; the others are served. */
+static void check_listeners(struct parse *p)
+{
+	struct bytes rest = p->text, word;
+	struct server s;
+
+	for (int n = 0; bytes_next_word(&rest, &word); n++) {
+		if (!listener_parse(word, &s))
+			conf_problem_add(p->l->report, CONF_ERROR, p->at,
+					 "%s: '%s' is not an address and port such as "
+					 "127.0.0.1:9199 or [::1]:9199; it is left out",
+					 p->opt->name, SHOWN(word));
+		else if (n >= LISTENERS_MAX)
+			conf_problem_add(p->l->report, CONF_ERROR, p->at,
+					 "%s: '%s' is one too many of at most %d; it is left out",
+					 p->opt->name, SHOWN(word), LISTENERS_MAX);
+	}
+}
+
 /* "auto", "" or a list of numbers; a loop runs on one core only. */
 static bool is_cpu_list(struct parse *p)
 {
@@ -401,6 +424,8 @@ static bool parse_text(struct parse *p)
 		return false;
 	if ((p->opt->flags & OPT_NAMES_FILES) != 0 && !keep_words(p, true))
 		return false;
+	if ((p->opt->flags & OPT_LISTENERS) != 0 && p->check)
+		check_listeners(p);
 	if ((p->opt->flags & OPT_NETWORKS) != 0 && p->check)
 		conf_networks_check(p->l, p->opt->name, p->text, p->at);
 	return true;

@@ -87,6 +87,7 @@ int report_record(const struct msg *m, struct err *err)
 		.from = e->sender,
 		.to = (const char *const *)e->to,
 		.to_n = e->to_n,
+		.to_all = e->to_all,
 		.client_ip = e->client_ip,
 		.quarantine = m->holding ? m->put.path : NULL,
 		.size_bytes = m->entry.size_bytes,

@@ -138,10 +138,7 @@ static int check_pair(const struct queue_dir *in, const struct queue_dir *out, s
 		return err_set(err, ERR_CONFIG, -EXDEV, QUEUE_OTHER_DEVICE, queue_dir_path(in),
 			       queue_dir_path(out));
 	if (queue_dir_overlaps(in, out))
-		return err_set(err, ERR_CONFIG, -EINVAL,
-			       "%s is both incoming and outgoing queue directory: the MTA would "
-			       "deliver unread mail from it",
-			       queue_dir_path(out));
+		return err_set(err, ERR_CONFIG, -EINVAL, QUEUE_BOTH_WAYS, queue_dir_path(out));
 	return 0;
 }
 

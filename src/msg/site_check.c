@@ -113,6 +113,13 @@ static void look_at_incoming(struct site_look *k)
 			say(k, OPT_INCOMING_QUEUE_DIR, &err);
 }
 
+static bool is_same_place(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static void look_at_outgoing(struct site_look *k, const char *path)
 {
 	struct err err;
@@ -125,9 +132,14 @@ static void look_at_outgoing(struct site_look *k, const char *path)
 	for (size_t i = 0; i < k->in_n; i++) {
 		struct err ignored;
 
-		if (queue_dir_look(k->in[i], k->owner, &in, &ignored) < 0 || in == out)
+		if (queue_dir_look(k->in[i], k->owner, &in, &ignored) < 0)
 			continue;
-		(void)err_set(&err, ERR_CONFIG, -1, QUEUE_OTHER_DEVICE, k->in[i], path);
+		if (in != out)
+			(void)err_set(&err, ERR_CONFIG, -1, QUEUE_OTHER_DEVICE, k->in[i], path);
+		else if (is_same_place(k->in[i], path))
+			(void)err_set(&err, ERR_CONFIG, -1, QUEUE_BOTH_WAYS, path);
+		else
+			continue;
 		say(k, OPT_OUTGOING_QUEUE_DIR, &err);
 	}
 }

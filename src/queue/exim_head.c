@@ -119,16 +119,19 @@ static int read_option(struct reader *r, const struct exim_option *o)
 		text = &env->client_name;
 	else if (bytes_eq(o->name, BYTES("host_name")) && env->client_name == NULL)
 		text = &env->client_name;
+	else if (bytes_eq(o->name, BYTES("received_protocol")))
+		env->authenticated |= text_protocol_authenticated(o->value);
 	else if (bytes_eq(o->name, BYTES("auth_id")))
 		text = &env->auth_id;
 	else if (bytes_eq(o->name, BYTES(EXIM_SPLIT_FROM)))
-		text = &env->split_from;
+		return envelope_split(env, r->e->id, o->value, r->a);
 	else if (bytes_eq(o->name, BYTES("spool_file_wireformat")))
 		r->meta->wire_format = true;
 	if (text != NULL) {
 		*text = arena_str(r->a, o->value);
 		if (*text == NULL)
 			return -ENOMEM;
+		env->authenticated |= text == &env->auth_id && o->value.n > 0;
 	}
 	return 0;
 }
@@ -320,6 +323,7 @@ int exim_head_parse(struct queue_entry *e, const struct queue_settings *set, str
 			       e->id);
 	if (res < 0)
 		return err_set(err, ERR_INPUT, res, "%s-H: %s", e->id, r.why);
+	e->env.to_all = MAX_OF(e->env.to_all, e->env.to_n);
 	if (set->received_ip_header > 0)
 		envelope_received_ip(&e->env, &e->headers, set->received_ip_header, false, a);
 	return 0;

@@ -143,12 +143,14 @@ static void add_part_recipients(struct sink *s, const struct pair_build *b,
 
 static void add_part_start(struct sink *s, const struct pair_build *b, const struct exim_meta *meta)
 {
+	char mark[SPLIT_MARK_MAX];
+
 	sink_text(s, b->part->id);
 	sink_add(s, bytes_from(meta->start, strlen(b->e->id)));
 	sink_add(s, meta->options);
-	if (b->part->number > 0 && b->e->env.split_from == NULL) {
+	if (!b->e->env.split_mark) {
 		sink_text(s, "-" EXIM_SPLIT_FROM " ");
-		sink_text(s, b->e->id);
+		sink_text(s, envelope_split_mark(b->e, mark));
 		sink_text(s, "\n");
 	}
 	sink_add(s, meta->tree);

@@ -61,6 +61,9 @@ int queue_expand_dirs(const char *value, const char *file_content, struct arena 
 int queue_dir_look(const char *path, uid_t owner, dev_t *ret_device, struct err *err) MUST_CHECK;
 /* What to say, with both paths, where messages cannot be linked from one queue into the other. */
 #define QUEUE_OTHER_DEVICE "%s & %s must be on the same filesystem/partition!"
+#define QUEUE_BOTH_WAYS                                                                            \
+	"%s is both incoming and outgoing queue directory: the MTA would deliver unread mail "     \
+	"from it"
 
 /* Open @path (checks: directory, owner) and detect its layout (flat, qf/df sub-directories, split
  * spool, hashed). Start-up and reload only. */
@@ -108,9 +111,13 @@ struct envelope {
 	const char *client_ip;   /* lower case, no "IPv6:"; sendmail: 0.0.0.0 when the MTA noted
 				  * nothing, 127.0.0.1 when it noted no address; Exim: 127.0.0.1 */
 	const char *client_name; /* HELO or host name as the MTA noted it; NULL: none */
-	const char *auth_id;     /* authenticated sender; NULL: none */
+	const char *auth_id;     /* authenticated sender; NULL: not noted, "": none */
+	bool authenticated;      /* it has an id, or came by a protocol that says so */
 	const char *split_from;  /* id of the message that this one was split from; NULL: none */
-	int64_t received_s;      /* Unix seconds */
+	size_t to_all;   /* recipients it came with: more than @to_n where it was split, or the MTA
+			  * has delivered to some of them. What asks for a number means this one */
+	bool split_mark; /* the queue file says so: of the derived ones, and of the original */
+	int64_t received_s; /* Unix seconds */
 };
 
 /* One claimed, locked and parsed message. Memory is the arena given to queue_claim(); descriptors

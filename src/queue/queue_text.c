@@ -2,7 +2,9 @@
 /* queue/queue_text.c - envelopes, addresses and output text, the same for all queue formats. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 
+#include "core/num.h"
 #include "queue/queue_internal.h"
 
 void sink_add(struct sink *s, struct bytes b)
@@ -24,6 +26,21 @@ void text_digits(char *out, size_t digits, unsigned base, uint64_t v)
 
 	for (; digits > 0; v /= base)
 		out[--digits] = alphabet[v % base];
+}
+
+bool text_protocol_authenticated(struct bytes protocol)
+{
+	static const char *const ends[] = { "MTPA", "MTPSA" };
+
+	protocol = bytes_trim(protocol);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct bytes end = bytes_str(ends[i]);
+
+		if (protocol.n > end.n &&
+		    bytes_eq_nocase(bytes_from(protocol, protocol.n - end.n), end))
+			return true;
+	}
+	return false;
 }
 
 int envelope_begin(struct envelope_builder *b, struct envelope *env, size_t to_n, size_t text_bytes,
@@ -81,6 +98,28 @@ void envelope_recipient(struct envelope_builder *b, struct bytes address)
 
 	b->env->to_verbatim[i] = put(b, address);
 	b->env->to[i] = put_lower(b, b->env->to_verbatim[i], address.n);
+}
+
+int envelope_split(struct envelope *env, const char *id, struct bytes mark, struct arena *a)
+{
+	struct bytes word = { 0 }, count = { 0 };
+	uint64_t n = 0;
+
+	if (!bytes_next_word(&mark, &word))
+		return 0;
+	env->split_mark = true;
+	if (bytes_next_word(&mark, &count) && num_parse(count, 10, SIZE_MAX, &n) == 0)
+		env->to_all = (size_t)n;
+	if (bytes_eq(word, bytes_str(id)))
+		return 0;
+	env->split_from = arena_str(a, word);
+	return env->split_from == NULL ? -ENOMEM : 0;
+}
+
+const char *envelope_split_mark(const struct queue_entry *e, char out[SPLIT_MARK_MAX])
+{
+	(void)snprintf(out, SPLIT_MARK_MAX, "%s %zu", e->id, e->env.to_n);
+	return out;
 }
 
 /* @text is what stands in brackets; the address goes to @ret. */

@@ -165,6 +165,16 @@ static int text_value(struct reader *r, struct bytes value, const char **ret)
 	return 0;
 }
 
+static int read_split(struct reader *r, struct bytes value)
+{
+	const char *text;
+	int res = text_value(r, value, &text);
+
+	if (res == 0 && envelope_split(&r->e->env, r->e->id, bytes_str(text), r->a) < 0)
+		res = too_large(r);
+	return res;
+}
+
 static int read_macro(struct reader *r, struct bytes value)
 {
 	struct envelope *env = &r->e->env;
@@ -179,11 +189,15 @@ static int read_macro(struct reader *r, struct bytes value)
 	if (bytes_starts(value, BYTES("s")) && bytes_trim(value).n > 1)
 		return text_value(r, bytes_from(value, 1), &env->client_name);
 	if (bytes_starts(value, BYTES(SENDMAIL_SPLIT_FROM)))
-		return text_value(r, bytes_from(value, sizeof(SENDMAIL_SPLIT_FROM) - 1),
-				  &env->split_from);
-	if (bytes_starts(value, BYTES("{auth_authen}")))
-		return text_value(r, bytes_from(value, 13), &env->auth_id);
-	return 0;
+		return read_split(r, bytes_from(value, sizeof(SENDMAIL_SPLIT_FROM) - 1));
+	/* The protocol is in every queue file, the id only where the site's sendmail.cf has
+	 * C{persistentMacros}{auth_authen}; then also, empty, for who has none. */
+	if (bytes_starts(value, BYTES("r")))
+		env->authenticated |= text_protocol_authenticated(bytes_from(value, 1));
+	if (!bytes_starts(value, BYTES("{auth_authen}")))
+		return 0;
+	env->authenticated |= bytes_trim(bytes_from(value, 13)).n > 0;
+	return text_value(r, bytes_from(value, 13), &env->auth_id);
 }
 
 static int read_data_dir(struct reader *r, struct bytes value)
@@ -288,6 +302,7 @@ int sendmail_head_parse(struct queue_entry *e, const struct queue_settings *set,
 	if (!r.has_sender || e->env.to_n == 0)
 		return invalid(&r, r.has_sender ? "no recipient" : "no sender");
 	envelope_sender(&r.env, r.sender);
+	e->env.to_all = MAX_OF(e->env.to_all, e->env.to_n);
 	if (set->received_ip_header > 0)
 		envelope_received_ip(&e->env, &e->headers, set->received_ip_header, true, a);
 	return 0;

@@ -126,11 +126,13 @@ static void add_part_recipients(struct sink *s, const struct sendmail_meta *meta
 /* In the queue the message came from: also where the body lies. */
 static void add_part(struct sink *s, const struct pair_build *b, const struct sendmail_meta *meta)
 {
+	char mark[SPLIT_MARK_MAX];
+
 	for (size_t i = 0; i < MIN_OF(meta->rcpt_at, meta->n); i++)
 		sink_add(s, meta->lines[i]);
-	if (b->part->number > 0 && b->e->env.split_from == NULL) {
+	if (!b->e->env.split_mark) {
 		sink_text(s, "$" SENDMAIL_SPLIT_FROM);
-		sink_text(s, b->e->id);
+		sink_text(s, envelope_split_mark(b->e, mark));
 		sink_text(s, "\n");
 	}
 	add_part_recipients(s, meta, b->part);

@@ -121,6 +121,8 @@ static void build(struct str *s, const struct msglog_record *r, bool with_facts)
 	put_text(&j, "client_ip", r->client_ip);
 	put_text(&j, "from", r->from);
 	put_to(&j, r);
+	if (r->to_all > r->to_n)
+		jout_member_num(&j, "to_all", r->to_all);
 	put_text(&j, "subject", r->subject);
 	put_text(&j, "message_id", r->message_id);
 	put_text(&j, "outcome", r->outcome);

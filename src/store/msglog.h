@@ -26,6 +26,7 @@ struct msglog_record {
 	const char *from; /* envelope, lower case; "" is the null sender */
 	const char *const *to;
 	size_t to_n;
+	size_t to_all; /* recipients it came with; as many as @to_n or fewer: not written */
 	const char *client_ip, *subject, *message_id;
 	const char *quarantine; /* path of the stored message */
 	const char *facts;      /* a JSON object, well-formed: findings, parts, checks */

@@ -2,12 +2,14 @@
 /* tools/cli.c - what the commands share. */
 #include "tools/cli.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "conf/definitions.h"
 #include "conf/explain.h"
 #include "confdb/confdb.h"
 #include "msg/site_check.h"
@@ -37,6 +39,16 @@ int cli_common(struct cli *cli, int option, const char *arg, const char *usage)
 	default:
 		return -1;
 	}
+}
+
+bool cli_is_ip(const char *text)
+{
+	uint8_t addr[16];
+
+	if (inet_pton(AF_INET, text, addr) == 1 || inet_pton(AF_INET6, text, addr) == 1)
+		return true;
+	(void)fprintf(stderr, "sallyport: '%s' is no IP address\n", text);
+	return false;
 }
 
 int cli_usage(const char *usage)
@@ -144,10 +156,42 @@ bool cli_check_all(const struct conf *c, struct conf_report *r)
 	bool rules, site;
 
 	conf_explain(c, r);
+	conf_check_definitions(c, r);
 	rules = cli_check_rules(c, r);
 	site = site_check(c, r);
 	conf_report_sort(r);
 	return rules && site;
+}
+
+static char *glance(const char *conf_path)
+{
+	AUTO(conf_source_close) struct conf_source *s = NULL;
+	AUTO(free_text) char *path = cli_absolute(conf_path);
+	AUTO(str_fini) struct str text;
+
+	str_init(&text, 4096);
+	if (path == NULL || conf_source_disk(&s, NULL) < 0 ||
+	    conf_glance(s, path, OPT_CONTROL_SOCKET, &text, NULL) < 0)
+		return NULL;
+	return strdup(str_view(&text));
+}
+
+int cli_find_gateway(struct cli *cli, char **ret_socket, struct conf **ret_c)
+{
+	AUTO(conf_unref) struct conf *c = NULL;
+	int r;
+
+	cli->go_on = true;
+	r = cli_load(cli, &c, NULL, NULL);
+	*ret_socket =
+		c == NULL ? glance(cli->conf_path) : strdup(conf_str(c, OPT_CONTROL_SOCKET, NULL));
+	if (r == 0 && *ret_socket == NULL)
+		r = EX_TEMPFAIL;
+	if (r != 0 && *ret_socket != NULL)
+		(void)fprintf(stderr, "sallyport: the gateway is asked all the same\n");
+	if (ret_c != NULL)
+		*ret_c = TAKE(c);
+	return r;
 }
 
 void cli_add_problem(struct jout *j, const struct conf_problem *p)

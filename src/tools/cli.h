@@ -37,12 +37,21 @@ struct cli {
 	}
 /* Take one of those three: -1 not one of them; otherwise 0, or 1 when help was printed. */
 int cli_common(struct cli *cli, int option, const char *arg, const char *usage);
+/* Whether @text is an IP address; otherwise that has been printed. */
+bool cli_is_ip(const char *text);
 /* Print @usage to standard error; EX_USAGE. */
 int cli_usage(const char *usage);
 
 /* Load the configuration from disk. Problems go into @report (may be NULL). On failure the reason
  * has been printed and the exit code is returned; 0 otherwise. */
 int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct conf_report *report);
+/*
+ * For commands that ask the gateway: load as cli_load() does, whether databases are away or not,
+ * and find Control Socket, which is malloc'ed in *@ret_socket even when loading failed because of a
+ * mistake: the gateway runs with what was there before. *@ret_c (may be NULL) is NULL then. Returns
+ * as cli_load().
+ */
+int cli_find_gateway(struct cli *cli, char **ret_socket, struct conf **ret_c);
 /* "sallyport: reason" on standard error; exit code for its kind. */
 int cli_fail(const struct err *err);
 

@@ -55,9 +55,13 @@ static void print_sum(const struct cli *cli, const struct conf_report *r, bool l
 		what = "the daemon would not start";
 	else if (errors > 0)
 		what = "the daemon starts, but lines with an error do not count";
-	(void)printf("%s%zu %s, %zu %s%s: %s\n", errors > 0 ? cli_red(cli) : cli_yellow(cli),
-		     errors, errors == 1 ? "error" : "errors", warnings,
-		     warnings == 1 ? "warning" : "warnings", cli_plain(cli), what);
+	(void)fputs(errors > 0 ? cli_red(cli) : cli_yellow(cli), stdout);
+	if (errors > 0)
+		(void)printf("%zu %s%s", errors, errors == 1 ? "error" : "errors",
+			     warnings > 0 ? ", " : "");
+	if (warnings > 0)
+		(void)printf("%zu %s", warnings, warnings == 1 ? "warning" : "warnings");
+	(void)printf("%s: %s\n", cli_plain(cli), what);
 }
 
 static void print_text(const struct cli *cli, const struct conf_report *r, bool loaded, bool starts)

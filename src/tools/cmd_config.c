@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "conf/explain.h"
+#include "conf/recipients.h"
 #include "core/jout.h"
 #include "tools/cli.h"
 #include "tools/client_name.h"
@@ -34,6 +35,44 @@ struct ask {
 	bool about_message;
 };
 
+/* The gateway asks for each recipient alone, unless it is told to join them. */
+static bool recipients_differ(const struct conf *c, enum opt_id id, const struct conf_who *who)
+{
+	AUTO(str_fini) struct str first;
+	struct conf_who one;
+	bool differ = false;
+
+	str_init(&first, MIB);
+	if (who == NULL || who->to_n < 2 || conf_joins_recipients(c))
+		return false;
+	one = *who;
+	one.to_n = 1;
+	str_add(&first, conf_written(c, id, &one));
+	for (size_t i = 1; i < who->to_n && !differ; i++) {
+		one.to = who->to + i;
+		differ = strcmp(conf_written(c, id, &one), str_view(&first)) != 0;
+	}
+	return differ;
+}
+
+static void add_recipients(struct jout *j, const struct conf *c, enum opt_id id,
+			   const struct conf_who *who)
+{
+	struct conf_who one = *who;
+
+	one.to_n = 1;
+	jout_array(j, "recipients");
+	for (size_t i = 0; i < who->to_n; i++) {
+		one.to = who->to + i;
+		jout_object(j, NULL);
+		jout_member_str(j, "to", bytes_str(who->to[i]));
+		jout_member_str(j, "value", bytes_str(conf_written(c, id, &one)));
+		jout_member_str(j, "source", bytes_str(conf_where(c, id, &one)));
+		jout_end(j);
+	}
+	jout_end(j);
+}
+
 static void add_value(struct jout *j, const struct conf *c, enum opt_id id,
 		      const struct conf_who *who)
 {
@@ -41,9 +80,48 @@ static void add_value(struct jout *j, const struct conf *c, enum opt_id id,
 	jout_member_str(j, "option", bytes_str(opt_rows[id].name));
 	jout_member_str(j, "value", bytes_str(conf_written(c, id, who)));
 	jout_member_str(j, "source", bytes_str(conf_where(c, id, who)));
+	if (conf_is_rejected(c, id)) {
+		AUTO(str_fini) struct str place;
+
+		str_init(&place, 4200);
+		conf_describe_place(c, id, &place);
+		jout_member_str(j, "rejected", str_bytes(&place));
+	}
 	if (who != NULL)
 		jout_member_bool(j, "lacks_client_name", conf_lacks_host(c, id, who));
+	if (recipients_differ(c, id, who))
+		add_recipients(j, c, id, who);
 	jout_end(j);
+}
+
+/* Where the value comes from, and which line was meant to set it. */
+static void print_origin(const struct ask *a, const struct conf *c, enum opt_id id,
+			 const struct conf_who *who)
+{
+	AUTO(str_fini) struct str place;
+
+	(void)printf("%sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, who), cli_plain(&a->cli));
+	if (!conf_is_rejected(c, id))
+		return;
+	str_init(&place, 4200);
+	conf_describe_place(c, id, &place);
+	(void)printf("%swhat %s says is wrong and does not count: sallyport check tells why%s\n",
+		     cli_yellow(&a->cli), str_view(&place), cli_plain(&a->cli));
+}
+
+static void print_recipients(const struct ask *a, const struct conf *c, enum opt_id id)
+{
+	struct conf_who one = a->who;
+
+	one.to_n = 1;
+	(void)printf("%sthe recipients disagree: the gateway judges each by his own value%s\n",
+		     cli_yellow(&a->cli), cli_plain(&a->cli));
+	for (size_t i = 0; i < a->who.to_n; i++) {
+		one.to = a->who.to + i;
+		(void)printf("%s: %s", a->who.to[i], conf_written(c, id, &one));
+		(void)printf(" %sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, &one),
+			     cli_plain(&a->cli));
+	}
 }
 
 static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
@@ -65,8 +143,9 @@ static void print_one(const struct ask *a, const struct conf *c, enum opt_id id)
 		str_add(&text, conf_written(c, id, who));
 	(void)printf("%s = %s\n", opt_rows[id].name, str_view(&text));
 	if (a->what == ASK_VALUE)
-		(void)printf("%sfrom %s%s\n", cli_dim(&a->cli), conf_where(c, id, who),
-			     cli_plain(&a->cli));
+		print_origin(a, c, id, who);
+	if (recipients_differ(c, id, who))
+		print_recipients(a, c, id);
 	if (who != NULL && conf_lacks_host(c, id, who))
 		(void)printf("%sa host: rule was passed over, as the client's name is not known: "
 			     "give --host and --host-checked, or --resolve%s\n",
@@ -126,10 +205,15 @@ static int take(struct ask *a, int option, char *arg)
 		a->who.from = lower(arg);
 		break;
 	case 't':
-		if (a->who.to_n < TO_MAX)
-			a->to[a->who.to_n++] = lower(arg);
+		if (a->who.to_n == TO_MAX) {
+			(void)fprintf(stderr, "sallyport: more than %d recipients\n", TO_MAX);
+			return -1;
+		}
+		a->to[a->who.to_n++] = lower(arg);
 		break;
 	case 'i':
+		if (!cli_is_ip(arg))
+			return -1;
 		a->who.client_ip = arg;
 		break;
 	case 'V':

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 
+#include "conf/definitions.h"
 #include "conf/explain.h"
 #include "conf/waits.h"
 #include "core/text.h"
@@ -304,8 +305,11 @@ static int migrate(struct migration *m)
 	if (code != 0 && code != EX_CONFIG)
 		return code;
 	m->c = c;
-	if (c != NULL)
+	if (c != NULL) {
 		conf_explain_lines(c, report);
+		conf_check_definitions(c, report);
+		conf_report_sort(report);
+	}
 	for (enum opt_id id = 0; c != NULL && id < OPT_ROWS; id++)
 		judge(m, id);
 	if (m->cli.json) {

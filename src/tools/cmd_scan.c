@@ -297,12 +297,15 @@ static int take(struct scan *s, int option, char *arg)
 		s->who.from = lower(arg);
 		return 0;
 	case 't':
-		if (s->who.to_n < TO_MAX)
-			s->to[s->who.to_n++] = lower(arg);
+		if (s->who.to_n == TO_MAX) {
+			(void)fprintf(stderr, "sallyport: more than %d recipients\n", TO_MAX);
+			return -1;
+		}
+		s->to[s->who.to_n++] = lower(arg);
 		return 0;
 	case 'i':
 		s->who.client_ip = arg;
-		return 0;
+		return cli_is_ip(arg) ? 0 : -1;
 	case 'o':
 		s->out_dir = arg;
 		return 0;

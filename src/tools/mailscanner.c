@@ -189,8 +189,17 @@ static int print_value(const struct ask *a, const struct conf *c)
 		(void)fprintf(stderr, "With client IP = %s\n", who->client_ip);
 	if (who != NULL && a->virus != NULL)
 		(void)fprintf(stderr, "With report = %s\n", a->virus);
-	(void)fprintf(stderr, "Result is \"%s\"\nDecided by %s\n\n0=No 1=Yes\n",
+	(void)fprintf(stderr, "Result is \"%s\"\nDecided by %s\n",
 		      internal_value(c, id, who, number, sizeof(number)), conf_where(c, id, who));
+	if (conf_is_rejected(c, id)) {
+		AUTO(str_fini) struct str place;
+
+		str_init(&place, 4200);
+		conf_describe_place(c, id, &place);
+		(void)fprintf(stderr, "What %s says is wrong and does not count: see --lintlite\n",
+			      str_view(&place));
+	}
+	(void)fputs("\n0=No 1=Yes\n", stderr);
 	return EX_OK;
 }
 
@@ -236,17 +245,23 @@ static const char *lower(char *s)
 	return s;
 }
 
-static bool take_message(struct ask *a, int o, char *arg)
+/* 1: @o is one of these; 0: it is none; -1: it is wrong, which was said. */
+static int take_message(struct ask *a, int o, char *arg)
 {
 	switch (o) {
 	case ASK_FROM:
 		a->who.from = lower(arg);
 		break;
 	case ASK_TO:
-		if (a->who.to_n < TO_MAX)
-			a->to[a->who.to_n++] = lower(arg);
+		if (a->who.to_n == TO_MAX) {
+			(void)fprintf(stderr, "more than %d recipients\n", TO_MAX);
+			return -1;
+		}
+		a->to[a->who.to_n++] = lower(arg);
 		break;
 	case ASK_IP:
+		if (!cli_is_ip(arg))
+			return -1;
 		a->who.client_ip = arg;
 		break;
 	case ASK_VIRUS:
@@ -254,10 +269,10 @@ static bool take_message(struct ask *a, int o, char *arg)
 		a->who.reports_n = 1;
 		break;
 	default:
-		return false;
+		return 0;
 	}
 	a->about_message = true;
-	return true;
+	return 1;
 }
 
 static bool take_run(struct mailscanner_run *run, int o, const char *arg)
@@ -291,10 +306,10 @@ static bool take_run(struct mailscanner_run *run, int o, const char *arg)
 
 static bool take(struct ask *a, int o, char *arg)
 {
-	if (o == '?')
-		return false;
-	if (take_message(a, o, arg) || take_run(a->run, o, arg))
-		return true;
+	int r = o == '?' ? -1 : take_message(a, o, arg);
+
+	if (r != 0 || take_run(a->run, o, arg))
+		return r >= 0;
 	a->what = o;
 	if (o == ASK_VALUE)
 		a->option = arg;
@@ -351,6 +366,11 @@ int mailscanner_main(int argc, char **argv, struct mailscanner_run *ret_run)
 			continue;
 		(void)fprintf(stderr, "%s%s", a.as_mailscanner ? usage_mailscanner : usage_own,
 			      usage_common);
+		return EX_USAGE;
+	}
+	if (argc - optind > 1) {
+		(void)fprintf(stderr, "one configuration file, not %d\n%s%s", argc - optind,
+			      a.as_mailscanner ? usage_mailscanner : usage_own, usage_common);
 		return EX_USAGE;
 	}
 	if (optind < argc)

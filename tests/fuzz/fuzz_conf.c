@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "conf/conf.h"
+#include "conf/definitions.h"
 
 static const char *const paths[] = { "/f/main.conf", "/f/conf.d/a", "/f/r.rules" };
 
@@ -55,6 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	add_files(s, bytes_of(data, size));
 	if (conf_load(&c, s, paths[0], report, &err) == 0)
 		ask_all(c);
+	if (c != NULL)
+		conf_check_definitions(c, report);
+	conf_report_sort(report);
 	for (size_t i = 0; i < conf_report_count(report); i++) {
 		const struct conf_problem *p = conf_report_at(report, i);
 

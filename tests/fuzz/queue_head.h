@@ -83,7 +83,10 @@ static void try_parts(const struct parsed *x, struct arena *a)
 		    0)
 			abort();
 	if (x->e.env.to_n > 1 && (part[0].e.env.to_n != seen[0] || part[1].e.env.to_n != seen[1] ||
-				  part[1].e.env.split_from == NULL))
+				  !part[0].e.env.split_mark || !part[1].e.env.split_mark))
+		abort();
+	if (x->e.env.to_n > 1 && !x->e.env.split_mark &&
+	    (part[0].e.env.to_all != x->e.env.to_all || part[1].e.env.to_all != x->e.env.to_all))
 		abort();
 }
 

@@ -16,7 +16,7 @@
 #include "loop/jobs_internal.h"
 #include "tests/t.h"
 
-#define WAIT_MS 10000 /* a hang is a failure, not a pause */
+#define WAIT_MS 60000 /* a hang is a failure, not a pause */
 
 /* Both ends in one process, as threads or by fork. */
 struct pair {

@@ -18,7 +18,7 @@
 	"V8\nT1795380369\nK0\nN0\nP30140\nFbs\n$_host [10.1.2.3]\n$rESMTP\n${daemon_flags}\n"      \
 	"S<Alice@Sender.test>\n"
 #define SM_HEADERS "H?P?Return-Path: <\x81g>\nH??Subject: plain\n.\n"
-#define SM_SPLIT   "${sallyport_split}" QF_ID "\n"
+#define SM_SPLIT   "${sallyport_split}" QF_ID " 4\n"
 
 /* The C line holds for all below it; Q and r for the next one. */
 #define SM_RCPTS                                                                                   \
@@ -31,7 +31,7 @@
 #define EX_TOP    "-H\nDebian-exim 999 995\n<Alice@Sender.test>\n1795380473 0\n-helo_name h\n"
 #define EX_OPT    "-host_address [10.1.2.3]:36106\n-body_linecount 2\n"
 #define EX_TREE   "NN done@x\n"
-#define EX_SPLIT  "-sallyport_split " EX_ID "\n"
+#define EX_SPLIT  "-sallyport_split " EX_ID " 4\n"
 #define EX_HEADER "\n015  Subject: plain\n"
 
 /* Numbers of other recipients (0,2#1) mean nothing in a part. */
@@ -52,11 +52,11 @@ static const struct format {
 	bool linked;
 } formats[] = {
 	{ "sendmail", QF_ID, SM_NEW1, SM_NEW2, "qf%s", "df%s", "sp.q%s", "sp.r%s",
-	  SM_TOP SM_RCPTS SM_HEADERS, SM_TOP SM_AD SM_HEADERS, SM_TOP SM_SPLIT SM_B SM_HEADERS,
-	  SM_TOP SM_SPLIT SM_C SM_HEADERS, DF, DF, true },
+	  SM_TOP SM_RCPTS SM_HEADERS, SM_TOP SM_SPLIT SM_AD SM_HEADERS,
+	  SM_TOP SM_SPLIT SM_B SM_HEADERS, SM_TOP SM_SPLIT SM_C SM_HEADERS, DF, DF, true },
 	{ "exim", EX_ID, EX_NEW1, EX_NEW2, "%s-H", "%s-D", "%s-T", "%s-R",
 	  EX_ID EX_TOP EX_OPT EX_TREE EX_RCPTS EX_HEADER,
-	  EX_ID EX_TOP EX_OPT EX_TREE EX_AD EX_HEADER,
+	  EX_ID EX_TOP EX_OPT EX_SPLIT EX_TREE EX_AD EX_HEADER,
 	  EX_NEW1 EX_TOP EX_OPT EX_SPLIT EX_TREE EX_B EX_HEADER,
 	  EX_NEW2 EX_TOP EX_OPT EX_SPLIT EX_TREE EX_C EX_HEADER, EX_D, EX_NEW1 "-D\nhello\nworld\n",
 	  false },
@@ -196,12 +196,12 @@ static void test_straight(size_t i)
 	T_OK(count_files(b.f.in) == 6, "  undoing does nothing any more");
 	crash(&b);
 	T_OK(claim(&b, f->id) == 0 && b.e.env.to_n == 2 && strcmp(b.e.env.to[1], "d@x") == 0 &&
-		     b.e.env.split_from == NULL,
+		     b.e.env.split_from == NULL && b.e.env.to_all == RCPTS,
 	     "  claimed again: the original %s", b.err.text);
 	crash(&b);
 	T_OK(claim(&b, f->new1) == 0 && b.e.env.to_n == 1 && strcmp(b.e.env.to[0], "b@x") == 0 &&
 		     strcmp(b.e.env.to_verbatim[0], "B@x") == 0 && b.e.env.split_from != NULL &&
-		     strcmp(b.e.env.split_from, f->id) == 0,
+		     strcmp(b.e.env.split_from, f->id) == 0 && b.e.env.to_all == RCPTS,
 	     "  a derived one, which knows where it comes from %s", b.err.text);
 	bed_fini(&b);
 }
@@ -227,8 +227,18 @@ static void test_twice(size_t i)
 	     "  and one of these again %s", b.err.text);
 	crash(&b);
 	T_OK(claim(&b, f->new2) == 0 && b.e.env.to_n == 1 && strcmp(b.e.env.to[0], "c@x") == 0 &&
-		     strcmp(b.e.env.split_from, f->id) == 0,
+		     strcmp(b.e.env.split_from, f->id) == 0 && b.e.env.to_all == RCPTS,
 	     "  it comes from the first");
+	crash(&b);
+	T_OK(claim(&b, f->id) == 0 && b.e.env.to_n == 2 && b.e.env.to_all == RCPTS &&
+		     queue_split_begin(&b.e, again, 2, &b.numbers, b.f.a, &b.s, &b.err) == 0 &&
+		     stage(&b) == 0 && queue_split_publish(&b.s, &b.err) == 0 &&
+		     queue_split_reduce(&b.s, &b.err) == 0,
+	     "  the original is split a second time %s", b.err.text);
+	crash(&b);
+	T_OK(claim(&b, f->id) == 0 && b.e.env.to_n == 1 && b.e.env.split_from == NULL &&
+		     b.e.env.to_all == RCPTS,
+	     "  and knows how many recipients it had");
 	bed_fini(&b);
 }
 

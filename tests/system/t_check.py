@@ -7,6 +7,7 @@ is wrong, and the place and words that must be told. A site without a row's mist
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -41,12 +42,12 @@ SITES = [
     # rulesets
     ("several addresses in a rule", "Virus Scanning = {d}/r.rules\n",
      {"r.rules": "From: a@b.c, d@e.f no\nFrom: <a@b.c> no\nTo: a@b.c d@e.g no\n"}, 1,
-     [("r.rules", 1, 7, "'a@b.c,' is matched with every sign"), ("r.rules", 1, 14, "the address 'd@e.f' stands among"),
-      ("r.rules", 2, 7, "'<a@b.c>' is matched with every sign"), ("r.rules", 3, 11, "the address 'd@e.g'")]),
+     [("r.rules", 1, 7, "'a@b.c,' is one pattern, which never matches"), ("r.rules", 1, 14, "the address 'd@e.f' stands among"),
+      ("r.rules", 2, 7, "'<a@b.c>' never matches: addresses are compared without"), ("r.rules", 3, 11, "the address 'd@e.g'")]),
     ("numbers that no IP address begins with", "Virus Scanning = {d}/r.rules\n",
      {"r.rules": "From: 192.168.1.256 no\nFrom: 300. no\nFrom: 1.2.3.4. no\nFrom: .300 no\n"
                  "From: 1.2.3. no\nFrom: 1.2.25 no\n"}, 1,
-     [("r.rules", n, 7, "is the beginning of no IP address; the rule never matches") for n in (1, 2, 3, 4)] +
+     [("r.rules", n, 7, "never matches: no address begins so") for n in (1, 2, 3, 4)] +
      [("r.rules", 6, 1, "write '1.2.25.' for the network")]),
     ("a domain that looks like an IP address", "Virus Scanning = {d}/r.rules\n", {"r.rules": "To: bad.de no\nTo: default no\n"}, 1,
      [("r.rules", 1, 5, "write *@bad.de for the domain")]),
@@ -84,6 +85,8 @@ SITES = [
     ("no facility", "Syslog Facility = nosuch\n", {}, 1, [("main", 1, 19, "none of the known words auth|")]),
     ("queues on two file systems", "Outgoing Queue Dir = /proc\n", {}, 78,
      [("main", 1, 22, "{d}/in & /proc must be on the same filesystem/partition!")]),
+    ("one queue for both", "Outgoing Queue Dir = {d}/out/../in\n", {}, 78,
+     [("main", 1, 22, "{d}/out/../in is both incoming and outgoing queue directory")]),
 ]
 
 
@@ -124,11 +127,11 @@ def last_lines():
     """Where a person reads: in order of the lines, and in the end what becomes of the daemon."""
     cases = (("Max Children = x\nVirus Scanning = z\nMax Childern = 2\n", 78,
               "2 errors, 1 warning: the daemon starts, but lines with an error do not count"),
-             ("Max Childern = 2\n", 1, "0 errors, 1 warning: the daemon starts with it"),
-             ("MTA = postfix\n", 78, "1 error, 0 warnings: the daemon would not start"),
-             ("Deny Filenames = (\n", 78, "1 error, 0 warnings: the daemon would not start"),
+             ("Max Childern = 2\n", 1, "1 warning: the daemon starts with it"),
+             ("MTA = postfix\n", 78, "1 error: the daemon would not start"),
+             ("Deny Filenames = (\n", 78, "1 error: the daemon would not start"),
              ("no sense\nMax Children = y\n", 78,
-              "2 errors, 0 warnings: the daemon would not start; queues and rule files have not been looked at"))
+              "2 errors: the daemon would not start; queues and rule files have not been looked at"))
     for text, code, last in cases:
         with script.folder() as folder:
             problems = check(folder, text, {})[1]
@@ -138,6 +141,63 @@ def last_lines():
             tap.equal((done.returncode, lines[-1]), (code, last), f"check ends with: {last}")
             tap.equal([x.split(":")[1] for x in lines[:-1]], [str(p["line"]) for p in problems], "  in order of lines")
             tap.ok("\033" not in done.stdout, "  without colours, since nobody sees it")
+
+
+def questions():
+    """What --value says of a line that does not count, and of questions that make no sense."""
+    def sallyport(*words):
+        return subprocess.run([os.path.join(gateway.build_dir(), "sallyport"), "config", *words, "-c", conf],
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    with script.folder() as folder:
+        conf = os.path.join(folder, "main")
+        write(folder, "main", "Max Children = x\nVirus Scanning = &Foo\nMTA = exim\nScan Messages = {d}/none.rules\n"
+                              "Queue Scan Interval =\n")
+        for line, option in ((1, "Max Children"), (2, "Virus Scanning"), (4, "Scan Messages")):
+            got = json.loads(sallyport("--value", option, "--json").stdout)
+            tap.equal((got["source"], got.get("rejected")), ("default", f"{conf}:{line}"), f"{option}: its line does not count")
+            tap.ok(f"what {conf}:{line} says is wrong" in sallyport("--value", option).stdout, "  and people are told")
+        for option in ("MTA", "Queue Scan Interval", "Max Messages In Flight"):
+            got = sallyport("--value", option)
+            tap.ok("is wrong" not in got.stdout and got.returncode == 0, f"{option}: nothing wrong with it")
+        for word in ("abc", "192.0.2.256", "192.0.2.0/24", ""):
+            done = sallyport("--value", "MTA", "--ip", word)
+            tap.ok(done.returncode == 64 and f"'{word}' is no IP address" in done.stderr, f"--ip '{word}'")
+        many = [x for n in range(101) for x in ("--to", f"u{n}@a.test")]
+        tap.equal(sallyport("--value", "MTA", *many).returncode, 64, "101 recipients")
+        tap.equal(sallyport("--value", "MTA", *many[2:]).returncode, 0, "100 recipients")
+        daemon = os.path.join(gateway.build_dir(), "sallyportd")
+        done = subprocess.run([daemon, "--value=children", conf], capture_output=True, text=True, timeout=60, check=False)
+        tap.ok(f"What {conf}:1 says is wrong" in done.stderr, "sallyportd --value says so, too")
+        done = subprocess.run([daemon, "--changed", conf, conf], capture_output=True, text=True, timeout=60, check=False)
+        tap.equal(done.returncode, 64, "two configurations are a mistake")
+
+
+def closed_files():
+    """As a user who may not read everything: each file has its reason, and none counts as missing."""
+    if os.geteuid() != 0:
+        tap.skip("a user without rights", "needs root to become one")
+        return
+    with script.folder() as folder:
+        os.chmod(folder, 0o755)
+        os.mkdir(os.path.join(folder, "shut"), 0o700)
+        for name in ("shut/x", "closed"):
+            write(folder, name, "")
+            os.chmod(os.path.join(folder, name), 0o600)
+        write(folder, "main", "include {d}/shut/*\ninclude {d}/closed\nVirus Scanning = {d}/closed\n"
+                              "Language Strings = {d}/shut/x\n")
+        os.chmod(os.path.join(folder, "main"), 0o644)
+        program = os.path.join(folder, "sallyport")
+        shutil.copy(os.path.join(gateway.build_dir(), "sallyport"), program)
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "check", "--json",
+                               "-c", os.path.join(folder, "main")], capture_output=True, timeout=60, check=False)
+        told = [(p["line"], p["text"].replace(folder, "{d}")) for p in json.loads(done.stdout)["problems"] if p["line"] > 0]
+        tap.equal(told, [
+            (1, "'{d}/shut/*' cannot be looked up and is skipped: Permission denied"),
+            (2, "{d}/closed cannot be read and is skipped: Permission denied"),
+            (3, "Virus Scanning: the ruleset '{d}/closed' cannot be read: Permission denied; the default 'yes' is used"),
+            (4, "Language Strings: '{d}/shut/x' is not a file that exists and can be read ({d}/shut/x: Permission denied); "
+                "the default '' is used")], "a user without rights")
 
 
 def one_site(name, text, files, code, wants):
@@ -155,6 +215,8 @@ def main():
     for site in SITES:
         one_site(*site)
     last_lines()
+    questions()
+    closed_files()
     tap.done()
 
 

@@ -70,8 +70,30 @@ def sample(folder):
         for name in ("Incoming Queue Dir", "Outgoing Queue Dir", "Quarantine Dir"):
             f.write(f"{name} = {folder}\n")
     done = sallyport("check", "--json", "-c", path)
-    tap.equal((done.returncode, json.loads(done.stdout)), (0, {"ok": True, "problems": []}), "check: the sample is fine")
+    tap.equal((done.returncode, json.loads(done.stdout)), (0, {"ok": True, "starts": True, "problems": []}),
+              "check: the sample is fine")
     tap.equal(sallyport("check", "-c", path).stdout, f"no mistakes in {path}\n", "check: and says so")
+
+
+def recipients(folder):
+    """Several recipients: what they have together, as MailScanner answers, and what the gateway goes by."""
+    rules, conf = os.path.join(folder, "size.rules"), os.path.join(folder, "size.conf")
+    with open(rules, "w", encoding="ascii") as f:
+        f.write("To: a@x.test 3000\nTo: b@x.test 5000\nFromOrTo: default 7\n")
+
+    def value(more, *to):
+        with open(conf, "w", encoding="ascii") as f:
+            f.write(f"Maximum Message Size = {rules}\n{more}\n")
+        words = [w for t in to for w in ("--to", t)]
+        got = json.loads(sallyport("config", "--value", "Maximum Message Size", *words, "--json", "-c", conf).stdout)
+        return got["value"], [(r["to"], r["value"], r["source"]) for r in got.get("recipients", [])]
+
+    each = [("b@x.test", "5000", f"{rules}:2"), ("a@x.test", "3000", f"{rules}:1"), ("c@x.test", "7", f"{rules}:3")]
+    tap.equal(value("", *(e[0] for e in each)), ("3000", each), "recipients who disagree: each has his own value")
+    tap.equal(value("", "c@x.test", "d@x.test"), ("7", []), "who agree: one value")
+    tap.equal(value("Recipient Values = join", "b@x.test", "a@x.test"), ("3000", []), "and when they are joined")
+    done = sallyport("config", "--value", "Maximum Message Size", *(["--to", "a@x.test"] * 101), "-c", conf)
+    tap.equal((done.returncode, done.stdout, "more than 100 --to" in done.stderr), (64, "", True), "too many: refused")
 
 
 def main():
@@ -79,6 +101,7 @@ def main():
     script.need()
     with script.folder() as folder:
         sample(folder)
+        recipients(folder)
         if path is None:
             tap.skip("the table of options", "neither SALLYPORT_SPEC nor the folder beside the corpus has options.tsv")
             tap.done()

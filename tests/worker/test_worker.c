@@ -292,7 +292,7 @@ static void check_faults(void)
 
 static bool is_gone(pid_t pid)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (kill(pid, 0) < 0 && errno == ESRCH)
 			return true;
 		(void)poll(NULL, 0, 10);

@@ -4,6 +4,7 @@ A name server that answers as a test tells it, also badly, on UDP and TCP of one
 a real one, unbound, with zones of its own.
 """
 
+import contextlib
 import os
 import socket
 import struct
@@ -134,10 +135,18 @@ class Server:
         self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._tcp.bind(("127.0.0.1", self.port))
         self._tcp.listen(64)
-        for target in (self._serve_udp, self._serve_tcp):
-            threading.Thread(target=target, daemon=True).start()
+        self._stopped = threading.Event()
+        for s in (self._udp, self._tcp):
+            s.settimeout(0.2)
+        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._serve_udp, self._serve_tcp)]
+        for t in self._threads:
+            t.start()
 
     def stop(self):
+        """Threads first: one that waits on a closed socket may wake up on somebody else's of the same number."""
+        self._stopped.set()
+        for t in self._threads:
+            t.join()
         for s in (self._udp, self._tcp):
             s.close()
 
@@ -183,21 +192,16 @@ class Server:
             answer.send(reply, question, ident, udp)
 
     def _serve_udp(self):
-        while True:
-            try:
+        while not self._stopped.is_set():
+            with contextlib.suppress(OSError):  # nothing came, or who asked is gone
                 query, peer = self._udp.recvfrom(4096)
                 self._take(query, lambda m, p=peer: self._udp.sendto(m, p), True)
-            except OSError:
-                if self._udp.fileno() < 0:
-                    return
 
     def _serve_tcp(self):
-        while True:
-            try:
+        while not self._stopped.is_set():
+            with contextlib.suppress(OSError):
                 connection = self._tcp.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._connection, args=(connection,), daemon=True).start()
 
     def _connection(self, s):
         with s, s.makefile("rb") as f:
