@@ -524,6 +524,16 @@ static void test_cache(void)
 	T_OK(l.conf == NULL && l.err.kind == ERR_TEMP, "others may write it: not used");
 	unload(&l);
 	(void)chmod(at("cache"), 0600);
+	if (chown(at("cache"), 65534, (gid_t)-1) == 0) {
+		load(&l);
+		T_OK(l.conf == NULL && l.err.kind == ERR_TEMP, "another user's: not used");
+		unload(&l);
+		(void)!chown(at("cache"), geteuid(), (gid_t)-1);
+	}
+	load(&l);
+	T_OK(is(&l, OPT_MAX_CHILDREN, NULL, "6", "SQL Config row 1"),
+	     "ours, and nobody else's: used");
+	unload(&l);
 	put("cache", "rubbish");
 	load(&l);
 	T_OK(l.conf == NULL && l.err.kind == ERR_TEMP, "rubbish: not used");

@@ -430,9 +430,16 @@ static void check_penalties(struct bench *b, int (*ask)(struct bench *, const ch
 static void check_slower(struct bench *b)
 {
 	struct throttle_entry e = { 0 };
+	unsigned passes = 0;
 
 	forget(b);
 	put(b, THROTTLE_LIST_PENALTY, "192.0.2.1", THROTTLE_SLOWER, UINT64_MAX);
+	for (int i = 0; i < 3; i++)
+		(void)lookup(b, "192.0.2.1");
+	for (int i = 0; i < 5; i++)
+		passes += lookup(b, "192.0.2.2") == THROTTLE_PASS;
+	T_OK(passes == 2, "slower: its neighbours have what it left of five (%u)", passes);
+	forget(b);
 	for (int i = 0; i < 4; i++)
 		(void)lookup(b, "192.0.2.1");
 	(void)get_entry(b, "192.0.2.1", &e);
@@ -476,6 +483,35 @@ static void check_concurrency(struct bench *b)
 	take(b, THROTTLE_LIST_PENALTY, "192.0.2.9");
 	set_open(b, "192.0.2.0/24", 0);
 	set_open(b, "2001:db8:1::/48", 0);
+	for (int i = 0; i < THROTTLE_TIERS; i++)
+		b->settings.tiers[i].concurrent = 0;
+	apply(b);
+}
+
+/* A tier without a limit refuses nobody, however many are open in another. */
+static void check_unlimited(struct bench *b)
+{
+	forget(b);
+	b->settings.tiers[THROTTLE_V4_HOST].concurrent = 2;
+	b->settings.tiers[THROTTLE_V6_NET].concurrent = 2;
+	b->settings.tiers[THROTTLE_V6_SITE].concurrent = 5;
+	apply(b);
+	set_open(b, "192.0.2.0/24", 9);
+	set_open(b, "192.0.2.1", 1);
+	T_OK(lookup(b, "192.0.2.1") == THROTTLE_PASS, "a network without a limit");
+	set_open(b, "192.0.2.1", 2);
+	T_OK(lookup(b, "192.0.2.1") == THROTTLE_DROP_CONCURRENT, "  in which each host has one");
+	set_open(b, "2001:db8:1::/48", 4);
+	set_open(b, "2001:db8:1:9::/64", 1);
+	set_open(b, "2001:db8:1:9::9", 1);
+	T_OK(lookup(b, "2001:db8:1:9::9") == THROTTLE_PASS, "a host without a limit");
+	set_open(b, "2001:db8:1:9::/64", 2);
+	T_OK(lookup(b, "2001:db8:1:9::9") == THROTTLE_DROP_CONCURRENT, "  in a /64 that has one");
+	set_open(b, "192.0.2.0/24", 0);
+	set_open(b, "192.0.2.1", 0);
+	set_open(b, "2001:db8:1::/48", 0);
+	set_open(b, "2001:db8:1:9::/64", 0);
+	set_open(b, "2001:db8:1:9::9", 0);
 	for (int i = 0; i < THROTTLE_TIERS; i++)
 		b->settings.tiers[i].concurrent = 0;
 	apply(b);
@@ -669,6 +705,7 @@ int main(void)
 	check_penalties(&b, syn, "XDP");
 	check_slower(&b);
 	check_concurrency(&b);
+	check_unlimited(&b);
 	check_events(&b);
 	check_settings(&b);
 	done(&b);

@@ -68,6 +68,9 @@ class Account:
     # --- the answers ---
 
     def missing(self):
+        """Accepted and nowhere to be found. That there was no mail at all is told, too: it would pass every test."""
+        if not self.accepted:
+            return ["(no message was ever accepted)"]
         found = set(self.delivered) | set(self.quarantined) | set(self.queued)
         return sorted(set(self.accepted) - found)
 
