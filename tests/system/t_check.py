@@ -152,11 +152,16 @@ def questions():
     with script.folder() as folder:
         conf = os.path.join(folder, "main")
         write(folder, "main", "Max Children = x\nVirus Scanning = &Foo\nMTA = exim\nScan Messages = {d}/none.rules\n"
-                              "Queue Scan Interval =\n")
+                              "Queue Scan Interval =\nDB Password = secret\n")
         for line, option in ((1, "Max Children"), (2, "Virus Scanning"), (4, "Scan Messages")):
             got = json.loads(sallyport("--value", option, "--json").stdout)
             tap.equal((got["source"], got.get("rejected")), ("default", f"{conf}:{line}"), f"{option}: its line does not count")
             tap.ok(f"what {conf}:{line} says is wrong" in sallyport("--value", option).stdout, "  and people are told")
+        for option, want in (("Max Children", "x"), ("Virus Scanning", "&Foo"), ("Scan Messages", f"{folder}/none.rules"),
+                             ("Restart Every", "14400"), ("DB Password", "(hidden)")):
+            done = subprocess.run([os.path.join(gateway.build_dir(), "sallyport"), "ms-peek", option, conf],
+                                  capture_output=True, text=True, timeout=60, check=False)
+            tap.equal(done.stdout, want + "\n", f"ms-peek {option}: as the file has it")
         for option in ("MTA", "Queue Scan Interval", "Max Messages In Flight"):
             got = sallyport("--value", option)
             tap.ok("is wrong" not in got.stdout and got.returncode == 0, f"{option}: nothing wrong with it")
