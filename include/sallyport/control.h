@@ -10,8 +10,7 @@
  *            "workers_up", "scan_threads" (in each worker), "loop_core" (left out: any),
  *            "draining", "dirs" [path]
  *   queue    "messages" [{"id", "state", "from", "size", "age_ms", "attempts", "why"}]: in hand;
- *            "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again;
- *            "dirs" [path]
+ *            "attempts" [{"id", "count", "next_in_s"}]: failed before, will be tried again
  *   stats    "metrics" {name: number, or {"count", "sum_us", "p50_us", "p90_us", "p99_us",
  *            "max_us"}}; in it "stages" [as in top],
  *            "workers" [{"worker", "messages", "cpu_us", "deaths"}]
@@ -44,17 +43,22 @@
  *   throttle-list     "allow", "deny" [{"prefix", "origin", "left_s"}], "penalty" [{the same,
  *                     "level", "why"}], "cut" (more than 20,000 in one of them)
  *   throttle-add      takes "list" (allow, deny, penalty), "prefix", "level" (of penalties),
- *                     "seconds" (0 or absent: without end)
- *   throttle-del      takes "list", "prefix"; of penalties the accounts inside are closed, too
- *   throttle-stats    "mode", "method", "parts" [{"name", "active", "why"}], "rates_charge"
- *                     ("handshakes" or "SYNs"; absent: nothing refuses), "entries", "accounts",
- *                     "penalised", "evicted", and of the kernel "counts" {layer: {verdict: n}},
- *                     "opened", "closed", "open_full", "rate_full", "events_lost"
- *   throttle-why      takes "address": "decision" (pass, slow, refuse), "level", "why", "enforced",
+ *                     "seconds" (0 or absent: without end); "prefix"
+ *   throttle-del      takes "list", "prefix"; of penalties the accounts inside are closed;
+ *                     "prefix"
+ *   throttle-off      takes "seconds" (0 or absent: until a restart); refuse nobody
+ *   throttle-on       refuse again
+ *   throttle-stats    "mode", "method", "off" (by command), "off_left_s", "parts" [{"name",
+ *                     "active", "why"}], "rates_charge" ("handshakes" or "SYNs"; absent: nothing
+ *                     refuses), "entries" {list: n}, "accounts", "penalised", "evicted", and of
+ *                     the kernel "counts" {layer: {verdict: n}}, "opened", "closed", "open_full",
+ *                     "rate_full", "events_lost"
+ *   throttle-why      takes "address", or a network up to an IPv4 /24 or IPv6 /48; "address",
+ *                     "decision" (pass, slow, refuse), "level", "why", "enforced",
  *                     "host" and "network" (an account, below; absent: none), "kernel" [{"prefix",
  *                     "known", "may_open_now", "seen", "refused", "open"}] or "kernel_error",
  *                     "half_life_s"
- *   throttle-decide   takes "address": "decision", "level", "why"
+ *   throttle-decide   takes the same; "address", "decision", "level", "why"
  *   throttle-sources  takes "n" (default 20, at most 200): "sources" [account], costliest first
  *
  * An account: {"prefix", "cost_s", "level", "since_s" (ago), "left_s", "strikes", "messages",

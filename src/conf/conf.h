@@ -140,6 +140,13 @@ const struct conf_problem *conf_report_at(const struct conf_report *r, size_t i)
  */
 int conf_load(struct conf **ret_c, struct conf_source *s, const char *path,
 	      struct conf_report *report, struct err *err) MUST_CHECK;
+/*
+ * Add to @ret what the files say of the simple option @id, else its default: whatever mistakes they
+ * hold, and without asking databases. For who must reach a daemon whose configuration somebody is
+ * just editing. Fails when @path cannot be read.
+ */
+int conf_glance(struct conf_source *s, const char *path, enum opt_id id, struct str *ret,
+		struct err *err) MUST_CHECK;
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf **c);
 /* Differs between any two loads in one process; the generation a message began with. */

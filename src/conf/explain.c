@@ -7,6 +7,7 @@
 
 #include "conf/conf_internal.h"
 #include "conf/ip.h"
+#include "conf/recipients.h"
 #include "conf/ruleset.h"
 #include "conf/waits.h"
 #include "core/num.h"
@@ -339,6 +340,44 @@ static void explain_order(const struct ruleset *rs, struct conf_report *r)
 	}
 }
 
+/* ---- two conditions that exclude each other ---- */
+
+/* @p says exactly which address or domain it means, and @q does not match that. */
+static bool excludes(const struct pattern *p, const struct pattern *q)
+{
+	char text[1100];
+	size_t n;
+
+	if (p->kind != PATTERN_ADDRESS &&
+	    (p->kind != PATTERN_DOMAIN || (q->kind != PATTERN_DOMAIN && q->kind != PATTERN_SUB)))
+		return false;
+	if (p->n > 1000 || q->kind < PATTERN_ADDRESS || q->kind > PATTERN_GLOB ||
+	    !sample_text(p, text, sizeof(text)))
+		return false;
+	n = strlen(text);
+	text[n] = '.'; /* is the same mailbox */
+	return !pattern_match_address(q, bytes_of(text, n), NULL) &&
+	       !pattern_match_address(q, bytes_of(text, n + 1), NULL);
+}
+
+static void explain_pairs(const struct ruleset *rs, bool joins, struct conf_report *r)
+{
+	for (size_t i = 0; i < rs->rules_n; i++) {
+		const struct rule_cond *one = &rs->conds[rs->rules[i].cond], *two = one + 1;
+		const struct conf_place at = { rs->file, rs->rules[i].line, 1 };
+		bool from = one->direction == RULE_FROM;
+
+		if (!rs->rules[i].two || one->direction != two->direction ||
+		    (!from && (one->direction != RULE_TO || joins)) ||
+		    (!excludes(&one->pattern, &two->pattern) &&
+		     !excludes(&two->pattern, &one->pattern)))
+			continue;
+		conf_problem_add(r, CONF_WARNING, at, "this rule never matches: no %s is both%s",
+				 from ? "sender" : "recipient",
+				 from ? "" : ", and each is asked for alone (Recipient Values)");
+	}
+}
+
 /* "10.1": the last number may go on, to 10.10 and 10.199. */
 static bool may_go_on(struct bytes text, uint64_t *ret_number)
 {
@@ -405,6 +444,7 @@ void conf_explain_lines(const struct conf *c, struct conf_report *r)
 		if (!is_first_use(c, id))
 			continue;
 		explain_order(c->settings[id].rules, r);
+		explain_pairs(c->settings[id].rules, conf_joins_recipients(c), r);
 		explain_prefixes(c->settings[id].rules, r);
 	}
 }

@@ -565,7 +565,7 @@ static void take_command_line(struct conf_loader *l)
 	}
 }
 
-static void load_all(struct conf_loader *l, const char *path, struct bytes content)
+static void read_files(struct conf_loader *l, const char *path, struct bytes content)
 {
 	const char *name = conf_keep_name(l, path);
 
@@ -574,6 +574,11 @@ static void load_all(struct conf_loader *l, const char *path, struct bytes conte
 	predefine(l, name);
 	(void)was_seen(l, name);
 	read_file(l, name, content);
+}
+
+static void load_all(struct conf_loader *l, const char *path, struct bytes content)
+{
+	read_files(l, path, content);
 	conf_database_read(l);
 	if (l->why.code == -ECANCELED) /* who asks wanted to know no more */
 		return;
@@ -636,5 +641,33 @@ int conf_load(struct conf **ret_c, struct conf_source *s, const char *path,
 		return l->why.code;
 	}
 	*ret_c = TAKE(c);
+	return 0;
+}
+
+int conf_glance(struct conf_source *s, const char *path, enum opt_id id, struct str *ret,
+		struct err *err)
+{
+	AUTO(free_loader) struct conf_loader *l = calloc(1, sizeof(*l));
+	AUTO(conf_unref) struct conf *c = snapshot_new();
+	struct conf_value value = { .text = "" };
+	struct bytes content;
+	const char *why;
+	int r;
+
+	if (l == NULL || c == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration: out of memory");
+	l->c = c;
+	l->source = s;
+	r = s->read(s, path, &content);
+	if (r < 0)
+		return err_code(err, r, "configuration file '%s'", path);
+	read_files(l, path, content);
+	take_default(l, id);
+	if (l->raw[id].text == NULL ||
+	    !conf_value_parse(l, id, l->raw[id].text, false, l->raw[id].at, &value, &why))
+		value = c->settings[id].value;
+	if (l->no_memory)
+		return err_set(err, ERR_TEMP, -ENOMEM, "configuration '%s': out of memory", path);
+	str_add(ret, value.text);
 	return 0;
 }

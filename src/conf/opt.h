@@ -38,10 +38,11 @@ enum opt_flags {
 	OPT_NAMES_FILES = 1u << 8, /* its words that begin with '/' may be files: conf_file() */
 	OPT_GUARD = 1u << 9,       /* a bad value would let mail pass unchecked: refuse to load */
 
-	OPT_CPU_LIST = 1u << 10, /* numbers such as 0,2-5, or one of its words */
-	OPT_NETWORKS = 1u << 11, /* its words are addresses, networks, or files of them */
-	OPT_PORTS = 1u << 12,    /* its words are TCP ports */
-	OPT_SERVERS = 1u << 13,  /* addresses with ports: conf/servers.h */
+	OPT_CPU_LIST = 1u << 10,  /* numbers such as 0,2-5, or one of its words */
+	OPT_NETWORKS = 1u << 11,  /* its words are addresses, networks, or files of them */
+	OPT_PORTS = 1u << 12,     /* its words are TCP ports */
+	OPT_SERVERS = 1u << 13,   /* addresses with ports: conf/servers.h */
+	OPT_LISTENERS = 1u << 14, /* the same, to listen on */
 };
 
 struct opt {

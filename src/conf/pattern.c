@@ -181,22 +181,6 @@ static bool is_quad(struct bytes b)
 	return only(b, "0123456789.") && dots == 3 && b.p[b.n - 1] != '.' && b.p[0] != '.';
 }
 
-/* Numbers and dots that some IPv4 address begins with. */
-static bool begins_ipv4(struct bytes b)
-{
-	for (unsigned part = 0; part < 4; part++) {
-		ptrdiff_t dot = bytes_index(b, '.');
-		uint64_t n;
-
-		if (num_parse(dot < 0 ? b : bytes_head(b, (size_t)dot), 10, 255, &n) < 0)
-			return false;
-		if (dot < 0 || (size_t)dot + 1 == b.n)
-			return dot < 0 || part < 3;
-		b = bytes_from(b, (size_t)dot + 1);
-	}
-	return false;
-}
-
 /* Text of hex digits, dots and colons is the beginning of an address, whatever it looks like. */
 static bool parse_ip_text(struct parse *x)
 {
@@ -213,10 +197,6 @@ static bool parse_ip_text(struct parse *x)
 			       "mail address; write *@%.*s for the domain",
 			       text_escape((char[61]){ 0 }, 61, x->text),
 			       (int)MIN_OF(x->text.n, 60u), (const char *)x->text.p);
-	else if (!colon && !begins_ipv4(x->text))
-		(void)snprintf(x->note->text, sizeof(x->note->text),
-			       "'%s' is the beginning of no IP address; the rule never matches",
-			       text_escape((char[61]){ 0 }, 61, x->text));
 	return set_text(x, PATTERN_IP_TEXT, x->text);
 }
 
@@ -303,12 +283,6 @@ static bool parse_address(struct parse *x, struct bytes t)
 static bool parse_incomplete(struct parse *x)
 {
 	AUTO(str_fini) struct str whole;
-
-	if (has(x->text, ",;<>\""))
-		(void)snprintf(x->note->text, sizeof(x->note->text),
-			       "'%s' is matched with every sign it has, and addresses have none of "
-			       ", ; < > and quotes; write one bare pattern in each line",
-			       text_escape((char[41]){ 0 }, 41, x->text));
 
 	str_init(&whole, PATTERN_MAX_BYTES + 10);
 	return complete(x->text, &whole) && parse_address(x, str_bytes(&whole));

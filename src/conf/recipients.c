@@ -116,8 +116,6 @@ static int add_group(struct grouping *x, uint32_t recipient)
 
 static int place(struct grouping *x, const char *const *to, uint32_t i)
 {
-	int r = 0;
-
 	x->who.to = to + i;
 	ask(x);
 	x->of[i] = find(x);
@@ -128,8 +126,7 @@ static int place(struct grouping *x, const char *const *to, uint32_t i)
 		return 0;
 	}
 	x->of[i] = (uint32_t)x->g.n;
-	r = add_group(x, i);
-	return r;
+	return add_group(x, i);
 }
 
 /* There are more groups than wanted: the last one joins those that are in none. */

@@ -369,7 +369,8 @@ static bool store_rule(struct reader *rd, const struct side *one, const struct p
 
 static void set_default(struct reader *rd, uint32_t value)
 {
-	if (rd->has_default && rd->set->value.at.line != rd->at.line)
+	if (rd->has_default && rd->set->value.at.line != rd->at.line &&
+	    strcmp(rd->set->value.written, rd->rs->values[value].written) != 0)
 		conf_note_add(rd->l, rd->set->value.at,
 			      "the default is set again at %s %u; this %s counts for nothing",
 			      conf_place_unit(rd->at.file), rd->at.line,
@@ -471,14 +472,31 @@ static bool read_side(struct reader *rd, struct side *s, struct bytes direction,
 	return !rd->l->no_memory;
 }
 
+/* "From: a and To: b and To: c VALUE" */
+static void warn_third(struct reader *rd, struct bytes value)
+{
+	enum rule_direction ignored;
+	struct bytes rest = value, word;
+
+	if (bytes_next_word(&rest, &word) && bytes_eq_nocase(word, BYTES("and")) &&
+	    bytes_next_word(&rest, &word) && word.p[word.n - 1] == ':' &&
+	    parse_direction(word, &ignored))
+		conf_problem_add(rd->l->report, CONF_WARNING, place_of(rd, value),
+				 "a rule has two conditions at most: '%s' is taken for the value",
+				 SHOWN(value));
+}
+
 static void read_rule(struct reader *rd, const struct fields *f)
 {
 	struct side one = { 0 }, two = { 0 };
 	uint32_t value = RULE_NONE;
 
 	if (read_side(rd, &one, f->direction[0], f->pattern[0]) &&
-	    (!f->two || read_side(rd, &two, f->direction[1], f->pattern[1])))
+	    (!f->two || read_side(rd, &two, f->direction[1], f->pattern[1]))) {
 		value = read_value(rd, f->value);
+		if (f->two)
+			warn_third(rd, f->value);
+	}
 	if (value != RULE_NONE && f->two && rd->as_mailscanner)
 		add_in_step(rd, &one, &two, value);
 	else if (value != RULE_NONE && f->two)

@@ -51,6 +51,14 @@ static bool server_parse(struct bytes word, struct server *ret_s)
 	return n > 0;
 }
 
+bool listener_parse(struct bytes word, struct server *ret_s)
+{
+	struct bytes addr, port;
+
+	return split(word, &addr, &port) && port.n > 0 && server_parse(word, ret_s) &&
+	       ret_s->v6 == (word.p[0] == '[');
+}
+
 static bool next_server(struct bytes *rest, struct bytes *ret_word)
 {
 	size_t from = 0, n = 0;

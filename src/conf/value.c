@@ -346,6 +346,25 @@ static bool are_ports(struct parse *p)
 	       bad(p, "a list of at most 16 TCP ports from 1 to 65535");
 }
 
+/* What cannot be listened on is left out; the others are served. */
+static void check_listeners(struct parse *p)
+{
+	struct bytes rest = p->text, word;
+	struct server s;
+
+	for (int n = 0; bytes_next_word(&rest, &word); n++) {
+		if (!listener_parse(word, &s))
+			conf_problem_add(p->l->report, CONF_ERROR, p->at,
+					 "%s: '%s' is not an address and port such as "
+					 "127.0.0.1:9199 or [::1]:9199; it is left out",
+					 p->opt->name, SHOWN(word));
+		else if (n >= LISTENERS_MAX)
+			conf_problem_add(p->l->report, CONF_ERROR, p->at,
+					 "%s: '%s' is one too many of at most %d; it is left out",
+					 p->opt->name, SHOWN(word), LISTENERS_MAX);
+	}
+}
+
 /* "auto", "" or a list of numbers; a loop runs on one core only. */
 static bool is_cpu_list(struct parse *p)
 {
@@ -405,6 +424,8 @@ static bool parse_text(struct parse *p)
 		return false;
 	if ((p->opt->flags & OPT_NAMES_FILES) != 0 && !keep_words(p, true))
 		return false;
+	if ((p->opt->flags & OPT_LISTENERS) != 0 && p->check)
+		check_listeners(p);
 	if ((p->opt->flags & OPT_NETWORKS) != 0 && p->check)
 		conf_networks_check(p->l, p->opt->name, p->text, p->at);
 	return true;

@@ -28,6 +28,18 @@ static int failed(const char *path, unsigned seconds, struct err *err)
 	return err_errno(err, "ask the gateway at %s", path);
 }
 
+/* With a time limit connect() and read() end with EINTR when the process was stopped (Ctrl-Z) and
+ * goes on, handlers or not: signal(7). */
+static int connect_to(int fd, const struct sockaddr_un *addr)
+{
+	int r;
+
+	do
+		r = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
 static int dial(const char *path, unsigned seconds, struct err *err)
 {
 	AUTO(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -44,7 +56,7 @@ static int dial(const char *path, unsigned seconds, struct err *err)
 	/* It holds for connect(), too: a gateway that hangs takes no connection from its backlog.
 	 */
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+	if (connect_to(fd, &addr) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return err_set(err, ERR_TEMP, -errno,
 				       "no gateway answers at %s (option Control Socket): is "
@@ -60,8 +72,6 @@ static int read_all(int fd, const char *path, unsigned seconds, struct str *answ
 	char buf[16 * 1024];
 	ssize_t n;
 
-	/* With a time limit a read ends with EINTR when the process was stopped (Ctrl-Z) and goes
-	 * on, handlers or not: signal(7). */
 	while ((n = read(fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR))
 		if (n > 0)
 			str_add_bytes(answer, bytes_of(buf, (size_t)n));

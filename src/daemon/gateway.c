@@ -79,6 +79,8 @@ static void on_gate(void *arg, enum gate_event e, uint64_t generation, const cha
 
 	switch (e) {
 	case GATE_ZYGOTE_READY:
+		if (serial != 0)
+			log_from_conf(g->conf);
 		say(CHANNEL_READY, serial, 0, text);
 		break;
 	case GATE_ZYGOTE_FAILED:
@@ -95,7 +97,6 @@ static void take_conf(struct gateway *g, struct conf *c, uint64_t serial)
 {
 	conf_unref(&g->conf);
 	g->conf = c;
-	log_from_conf(c);
 	g->serial = serial;
 }
 
@@ -158,6 +159,7 @@ static int begin(struct gateway *g, const struct channel_msg *m, int bundle_fd, 
 	if (r < 0)
 		return r;
 	take_conf(g, c, m->serial);
+	log_from_conf(c);
 	r = gate_new(&g->gate, g->loop, g->metrics, g->conf, (int64_t)clock_unix_s(), err);
 	if (r < 0)
 		return r;

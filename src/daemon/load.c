@@ -100,7 +100,6 @@ int load_from_disk(const struct daemon_options *o, bool databases, struct conf *
 		return r;
 	*ret_bundle_fd = r;
 	use_cache(d, c, r);
-	log_from_conf(c);
 	*ret_c = TAKE(c);
 	return 0;
 }

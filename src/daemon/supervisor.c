@@ -34,6 +34,7 @@
 #define PAUSE_MIN_NS  UINT64_C(100000000)
 #define PAUSE_MAX_NS  (UINT64_C(10) * 1000000000)
 #define WAIT_MAX_MS   (10 * 1000)
+#define HANGS_NS      (UINT64_C(30) * 1000000000) /* less than WatchdogSec of the unit */
 
 struct supervisor {
 	struct daemon_options options;
@@ -51,7 +52,9 @@ struct supervisor {
 	struct children children;
 	struct throttle_kernel *kernel; /* NULL: nothing refuses connections */
 	int channel;                    /* to the gateway; -1: it is not running */
+	uint64_t alive_ns;              /* its last sign of life; 0: none yet */
 	int signal_fd, pid_fd, listen_fd;
+	char *pid_path, *socket_path; /* of these two, whatever a later configuration says */
 	bool ever_ready, stopping, want_zygote, want_gateway;
 	pid_t newest;                         /* zygote; 0: it has ended */
 	bool lost;                            /* the gateway has no zygote that gets new mail */
@@ -107,6 +110,7 @@ static int start_gateway(struct supervisor *s, struct err *err)
 		return r;
 	}
 	s->channel = pair[0];
+	s->alive_ns = 0;
 	s->want_gateway = s->lost = false;
 	s->want_zygote = true;
 	r = kernel_side_tell(s->kernel, s->channel, err);
@@ -236,7 +240,6 @@ static void reload_loaded(struct supervisor *s, const struct refresh_answer *a, 
 	} else if (load_from_bundle(*bundle_fd, s->options.conf_path, &s->next_conf, &err) < 0) {
 		reload_failed(err.text);
 	} else {
-		log_from_conf(s->next_conf);
 		s->next_bundle_fd = TAKE_FD(*bundle_fd);
 		load_done(s);
 	}
@@ -330,6 +333,7 @@ static void in_force(struct supervisor *s, const struct channel_msg *m)
 		s->bundle_fd = s->next_bundle_fd;
 		s->next_bundle_fd = -1;
 		s->serial = s->next_serial;
+		log_from_conf(s->conf);
 		renew_web(s);
 		kernel_side_reload(s->kernel, s->conf);
 		look_later(s);
@@ -388,6 +392,7 @@ static void handle(struct supervisor *s, const struct channel_msg *m)
 		failed(s, m);
 		break;
 	case CHANNEL_ALIVE:
+		s->alive_ns = clock_now_ns();
 		(void)sd_notify(0, "WATCHDOG=1");
 		break;
 	case CHANNEL_RELOAD:
@@ -425,6 +430,19 @@ static void channel_event(struct supervisor *s)
 	}
 	if (r < 0)
 		fd_close(&s->channel); /* SIGCHLD tells the rest */
+}
+
+/* After the channel was read. A watchdog of systemd would end the supervisor alone: its successor
+ * would find the queues in use by the gateway that hangs. */
+static void end_what_hangs(struct supervisor *s)
+{
+	if (s->channel < 0 || s->stopping || s->alive_ns == 0 ||
+	    clock_now_ns() - s->alive_ns < HANGS_NS)
+		return;
+	s->alive_ns = 0;
+	log_err("the gateway has given no sign of life for 30 s: killing it; mail in hand stays in "
+		"the queue");
+	children_signal(&s->children, CHILD_GATEWAY, SIGKILL);
 }
 
 /* One that retires leaves its successor behind, one that failed to start its predecessor: the
@@ -539,6 +557,7 @@ static int loop(struct supervisor *s)
 		refresh_event(s);
 		if (fds[1].revents != 0 && s->channel >= 0)
 			channel_event(s);
+		end_what_hangs(s);
 		if (fds[0].revents != 0)
 			signal_event(s);
 		if (s->stopping && children_count(&s->children, CHILD_GATEWAY) == 0)
@@ -578,6 +597,7 @@ static int set_up(struct supervisor *s, struct err *err)
 			s->exit_code = EX_TEMPFAIL;
 		return r;
 	}
+	log_from_conf(s->conf);
 	look_later(s);
 	if (conf_bool(s->conf, OPT_DEBUG, NULL))
 		s->options.once = s->options.foreground = true;
@@ -589,12 +609,16 @@ static int set_up(struct supervisor *s, struct err *err)
 		log_init(LOG_TO_SYSLOG, "MailScanner",
 			 conf_str(s->conf, OPT_SYSLOG_FACILITY, NULL));
 	}
-	r = s->pid_fd = files_pid_open(conf_str(s->conf, OPT_PID_FILE, NULL), err);
+	s->pid_path = strdup(conf_str(s->conf, OPT_PID_FILE, NULL));
+	s->socket_path = strdup(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL));
+	if (s->pid_path == NULL || s->socket_path == NULL)
+		return err_set(err, ERR_TEMP, -ENOMEM, "supervisor: out of memory");
+	r = s->pid_fd = files_pid_open(s->pid_path, err);
 	if (r >= 0)
 		r = s->signal_fd = watch_signals(err);
 	if (r >= 0)
-		r = s->listen_fd = files_listen(conf_str(s->conf, OPT_CONTROL_SOCKET, NULL),
-						conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
+		r = s->listen_fd =
+			files_listen(s->socket_path, conf_str(s->conf, OPT_RUN_AS_USER, NULL), err);
 	if (r >= 0)
 		s->kernel = kernel_side_open(s->conf);
 	return MIN_OF(r, 0);
@@ -627,8 +651,8 @@ int supervisor_main(const struct daemon_options *o)
 	} else {
 		log_info("Sallyport %s starting...", SALLYPORT_VERSION);
 		code = loop(&s);
-		files_pid_remove(conf_str(s.conf, OPT_PID_FILE, NULL));
-		(void)unlink(conf_str(s.conf, OPT_CONTROL_SOCKET, NULL));
+		files_pid_remove(s.pid_path);
+		(void)unlink(s.socket_path);
 	}
 	throttle_kernel_close(&s.kernel);
 	web_fini(&s.web);
@@ -640,5 +664,7 @@ int supervisor_main(const struct daemon_options *o)
 	drop_next(&s);
 	fd_close(&s.bundle_fd);
 	conf_unref(&s.conf);
+	free(s.pid_path);
+	free(s.socket_path);
 	return code;
 }

@@ -2,7 +2,6 @@
 /* daemon/web.c - sockets of the metrics page. */
 #include "daemon/web.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <netinet/in.h>
@@ -14,8 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "conf/servers.h"
 #include "core/log.h"
-#include "core/num.h"
 
 #define ADDRESS_MAX 64
 #define BACKLOG     64
@@ -115,49 +114,33 @@ struct address {
 	socklen_t n;
 };
 
-/* 192.0.2.1:9199 or [2001:db8::1]:9199; no names, which somebody else could answer for. */
-static bool parse_address(struct bytes text, struct address *ret)
+static void address_of(const struct server *s, struct address *ret)
 {
-	char host[ADDRESS_MAX];
-	struct bytes h = text;
-	uint64_t port;
-	size_t colon = text.n;
-
-	while (colon > 0 && text.p[colon - 1] != ':')
-		colon--;
-	if (colon < 2 || num_parse(bytes_from(text, colon), 10, 65535, &port) < 0 || port == 0)
-		return false;
-	h = bytes_head(text, colon - 1);
-	*ret = (struct address){ .n = sizeof(ret->u.v4) };
-	if (h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']') {
-		h = bytes_head(bytes_from(h, 1), h.n - 2);
-		ret->n = sizeof(ret->u.v6);
-	}
-	if (h.n >= sizeof(host))
-		return false;
-	memcpy(host, h.p, h.n);
-	host[h.n] = '\0';
-	if (ret->n == sizeof(ret->u.v6)) {
+	*ret = (struct address){ .n = s->v6 ? sizeof(ret->u.v6) : sizeof(ret->u.v4) };
+	if (s->v6) {
 		ret->u.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-						   .sin6_port = htons((uint16_t)port) };
-		return inet_pton(AF_INET6, host, &ret->u.v6.sin6_addr) == 1;
+						   .sin6_port = htons(s->port) };
+		memcpy(&ret->u.v6.sin6_addr, s->addr, 16);
+	} else {
+		ret->u.v4 =
+			(struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(s->port) };
+		memcpy(&ret->u.v4.sin_addr, s->addr, 4);
 	}
-	ret->u.v4 =
-		(struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	return inet_pton(AF_INET, host, &ret->u.v4.sin_addr) == 1;
 }
 
 static int listen_tcp(struct bytes text, struct err *err)
 {
 	AUTO(fd_close) int fd = -1;
+	struct server where;
 	struct address a;
 	int on = 1;
 
-	if (!parse_address(text, &a))
+	if (!listener_parse(text, &where))
 		return err_set(err, ERR_CONFIG, -EINVAL,
 			       "Metrics Address: '%.*s' is not an address and port such as "
 			       "127.0.0.1:9199 or [::1]:9199",
 			       (int)text.n, (const char *)text.p);
+	address_of(&where, &a);
 	fd = socket(a.u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_errno(err, "Metrics Address: socket");

@@ -20,7 +20,7 @@ static const enum charge_reason reasons[FINDING_KINDS] = {
 
 static void charge(struct msg *m, const struct charge_facts *f)
 {
-	throttle_charge(m->gate->throttle, m->site->conf, &m->who, m->entry.env.auth_id != NULL, f);
+	throttle_charge(m->gate->throttle, m->site->conf, &m->who, m->entry.env.authenticated, f);
 }
 
 /* Each reason once a message, however many parts have it. */

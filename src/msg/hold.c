@@ -87,10 +87,32 @@ static int queue_files(struct msg *m)
 	return queue_copy_files(&m->entry, m->put.dir_fd, m->put.file_mode, &m->why);
 }
 
+/* Virus: rules are asked about what was found: names and the lines that a user reads. NULL: no
+ * memory. */
+static const char *dir_of(struct msg *m)
+{
+	size_t found = m->facts == NULL ? 0 : m->facts->findings_n;
+	struct conf_who who = m->who;
+	const char **texts = arena_array(m->arena, 2 * found + 1, sizeof(*texts));
+
+	if (texts == NULL)
+		return NULL;
+	for (size_t i = 0; i < found; i++) {
+		const struct finding *f = &m->facts->findings[i];
+
+		if (f->name != NULL && f->name[0] != '\0')
+			texts[who.reports_n++] = f->name;
+		if (f->report != NULL && f->report[0] != '\0')
+			texts[who.reports_n++] = f->report;
+	}
+	who.reports = texts;
+	return conf_str(m->site->conf, OPT_QUARANTINE_DIR, &who);
+}
+
 static int begin(struct msg *m)
 {
 	struct quarantine_settings set = {
-		.dir = conf_str(m->site->conf, OPT_QUARANTINE_DIR, &m->who),
+		.dir = dir_of(m),
 		.user = m->site->quarantine_uid,
 		.group = m->site->quarantine_gid,
 		.file_mode = m->site->quarantine_mode,
@@ -100,6 +122,8 @@ static int begin(struct msg *m)
 	char day[9];
 	int r;
 
+	if (set.dir == NULL)
+		return err_set(&m->why, ERR_LIMIT, -ENOMEM, "no memory to quarantine it");
 	day_of(m->entry.env.received_s, day);
 	r = quarantine_begin(&m->put, &set, day, m->entry.id, &m->why);
 	if (r < 0)

@@ -119,6 +119,8 @@ static int read_option(struct reader *r, const struct exim_option *o)
 		text = &env->client_name;
 	else if (bytes_eq(o->name, BYTES("host_name")) && env->client_name == NULL)
 		text = &env->client_name;
+	else if (bytes_eq(o->name, BYTES("received_protocol")))
+		env->authenticated |= text_protocol_authenticated(o->value);
 	else if (bytes_eq(o->name, BYTES("auth_id")))
 		text = &env->auth_id;
 	else if (bytes_eq(o->name, BYTES(EXIM_SPLIT_FROM)))
@@ -129,6 +131,7 @@ static int read_option(struct reader *r, const struct exim_option *o)
 		*text = arena_str(r->a, o->value);
 		if (*text == NULL)
 			return -ENOMEM;
+		env->authenticated |= text == &env->auth_id && o->value.n > 0;
 	}
 	return 0;
 }

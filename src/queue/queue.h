@@ -111,7 +111,8 @@ struct envelope {
 	const char *client_ip;   /* lower case, no "IPv6:"; sendmail: 0.0.0.0 when the MTA noted
 				  * nothing, 127.0.0.1 when it noted no address; Exim: 127.0.0.1 */
 	const char *client_name; /* HELO or host name as the MTA noted it; NULL: none */
-	const char *auth_id;     /* authenticated sender; NULL: none */
+	const char *auth_id;     /* authenticated sender; NULL: not noted, "": none */
+	bool authenticated;      /* it has an id, or came by a protocol that says so */
 	const char *split_from;  /* id of the message that this one was split from; NULL: none */
 	size_t to_all;   /* recipients it came with: more than @to_n where it was split, or the MTA
 			  * has delivered to some of them. What asks for a number means this one */

@@ -161,6 +161,9 @@ int envelope_split(struct envelope *env, const char *id, struct bytes mark, stru
 const char *envelope_split_mark(const struct queue_entry *e, char out[SPLIT_MARK_MAX]);
 
 const char *text_bracketed_ip(struct bytes text, bool last, struct arena *a);
+/* ESMTPA, ESMTPSA and their like (RFC 3848, RFC 6531): the client has authenticated itself. The
+ * MTA's own word, which no client can choose. */
+bool text_protocol_authenticated(struct bytes protocol);
 /* Option Read IP Address From Received Header: replaces env->client_ip from the @nth header.
  * @after_paren: this MTA writes the real address in (...), behind what the client claimed. */
 void envelope_received_ip(struct envelope *env, const struct header_list *l, int nth,

@@ -28,6 +28,21 @@ void text_digits(char *out, size_t digits, unsigned base, uint64_t v)
 		out[--digits] = alphabet[v % base];
 }
 
+bool text_protocol_authenticated(struct bytes protocol)
+{
+	static const char *const ends[] = { "MTPA", "MTPSA" };
+
+	protocol = bytes_trim(protocol);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct bytes end = bytes_str(ends[i]);
+
+		if (protocol.n > end.n &&
+		    bytes_eq_nocase(bytes_from(protocol, protocol.n - end.n), end))
+			return true;
+	}
+	return false;
+}
+
 int envelope_begin(struct envelope_builder *b, struct envelope *env, size_t to_n, size_t text_bytes,
 		   struct arena *a)
 {

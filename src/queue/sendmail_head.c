@@ -190,9 +190,14 @@ static int read_macro(struct reader *r, struct bytes value)
 		return text_value(r, bytes_from(value, 1), &env->client_name);
 	if (bytes_starts(value, BYTES(SENDMAIL_SPLIT_FROM)))
 		return read_split(r, bytes_from(value, sizeof(SENDMAIL_SPLIT_FROM) - 1));
-	if (bytes_starts(value, BYTES("{auth_authen}")))
-		return text_value(r, bytes_from(value, 13), &env->auth_id);
-	return 0;
+	/* The protocol is in every queue file, the id only where the site's sendmail.cf has
+	 * C{persistentMacros}{auth_authen}; then also, empty, for who has none. */
+	if (bytes_starts(value, BYTES("r")))
+		env->authenticated |= text_protocol_authenticated(bytes_from(value, 1));
+	if (!bytes_starts(value, BYTES("{auth_authen}")))
+		return 0;
+	env->authenticated |= bytes_trim(bytes_from(value, 13)).n > 0;
+	return text_value(r, bytes_from(value, 13), &env->auth_id);
 }
 
 static int read_data_dir(struct reader *r, struct bytes value)

@@ -77,16 +77,17 @@ void ledger_close(struct ledger **l)
 	*l = NULL;
 }
 
+/* It may be the gateway of a supervisor that was killed, which ends when its mail is done. */
 static int say_who(int fd, const char *path, struct err *err)
 {
 	struct ledger_head h;
 
 	if (pread(fd, &h, sizeof(h), 0) == (ssize_t)sizeof(h) && h.owner != 0)
-		return err_set(err, ERR_CONFIG, -EBUSY,
+		return err_set(err, ERR_TEMP, -EBUSY,
 			       "'%s' is in use by process %" PRIu64
 			       ": another gateway works on these queues; stop it first",
 			       path, h.owner);
-	return err_set(err, ERR_CONFIG, -EBUSY, "'%s' is in use by another gateway; stop it first",
+	return err_set(err, ERR_TEMP, -EBUSY, "'%s' is in use by another gateway; stop it first",
 		       path);
 }
 

@@ -46,7 +46,8 @@ struct account {
 	account_change *change;
 	void *change_arg;
 	uint64_t seed, evicted;
-	uint32_t max, free, swept;
+	/* Entries 1..fresh were used once; the others are untouched memory, which costs nothing. */
+	uint32_t max, free, fresh, swept;
 	size_t buckets_n; /* a power of two */
 	uint32_t *buckets;
 	struct entry *entries;
@@ -290,10 +291,14 @@ static struct entry *open_account(struct account *a, const struct throttle_prefi
 		list_push(a, &a->lru, e, LRU);
 		return e;
 	}
-	if (a->free == 0)
-		make_room(a, now_ns);
-	e = at(a, a->free);
-	a->free = e->chain;
+	if (a->free == 0 && a->fresh < a->max) {
+		e = at(a, ++a->fresh);
+	} else {
+		if (a->free == 0)
+			make_room(a, now_ns);
+		e = at(a, a->free);
+		a->free = e->chain;
+	}
 	bucket = bucket_of(a, p);
 	*e = (struct entry){ .s = { .prefix = *p, .updated_ns = now_ns }, .chain = *bucket };
 	*bucket = index_of(a, e);
@@ -453,10 +458,10 @@ void account_tick(struct account *a, uint64_t now_ns)
 		if (now_ns >= e->s.until_ns)
 			end_penalty(a, e, now_ns);
 	}
-	for (unsigned n = 0; n < SWEEP_PER_TICK && n < a->max; n++) {
+	for (unsigned n = 0; n < SWEEP_PER_TICK && n < a->fresh; n++) {
 		struct entry *e = &a->entries[a->swept];
 
-		a->swept = (a->swept + 1) % a->max;
+		a->swept = (a->swept + 1) % a->fresh;
 		if (e->s.prefix.bits == 0 || e->s.level > THROTTLE_NORMAL)
 			continue;
 		decay(a, &e->s, now_ns);
@@ -485,7 +490,7 @@ size_t account_forgive_all(struct account *a,
 {
 	size_t n = 0;
 
-	for (uint32_t i = 1; i <= a->max && a->lru.n > 0; i++) {
+	for (uint32_t i = 1; i <= a->fresh && a->lru.n > 0; i++) {
 		struct entry *e = at(a, i);
 
 		if (e->s.prefix.bits == 0 || !is_one(arg, &e->s.prefix))
@@ -536,7 +541,7 @@ void account_restore(struct account *a, const struct account_source *s, uint64_t
 	if (s->level == THROTTLE_NORMAL || s->until_ns <= now_ns)
 		return;
 	set_level(a, e, s->level, now_ns, MIN_OF(s->until_ns, longest_ns) - now_ns);
-	e->s.since_ns = s->since_ns;
+	e->s.since_ns = MIN_OF(s->since_ns, now_ns);
 }
 
 /*
@@ -580,10 +585,11 @@ size_t account_costliest(struct account *a, uint64_t now_ns, struct account_sour
 	size_t n = 0;
 
 	max = MIN_OF(max, (size_t)ACCOUNT_COSTLIEST_MAX);
-	for (uint32_t i = 1; i <= a->max && max > 0; i++) {
+	for (uint32_t i = 1; i <= a->fresh && max > 0; i++) {
 		struct account_source *s = &at(a, i)->s;
 
-		if (s->prefix.bits == 0)
+		/* It only became less since: what was too little then needs no arithmetic now. */
+		if (s->prefix.bits == 0 || (n == max && s->total_ms <= heap[0].ms))
 			continue;
 		decay(a, s, now_ns);
 		if (n < max)
@@ -651,10 +657,6 @@ int account_new(struct account **ret_a, uint32_t sources_max, uint64_t seed,
 	if (a->buckets == NULL || a->entries == NULL)
 		return err_set(err, ERR_TEMP, -ENOMEM,
 			       "throttle: no memory for Throttle Sources = %u", sources_max);
-	for (uint32_t i = sources_max; i > 0; i--) {
-		at(a, i)->chain = a->free;
-		a->free = i;
-	}
 	account_configure(a, s);
 	*ret_a = TAKE(a);
 	return 0;

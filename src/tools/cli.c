@@ -163,6 +163,37 @@ bool cli_check_all(const struct conf *c, struct conf_report *r)
 	return rules && site;
 }
 
+static char *glance(const char *conf_path)
+{
+	AUTO(conf_source_close) struct conf_source *s = NULL;
+	AUTO(free_text) char *path = cli_absolute(conf_path);
+	AUTO(str_fini) struct str text;
+
+	str_init(&text, 4096);
+	if (path == NULL || conf_source_disk(&s, NULL) < 0 ||
+	    conf_glance(s, path, OPT_CONTROL_SOCKET, &text, NULL) < 0)
+		return NULL;
+	return strdup(str_view(&text));
+}
+
+int cli_find_gateway(struct cli *cli, char **ret_socket, struct conf **ret_c)
+{
+	AUTO(conf_unref) struct conf *c = NULL;
+	int r;
+
+	cli->go_on = true;
+	r = cli_load(cli, &c, NULL, NULL);
+	*ret_socket =
+		c == NULL ? glance(cli->conf_path) : strdup(conf_str(c, OPT_CONTROL_SOCKET, NULL));
+	if (r == 0 && *ret_socket == NULL)
+		r = EX_TEMPFAIL;
+	if (r != 0 && *ret_socket != NULL)
+		(void)fprintf(stderr, "sallyport: the gateway is asked all the same\n");
+	if (ret_c != NULL)
+		*ret_c = TAKE(c);
+	return r;
+}
+
 void cli_add_problem(struct jout *j, const struct conf_problem *p)
 {
 	jout_object(j, NULL);

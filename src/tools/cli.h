@@ -45,6 +45,13 @@ int cli_usage(const char *usage);
 /* Load the configuration from disk. Problems go into @report (may be NULL). On failure the reason
  * has been printed and the exit code is returned; 0 otherwise. */
 int cli_load(struct cli *cli, struct conf **ret_c, int *ret_bundle_fd, struct conf_report *report);
+/*
+ * For commands that ask the gateway: load as cli_load() does, whether databases are away or not,
+ * and find Control Socket, which is malloc'ed in *@ret_socket even when loading failed because of a
+ * mistake: the gateway runs with what was there before. *@ret_c (may be NULL) is NULL then. Returns
+ * as cli_load().
+ */
+int cli_find_gateway(struct cli *cli, char **ret_socket, struct conf **ret_c);
 /* "sallyport: reason" on standard error; exit code for its kind. */
 int cli_fail(const struct err *err);
 

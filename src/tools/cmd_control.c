@@ -195,6 +195,7 @@ struct question {
 	const char *command, *usage;
 	print_fn *print;
 	bool waiting; /* count the queues, whether a gateway runs or not */
+	bool reads;   /* the configuration: done only when that can be loaded */
 };
 
 static void show(const struct cli *cli, const json_t *answer, const struct question *q)
@@ -211,13 +212,13 @@ static void show(const struct cli *cli, const json_t *answer, const struct quest
 }
 
 /* The gateway's answer, or, when there is none, one that says so. */
-static json_t *get_answer(const struct conf *c, const struct question *q, int *ret_code)
+static json_t *get_answer(const char *socket, const struct question *q, int *ret_code)
 {
 	AUTO(str_fini) struct str raw;
 	struct err err;
 
 	str_init(&raw, ANSWER_BYTES_MAX);
-	if (ctl_ask(conf_str(c, OPT_CONTROL_SOCKET, NULL), q->command, &raw, &err) < 0) {
+	if (ctl_ask(socket, q->command, &raw, &err) < 0) {
 		*ret_code = cli_fail(&err);
 		return json_pack("{s:b,s:s}", "ok", 0, "error", err.text);
 	}
@@ -225,16 +226,18 @@ static json_t *get_answer(const struct conf *c, const struct question *q, int *r
 	return json_loads(str_view(&raw), 0, NULL);
 }
 
-static int put(const struct cli *cli, const struct conf *c, const struct question *q)
+/* @c NULL: nobody knows which queues there are. */
+static int put(const struct cli *cli, const char *socket, const struct conf *c,
+	       const struct question *q)
 {
 	int code;
-	json_t *answer = get_answer(c, q, &code);
+	json_t *answer = get_answer(socket, q, &code);
 
 	if (answer == NULL) {
 		(void)fprintf(stderr, "sallyport: the gateway's answer is not JSON\n");
 		return EX_PROTOCOL;
 	}
-	if (q->waiting)
+	if (q->waiting && c != NULL)
 		add_waiting(answer, c);
 	if (code == EX_OK || q->waiting)
 		show(cli, answer, q);
@@ -246,6 +249,7 @@ static int ask(int argc, char **argv, const struct question *q)
 {
 	struct cli cli = { .conf_path = cli_default_conf() };
 	AUTO(conf_unref) struct conf *c = NULL;
+	char *socket;
 	int o, r;
 
 	(void)cli_common(&cli, 0, NULL, q->usage);
@@ -256,9 +260,12 @@ static int ask(int argc, char **argv, const struct question *q)
 	}
 	if (optind < argc)
 		return cli_usage(q->usage);
-	cli.go_on = true; /* the gateway has its own */
-	r = cli_load(&cli, &c, NULL, NULL);
-	return r != 0 ? r : put(&cli, c, q);
+	r = cli_find_gateway(&cli, &socket, &c);
+	if (socket == NULL)
+		return r;
+	o = put(&cli, socket, c, q);
+	free(socket);
+	return o != EX_OK || !q->reads ? o : r;
 }
 
 int cmd_queue(int argc, char **argv)
@@ -310,6 +317,7 @@ int cmd_reload(int argc, char **argv)
 			 "Reads the configuration again. A mistake changes nothing; mail in hand\n"
 			 "is finished under the configuration it began with.\n" EXIT_TEXT,
 		.print = print_reload,
+		.reads = true,
 	};
 
 	return ask(argc, argv, &q);

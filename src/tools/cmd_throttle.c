@@ -373,22 +373,20 @@ static int show(const struct question *q, const char *raw)
 
 static int ask(struct question *q)
 {
-	AUTO(conf_unref) struct conf *c = NULL;
 	AUTO(str_fini) struct str raw;
 	struct ctl_argument args[4];
 	size_t n = make_arguments(q, args);
 	struct err err;
+	char *socket;
 	int r;
 
 	str_init(&raw, ANSWER_BYTES_MAX);
-	q->cli.go_on = true; /* the gateway has its own */
-	r = cli_load(&q->cli, &c, NULL, NULL);
-	if (r != 0)
+	r = cli_find_gateway(&q->cli, &socket, NULL);
+	if (socket == NULL)
 		return r;
-	if (ctl_ask_with(conf_str(c, OPT_CONTROL_SOCKET, NULL), q->action->command, args, n, &raw,
-			 &err) < 0)
-		return cli_fail(&err);
-	return show(q, str_view(&raw));
+	r = ctl_ask_with(socket, q->action->command, args, n, &raw, &err);
+	free(socket);
+	return r < 0 ? cli_fail(&err) : show(q, str_view(&raw));
 }
 
 /* The words behind the options: an action and what it takes. */

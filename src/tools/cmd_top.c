@@ -203,21 +203,18 @@ static bool delay_parse(const char *text, int *ret_ms)
 static int run(struct top *t)
 {
 	struct sigaction act = { .sa_handler = on_signal };
-	struct conf *c = NULL;
-	int code;
+	char *socket;
+	int code = cli_find_gateway(&t->cli, &socket, NULL);
 
-	t->cli.go_on = true; /* the gateway has its own */
-	code = cli_load(&t->cli, &c, NULL, NULL);
-
-	if (code != 0)
+	if (socket == NULL)
 		return code;
-	t->socket = conf_str(c, OPT_CONTROL_SOCKET, NULL);
+	t->socket = socket;
 	(void)sigaction(SIGINT, &act, NULL);
 	(void)sigaction(SIGTERM, &act, NULL);
 	(void)sigaction(SIGHUP, &act, NULL);
 	(void)sigaction(SIGQUIT, &act, NULL);
 	code = t->once || t->cli.json ? without_screen(t) : with_screen(t);
-	conf_unref(&c);
+	free(socket);
 	return code;
 }
 

@@ -66,13 +66,13 @@ int ms_peek(int argc, char **argv)
 
 /* ---- ms-check ---- */
 
-static bool is_running(const struct conf *c)
+static bool is_running(const char *socket)
 {
 	AUTO(str_fini) struct str answer;
 	struct err err;
 
 	str_init(&answer, MIB);
-	return ctl_ask(conf_str(c, OPT_CONTROL_SOCKET, NULL), "status", &answer, &err) == 0;
+	return socket != NULL && ctl_ask(socket, "status", &answer, &err) == 0;
 }
 
 /* Beside this program, as in a build tree, or wherever PATH has it. */
@@ -97,18 +97,19 @@ static int start_daemon(const char *conf_path)
 int ms_check(int argc, char **argv)
 {
 	const char *path = only_conf(argc, argv, "Starts sallyportd unless it runs.");
-	struct cli cli = { .conf_path = path, .go_on = true };
-	AUTO(conf_unref) struct conf *c = NULL;
+	struct cli cli = { .conf_path = path };
 	char value[PATH_BYTES], stopped[PATH_BYTES];
+	char *socket;
+	bool running;
 	int r;
 
 	if (path == NULL)
 		return EX_USAGE;
-	r = cli_load(&cli, &c, NULL, NULL);
-	if (r != 0)
-		return r;
-	if (is_running(c))
-		return EX_OK;
+	r = cli_find_gateway(&cli, &socket, NULL);
+	running = is_running(socket);
+	free(socket);
+	if (r != 0 || running)
+		return running ? EX_OK : r;
 	if (strcmp(ms_default(path, "run_mailscanner", "0", value, sizeof(value)), "1") != 0) {
 		(void)printf("not running, and run_mailscanner in 'defaults' is not 1: not "
 			     "started\n");

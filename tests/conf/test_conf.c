@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/num.h"
 #include "core/str.h"
 #include "tests/conf/site.h"
 
@@ -379,12 +380,92 @@ static void check_life(void)
 	T_OK(kept == NULL, "and is gone with the last reference");
 }
 
+/* Our own numbers: both ends of what is allowed, and the next ones beyond. */
+static void check_bound(enum opt_id id, double v, bool allowed)
+{
+	char text[200], says[200];
+	struct site s;
+
+	(void)snprintf(text, sizeof(text), "%s = %.0f\n", opt_rows[id].name, v);
+	(void)snprintf(says, sizeof(says), "a number in %s", opt_rows[id].words);
+	site_text(&s, text);
+	if (!T_OK(s.conf != NULL && (site_problem(&s, says) == NULL) == allowed &&
+			  (!allowed || (double)conf_num(s.conf, id, NULL) == v),
+		  "%.60s  is %s", text, allowed ? "a number in bounds" : "not"))
+		site_show(&s);
+	site_close(&s);
+}
+
+static void check_bounds(void)
+{
+	unsigned n = 0;
+
+	for (enum opt_id id = 0; id < OPT_ROWS; id++) {
+		struct bytes b = bytes_str(opt_rows[id].words == NULL ? "" : opt_rows[id].words);
+		uint64_t min, max;
+
+		if (opt_rows[id].type != OPT_NUMBER || num_take(&b, UINT64_MAX, &min) < 0 ||
+		    !bytes_starts(b, BYTES("..")))
+			continue;
+		b = bytes_from(b, 2);
+		if (num_take(&b, UINT64_MAX, &max) < 0)
+			continue;
+		n++;
+		check_bound(id, (double)min, true);
+		check_bound(id, (double)max, true);
+		check_bound(id, (double)min - 1, false);
+		check_bound(id, (double)max + 1, false);
+	}
+	T_OK(n > 30, "%u options have bounds", n);
+}
+
+/* Many includes, one after the other, are not deep. */
+static void check_include_row(void)
+{
+	AUTO(str_fini) struct str text;
+	char path[40];
+	struct site s;
+
+	str_init(&text, 4000);
+	site_open(&s);
+	for (unsigned i = 0; i < 50; i++) {
+		(void)snprintf(path, sizeof(path), "/site/row/%u", i);
+		str_addf(&text, "include %s\n", path);
+		site_file(&s, path, i == 49 ? "Max Children = 9\n" : "\n");
+	}
+	site_file(&s, SITE_MAIN, str_view(&text));
+	site_load(&s);
+	T_OK(s.conf != NULL && conf_num(s.conf, OPT_MAX_CHILDREN, NULL) == 9 &&
+		     conf_report_count(s.report) == 0,
+	     "fifty includes in a row");
+	site_close(&s);
+}
+
+/* A password is used, and never shown. */
+static void check_secret(void)
+{
+	struct site s;
+
+	site_text(&s, "DB Password = xyzzy\n");
+	T_OK(s.conf != NULL && strcmp(conf_str(s.conf, OPT_DB_PASSWORD, NULL), "(hidden)") == 0 &&
+		     strcmp(conf_written(s.conf, OPT_DB_PASSWORD, NULL), "(hidden)") == 0,
+	     "a password is hidden");
+	site_close(&s);
+	site_text(&s, "DB Password =\n");
+	T_OK(s.conf != NULL && conf_str(s.conf, OPT_DB_PASSWORD, NULL)[0] == '\0',
+	     "that there is none is not");
+	site_close(&s);
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
 		check_one(&lines[i]);
 	check_includes();
 	check_include_depth();
+	check_include_row();
+	check_bounds();
+	check_secret();
 	check_errors();
 	check_many_problems();
 	check_bools();

@@ -91,6 +91,28 @@ static void check(size_t i)
 	site_close(&s);
 }
 
+/* An option that takes any text. */
+static void check_third(void)
+{
+	static const char *const rules[] = {
+		"From: a@b.test and To: c@d.test and To: e@f.test text\n",
+		"From: a@b.test and To: c@d.test and To others\n",
+		"From: a@b.test and more\nFromOrTo: default and so on\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		struct site s;
+
+		site_open(&s);
+		site_file(&s, SITE_MAIN, "Information Header Value = " RULES "\n");
+		site_file(&s, RULES, rules[i]);
+		site_load(&s);
+		T_OK((site_problem(&s, "two conditions at most") != NULL) == (i == 0), "%s",
+		     rules[i]);
+		site_close(&s);
+	}
+}
+
 /* Addresses that are IPv4 addresses in IPv6 clothes: networks of them, too. */
 static const struct {
 	const char *network;
@@ -124,5 +146,6 @@ int main(void)
 		check(i);
 	for (size_t i = 0; i < ARRAY_LEN(mapped); i++)
 		check_mapped(i);
+	check_third();
 	return t_done();
 }

@@ -149,6 +149,36 @@ static void test_valid(struct arena *a)
 	}
 }
 
+static void test_authenticated(struct arena *a)
+{
+	static const struct {
+		const char *options;
+		bool want;
+	} cases[] = {
+		{ "", false },
+		{ "-received_protocol esmtp\n", false },
+		{ "-received_protocol esmtps\n", false },
+		{ "-received_protocol esmtpa\n", true },
+		{ "-received_protocol esmtpsa\n", true },
+		{ "-received_protocol utf8esmtpsa\n", true },
+		{ "-received_protocol local\n", false },
+		{ "-auth_id me\n", true },
+		{ "-auth_id \n", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[300];
+		struct parsed x;
+
+		(void)snprintf(text, sizeof(text), TOP "%s" TREE RCPT, cases[i].options);
+		T_OK(parse(&x, a, bytes_str(text), ID, 0) == 0 &&
+			     x.e.env.authenticated == cases[i].want,
+		     "authenticated: %s, %.*s", cases[i].want ? "yes" : "no",
+		     (int)strcspn(cases[i].options, "\n"), cases[i].options);
+		arena_reset(a);
+	}
+}
+
 /* --- files that must not be believed --- */
 
 static const struct {
@@ -337,6 +367,7 @@ int main(void)
 		return 1;
 	test_recipients();
 	test_valid(a);
+	test_authenticated(a);
 	test_broken(a);
 	test_changes(a);
 	arena_reset(a);

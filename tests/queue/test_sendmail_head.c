@@ -104,6 +104,35 @@ static void test_valid(struct arena *a)
 	}
 }
 
+static void test_authenticated(struct arena *a)
+{
+	static const struct {
+		const char *macros;
+		bool want;
+	} cases[] = {
+		{ "", false },
+		{ "$rESMTP\n", false },
+		{ "$rESMTPS\n", false },
+		{ "$rESMTPA\n", true },
+		{ "$rESMTPSA\n", true },
+		{ "$_TPA [10.0.0.1]\n", false },
+		{ "${auth_authen}me\n", true },
+		{ "${auth_authen}\n", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char text[300];
+		struct parsed x;
+
+		(void)snprintf(text, sizeof(text), TOP "%s" ENV ".\n", cases[i].macros);
+		T_OK(parse(&x, a, bytes_str(text), 0) == 0 &&
+			     x.e.env.authenticated == cases[i].want,
+		     "authenticated: %s, %.*s", cases[i].want ? "yes" : "no",
+		     (int)strcspn(cases[i].macros, "\n"), cases[i].macros);
+		arena_reset(a);
+	}
+}
+
 /* --- files that must not be believed --- */
 
 static const struct {
@@ -239,6 +268,7 @@ int main(void)
 	if (a == NULL)
 		return 1;
 	test_valid(a);
+	test_authenticated(a);
 	test_broken(a);
 	test_received(a);
 	test_changes(a);

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import account, gateway, queuefile, roundtrip, samples, script, sink, tap, wait  # noqa: E402
+from kit import account, gateway, lines, queuefile, roundtrip, samples, script, sink, tap, wait  # noqa: E402
 
 ALLOWED = sorted(os.sched_getaffinity(0))
 MESSAGES = 200
@@ -25,15 +25,6 @@ KICK = """#!/bin/sh
 grep -h Cpus_allowed_list /proc/self/status >>%(out)s
 cut -d' ' -f41 /proc/self/stat >>%(out)s
 """
-
-
-def lines_of(path):
-    """Its whole lines so far."""
-    try:
-        with open(path, encoding="ascii") as f:
-            return [line.rstrip("\n") for line in f if line.endswith("\n")]
-    except FileNotFoundError:
-        return []
 
 
 def status_field(pid, name, tid=None):
@@ -135,11 +126,11 @@ def test_loop():
                       "no worker is there")
             check_class(gate, pid)
             queuefile.SendmailWriter(gate.in_queue).write(bytes(samples.letter("To be delivered")))
-            wait.until(lambda: len(lines_of(said)) >= 2, 60, "the MTA's command")
-            lines = lines_of(said)
-            tap.equal(lines[0].split(":")[1].strip(), status_field(os.getpid(), "Cpus_allowed_list"),
+            wait.until(lambda: len(lines.whole(said)) >= 2, 60, "the MTA's command")
+            told = lines.whole(said)
+            tap.equal(told[0].split(":")[1].strip(), status_field(os.getpid(), "Cpus_allowed_list"),
                       "what it starts runs anywhere")
-            tap.equal(lines[1], "0", "and in the normal class")
+            tap.equal(told[1], "0", "and in the normal class")
             before = policy(pid)
             os.kill(next(iter(gate.tree())), signal.SIGHUP)
             wait.until(lambda: "Configuration reloaded" in gate.log_text(), 60, "a reload")
@@ -213,13 +204,11 @@ def verdicts(options, mail):
             gate.wait_empty(120)
         finally:
             gate.stop()
-        with open(log, encoding="utf-8") as f:
-            for line in f:
-                row = json.loads(line)
-                facts = row.get("facts", {})
-                what = sorted((x["kind"], x.get("name", ""), x.get("part", "")) for x in facts["findings"])
-                checks = {name: c["state"] for name, c in facts["checks"].items()}
-                found[ids[row["id"]]] = (row["outcome"], what, checks)
+        for row in lines.records(log):
+            facts = row.get("facts", {})
+            what = sorted((x["kind"], x.get("name", ""), x.get("part", "")) for x in facts["findings"])
+            checks = {name: c["state"] for name, c in facts["checks"].items()}
+            found[ids[row["id"]]] = (row["outcome"], what, checks)
     return found
 
 

@@ -6,7 +6,6 @@ whatever it says, and what the command line said holds after every reload, also 
 has another opinion and when the daemon has left the folder that its paths began in.
 """
 
-import json
 import os
 import signal
 import sqlite3
@@ -14,7 +13,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import databases, gateway, queuefile, samples, script, tap, wait  # noqa: E402
+from kit import databases, gateway, lines, queuefile, samples, script, tap, wait  # noqa: E402
 
 RELOADED = "Configuration reloaded"
 FAILED = "the configuration in force stays"
@@ -31,21 +30,22 @@ def hup(gate, text, count=1):
 def deliver(gate, folder=None):
     """One message; returns its id when it has left the queue."""
     name = queuefile.SendmailWriter(folder or gate.in_queue).write(LETTER)
-    wait.until(lambda: os.path.exists(os.path.join(gate.out_queue, "qf" + name)), 30, f"delivery of {name}")
+    wait.until(lambda: os.path.exists(os.path.join(gate.out_queue, "qf" + name)), 60, f"delivery of {name}")
     return name
 
 
 def ids(path):
     """The ids of a message log's lines."""
-    try:
-        with open(path, encoding="utf-8") as f:
-            return [json.loads(line)["id"] for line in f]
-    except FileNotFoundError:
-        return []
+    return [r["id"] for r in lines.records(path)]
 
 
 def has(path, name):
-    wait.until(lambda: name in ids(path), 20, f"the line of {name} in {path}")
+    wait.until(lambda: name in ids(path), 60, f"the line of {name} in {path}")
+
+
+def sallyport(gate, *words):
+    return subprocess.run([os.path.join(gate.build, "sallyport"), *words, "-c", gate.conf], capture_output=True,
+                          text=True, timeout=60, check=False)
 
 
 def rotate(gate, log, number):
@@ -70,11 +70,16 @@ def message_log(folder):
         tap.ok(name not in ids(old), "SIGHUP with a mistake in the configuration opens the message log anew")
 
         old = rotate(gate, log, 2)
-        tap.ok(gate.ask("reload") is not None, "the reload command is answered")
-        wait.until(lambda: os.path.exists(log), 20, "the message log after the reload command")
+        done = sallyport(gate, "reload")  # what config/system/sallyport.logrotate calls
+        tap.ok(done.returncode == 78 and f"{gate.conf}:" in done.stderr, "the reload command tells the mistake")
+        wait.until(lambda: os.path.exists(log), 60, "the message log after the reload command")
         name = deliver(gate)
         has(log, name)
-        tap.ok(name not in ids(old), "so does the reload command")
+        tap.ok(name not in ids(old), "and opens the message log anew")
+        for command in ("status", "stats", "queue"):
+            done = sallyport(gate, command)
+            tap.ok(done.returncode == 0 and done.stdout and "the gateway is asked all the same" in done.stderr,
+                   f"{command} with a mistake in the configuration: the gateway's answer")
         wait.until(lambda: gate.log_text().count(FAILED) == 2, 60, "the end of its reload")
 
         # The file cannot be made: what is open goes on.
@@ -158,7 +163,7 @@ def relative(folder):
         gate.options["Information Header Value"] = "after the reload"
         gate.write_configuration()
         os.kill(pid, signal.SIGHUP)
-        wait.until(lambda: (gate.ask("status") or {}).get("generation") != before, 60, "a reload with relative paths")
+        wait.until(lambda: (gate.ask("status") or {}).get("generation") not in (None, before), 60, "a reload with relative paths")
         name = deliver(gate, given)
         with open(os.path.join(gate.out_queue, "qf" + name), "rb") as f:
             tap.ok(b"after the reload" in f.read(), "relative paths of the command line hold after a reload")
@@ -167,7 +172,62 @@ def relative(folder):
             with open(gate.options["PID file"], encoding="ascii") as f:
                 pid = int(f.read())
             os.kill(pid, signal.SIGTERM)
-            wait.until(lambda: not os.path.exists(f"/proc/{pid}"), 75, "its end")
+            wait.until(lambda: not gateway.alive([pid]), 75, "its end")
+
+
+def moved(folder):
+    """Control Socket and PID file of a later configuration belong to somebody else."""
+    gate = gateway.Gateway(os.path.join(folder, "moved"))
+    old = [gate.options[n] for n in ("PID file", "Control Socket")]
+    new = [gate.path(n) for n in ("other.pid", "other.socket")]
+    for path in new:
+        with open(path, "w", encoding="ascii") as f:
+            f.write("somebody's\n")
+    try:
+        gate.start()
+        pid = gate.pid("supervisor")
+        gate.options.update(dict(zip(("PID file", "Control Socket"), new)))
+        gate.write_configuration()
+        before = gate.log_text().count(RELOADED)
+        os.kill(pid, signal.SIGHUP)
+        wait.until(lambda: gate.log_text().count(RELOADED) > before, 60, "a reload")
+        wait.until(lambda: all(f"until then '{p}'" in gate.log_text() for p in old), 20, "two lines that say where they stay")
+        tap.equal(gate.stop(), 0, "moved: stops cleanly")
+        tap.equal([p for p in old if os.path.lexists(p)], [], "moved: its own PID file and socket are gone")
+        tap.equal([p for p in new if not os.path.isfile(p)], [], "moved: the other files are not touched")
+    finally:
+        gate.stop()
+
+
+def log_level(folder):
+    """A configuration that fails late, in the scan engine, has changed nothing: nor what is logged."""
+    gate = gateway.Gateway(os.path.join(folder, "level"))
+    os.mkdir(gate.path("etc", "empty"))
+    good = gate.options["ClamAV Database Directory"]
+    try:
+        gate.start()
+        gate.options.update({"Log Level": "err", "ClamAV Database Directory": gate.path("etc", "empty")})
+        gate.write_configuration()
+        hup(gate, FAILED)
+        hup(gate, "SIGHUP: reading the configuration again")
+        before = gate.log_text().count(" Delivered 1 messages")
+        deliver(gate)
+        wait.until(lambda: gate.log_text().count(" Delivered 1 messages") > before, 20, "an info line of the gateway")
+        tap.ok(True, "Log Level of a configuration that failed does not count")
+        wait.until(lambda: gate.log_text().count(FAILED) == 2, 60, "the end of the second reload")
+        gate.options["ClamAV Database Directory"] = good
+        gate.write_configuration()
+        generation = gate.ask("status")["generation"]
+        os.kill(gate.pid("supervisor"), signal.SIGHUP)
+        wait.until(lambda: gate.ask("status")["generation"] != generation, 60, "a reload")
+        before = gate.log_text().count(" Delivered 1 messages")
+        deliver(gate)
+        tap.equal(gate.stop(), 0, "level: stops cleanly")
+        text = gate.log_text()
+        tap.ok(text.count(" Delivered 1 messages") == before and "finishing what is in hand" not in text,
+               "one that is in force does, in gateway and supervisor")
+    finally:
+        gate.stop()
 
 
 def linked(folder):
@@ -193,7 +253,7 @@ def linked(folder):
 def main():
     script.need()
     with script.folder() as folder:
-        for part in (message_log, command_line, relative, linked):
+        for part in (message_log, command_line, relative, moved, log_level, linked):
             try:
                 part(os.path.join(folder, part.__name__))
             except wait.Late as late:

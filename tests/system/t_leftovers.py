@@ -6,6 +6,7 @@ names for anybody, and from those that an earlier configuration named: by real k
 What somebody is at work on stays, and so does all that is no left-over.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -46,9 +47,10 @@ class Site:
         """The whole tree dies at once."""
         pids = list(self.gate.tree())
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it went with its parent
+                os.kill(pid, signal.SIGKILL)
         self.gate.kill()
-        wait.until(lambda: not gateway.alive(pids), 30, "the end of all processes")
+        wait.until(lambda: not gateway.alive(pids), 60, "the end of all processes")
 
 
 def leave(root, name=".LEFT.tmp"):
@@ -61,7 +63,7 @@ def leave(root, name=".LEFT.tmp"):
 
 
 def gone(*paths):
-    wait.until(lambda: not any(os.path.exists(p) for p in paths), 30, f"removal of {paths}")
+    wait.until(lambda: not any(os.path.exists(p) for p in paths), 60, f"removal of {paths}")
 
 
 def by_hand(site):
@@ -77,7 +79,7 @@ def by_hand(site):
     gone(*left)
     tap.ok(True, "start: left-overs of all directories of the ruleset are removed")
     tap.ok(all(os.path.exists(p) for p in [busy, *kept]), "start: what somebody is at work on stays, and what is none")
-    wait.until(lambda: f"removed 3 {REMOVED}" in site.gate.log_text(), 30, "the line that says so")
+    wait.until(lambda: f"removed 3 {REMOVED}" in site.gate.log_text(), 60, "the line that says so")
     os.close(fd)
     site.name("a", "b", "c")
     site.hup()
@@ -102,7 +104,7 @@ def killed(site):
     site.gate.environment = {}
     site.name("b")  # the directory of before is named no more
     site.gate.start()
-    wait.until(lambda: not hidden(), 30, "removal in a directory of the configuration before")
+    wait.until(lambda: not hidden(), 60, "removal in a directory of the configuration before")
     site.gate.wait_empty(60)
     items = site.gate.quarantine_list()
     tap.ok(any(i["path"].startswith(site.gate.quarantine) for i in items), "and the message is quarantined by the new one")
@@ -144,10 +146,10 @@ def not_writable(site):
     site.name("a", "d")
     os.symlink("/proc/1", site.dirs["d"])  # a directory in which even root makes none
     site.hup()
-    wait.until(lambda: f"quarantine '{site.dirs['d']}'" in site.gate.log_text(), 30, "the warning")
+    wait.until(lambda: f"quarantine '{site.dirs['d']}'" in site.gate.log_text(), 60, "the warning")
     tap.ok(True, "a directory of the ruleset that cannot be written is told at the reload")
     queuefile.SendmailWriter(site.gate.in_queue).write(VIRUS, recipients=("x@a.test",))
-    site.gate.wait_empty(30)
+    site.gate.wait_empty(60)
     tap.equal(site.gate.stop(), 0, "mail for others goes on")
     os.unlink(site.dirs["d"])
     os.rename(site.dirs["d"] + ".away", site.dirs["d"])

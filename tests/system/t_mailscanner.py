@@ -47,6 +47,8 @@ def words(site):
                f"{switch}: system and version")
     done = site.run("--nonsense", conf=False)
     tap.ok(done.returncode == 64 and "Usage" in done.stderr, "an unknown switch: usage, 64")
+    done = site.run("--ip=192.0.2.999")
+    tap.ok(done.returncode == 64 and "'192.0.2.999' is no IP address" in done.stderr, "a wrong address starts no gateway")
     own = site.run("--help", conf=False, program=os.path.join(site.gate.build, "sallyportd"))
     tap.ok(own.stdout.startswith("Usage: sallyportd"), "under its own name: its own usage")
 

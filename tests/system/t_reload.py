@@ -195,7 +195,7 @@ def unchangeable(gate):
         gate.write_configuration()
         seen = len(gate.log_text())
         os.kill(gate.pid("supervisor"), signal.SIGHUP)
-        wait.until(lambda: answer in gate.log_text()[seen:], 30, answer)
+        wait.until(lambda: answer in gate.log_text()[seen:], 60, answer)
         gate.options.clear()
         gate.options.update(before)
         return gate.log_text()[seen:]

@@ -6,13 +6,12 @@ what the rules say for him alone, and the message is not made more messages than
 """
 
 import contextlib
-import json
 import os
 import re
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import gateway, mta, packages, samples, script, sink, tap, wait  # noqa: E402
+from kit import gateway, lines, mta, packages, samples, script, sink, tap, wait  # noqa: E402
 
 MANY = 1000
 RULES = {
@@ -74,21 +73,16 @@ class Bench:
     def records(self):
         """Lines of the message log, by id of the message that was sent."""
         found = {}
-        if os.path.exists(self.log):
-            with open(self.log, encoding="utf-8") as f:
-                for line in f:
-                    if not line.endswith("\n"):
-                        break  # it is being written
-                    r = json.loads(line)
-                    found.setdefault(r.get("split_from", r["id"]), []).append(r)
+        for r in lines.records(self.log):
+            found.setdefault(r.get("split_from", r["id"]), []).append(r)
         return found
 
     def record_of(self, case):
         """All lines about the one message that went to the recipients of @case, named after it."""
         tag = f"{case}@"
-        for lines in self.records().values():
-            if any(tag in t for r in lines for t in r["to"]):
-                return lines
+        for group in self.records().values():
+            if any(tag in t for r in group for t in r["to"]):
+                return group
         return []
 
     def settle(self, case, count):
@@ -126,11 +120,11 @@ def check_case(bench, case, message, want, entries):
     bench.send(case, message, recipients)
     bench.settle(case, len(recipients))
     name = f"{bench.server.name}: {case}"
-    lines = bench.record_of(case)
+    became = bench.record_of(case)
     tap.equal(outcomes(bench, case), {f"{d}.test": w for d, w in want.items()}, f"{name}: each as his rules say")
-    tap.equal(len(lines), entries, f"{name}: became {entries}")
-    tap.equal(sum(1 for r in lines if "split_from" in r), entries - 1, f"{name}: all but one say where they come from")
-    tap.equal({r.get("to_all") for r in lines}, {len(recipients) if entries > 1 else None},
+    tap.equal(len(became), entries, f"{name}: became {entries}")
+    tap.equal(sum(1 for r in became if "split_from" in r), entries - 1, f"{name}: all but one say where they come from")
+    tap.equal({r.get("to_all") for r in became}, {len(recipients) if entries > 1 else None},
               f"{name}: each part knows how many recipients there were")
     out = [f"{case}@{d}.test" for d, w in want.items() if w == "deliver"]
     wait.until(lambda: set(bench.deliveries(case)) >= set(out), 60, f"{name}: deliveries")
@@ -189,11 +183,11 @@ def many_part(bench):
     message = virus()
     bench.send("many", message, recipients)
 
-    def lines():
+    def about_many():
         return [r for group in bench.records().values() for r in group if r["to"][0].startswith("many")]
 
-    wait.until(lambda: sum(r["to_n"] for r in lines()) >= MANY, 120, f"{MANY} recipients in the message log")
-    tap.equal(sorted((r["outcome"], r["to_n"]) for r in lines()), [("deliver", MANY // 2), ("quarantine", MANY // 2)],
+    wait.until(lambda: sum(r["to_n"] for r in about_many()) >= MANY, 120, f"{MANY} recipients in the message log")
+    tap.equal(sorted((r["outcome"], r["to_n"]) for r in about_many()), [("deliver", MANY // 2), ("quarantine", MANY // 2)],
               f"{name}: {MANY} recipients with two kinds of rules become two messages")
     wait.until(lambda: len(bench.deliveries("many")) >= MANY // 2, 120, "deliveries to many")
     got = bench.deliveries("many")

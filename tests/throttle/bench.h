@@ -13,10 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/utsname.h>
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "conn_throttle.skel.h"
+#include "core/bytes.h"
+#include "core/num.h"
 #include "tests/t.h"
 #include "tests/throttle/packets.h"
 #include "throttle/kernel.h"
@@ -32,6 +36,33 @@ struct bench {
 	struct throttle_maps *maps;
 	struct throttle_settings settings;
 };
+
+/*
+ * Whether this process may load programs of these kinds at all, into a kernel no older than the
+ * oldest they have been tried with. Nothing of ours is asked for: ours must load where this is so.
+ */
+static inline bool kernel_can(void)
+{
+	struct utsname u;
+	struct bytes rest;
+	uint64_t major, minor;
+
+	if (uname(&u) < 0)
+		return false;
+	rest = bytes_str(u.release);
+	if (num_take(&rest, 1000, &major) < 0 || !bytes_starts(rest, BYTES(".")))
+		return false;
+	rest = bytes_from(rest, 1);
+	if (num_take(&rest, 1000, &minor) < 0 || major * 1000 + minor < 6001)
+		return false;
+	return libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SK_LOOKUP, NULL) == 1 &&
+	       libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_XDP, NULL) == 1 &&
+	       libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_TRACEPOINT, NULL) == 1 && /* PERFMON */
+	       libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) == 1 &&
+	       libbpf_probe_bpf_map_type(BPF_MAP_TYPE_LPM_TRIE, NULL) == 1;
+}
+
+#define KERNEL_CANNOT "no BPF programs may be loaded here, or Linux is older than 6.1"
 
 /* Negative errno. */
 static inline int load(struct bench *b, bool xdp_alone)

@@ -683,9 +683,10 @@ static void test_restore(void)
 	account_restore(b, &s, HALF_LIFE, START);
 	T_OK(near(get(b, "192.0.2.11", START).total_ms, s.total_ms / 2), "half, a half-life later");
 	s.level = FEW;
-	s.until_ns = UINT64_MAX;
+	s.until_ns = s.since_ns = UINT64_MAX;
 	s.prefix.addr[15] = 12;
 	account_restore(b, &s, 0, START);
+	T_OK(get(b, "192.0.2.12", START).since_ns == START, "no penalty began in the future");
 	T_OK(get(b, "192.0.2.12", START).until_ns == START + 16 * PENALTY,
 	     "no penalty is longer than the longest");
 	bad.level = NOTHING + 1;
@@ -699,6 +700,63 @@ static void test_restore(void)
 	T_OK(account_n(b) == before, "nor what has no address");
 	account_free(&a);
 	account_free(&b);
+}
+
+static uint64_t resident_pages(void)
+{
+	unsigned long long all = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f == NULL || fscanf(f, "%llu %llu", &all, &resident) != 2)
+		abort();
+	(void)fclose(f);
+	return resident;
+}
+
+/* Room for many accounts costs nothing before they are there: neither memory nor a look at all. */
+static void test_room(void)
+{
+	uint64_t before = resident_pages(), grown_mb;
+	struct account_source top[2];
+	struct seen seen;
+	struct account *a = make(2000000, &usual, &seen);
+	size_t n;
+
+	charge(a, "192.0.2.1", 100000, START);
+	charge(a, "198.51.100.1", 50, START);
+	account_tick(a, START + S);
+	n = account_costliest(a, START + S, top, 2);
+	T_OK(n == 2 && top[0].total_ms > 90000, "two million places, four accounts: the costliest");
+	T_OK(account_forgive(a, &top[0].prefix) >= 1, "  is forgiven");
+	grown_mb = (resident_pages() - before) * 4096 / 1000000;
+	T_OK(grown_mb < 100, "  and the empty places are not touched: %llu MB",
+	     (unsigned long long)grown_mb);
+	account_free(&a);
+}
+
+/* Who cost more, but long ago, comes after who costs more now. */
+static void test_costliest(void)
+{
+	static const char *const who[2] = { "192.0.2.1", "198.51.100.1" };
+	const struct account_settings hosts = { HALF_LIFE, PENALTY, 0 };
+
+	for (int first = 0; first < 2; first++) {
+		struct account_source top[2], now;
+		struct seen seen;
+		struct account *a = make(16, &hosts, &seen);
+		size_t n;
+
+		for (int i = 0; i < 2; i++) {
+			bool old = i == first;
+
+			charge(a, who[i], old ? 1000 : 600, START + (old ? 0 : HALF_LIFE));
+		}
+		now = get(a, who[1 - first], START + HALF_LIFE);
+		n = account_costliest(a, START + HALF_LIFE, top, 1);
+		T_OK(n == 1 && memcmp(&top[0].prefix, &now.prefix, sizeof(now.prefix)) == 0,
+		     "the costliest now: %.0f ms", (double)top[0].total_ms);
+		account_free(&a);
+	}
 }
 
 int main(void)
@@ -717,5 +775,7 @@ int main(void)
 	test_property();
 	test_forgive();
 	test_restore();
+	test_costliest();
+	test_room();
 	return t_done();
 }

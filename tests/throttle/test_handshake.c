@@ -531,16 +531,14 @@ static void done_probe(void)
 int main(void)
 {
 	struct bench b = { 0 };
-	char why[128];
 	int r;
 
 	(void)libbpf_set_print(quiet);
+	if (!kernel_can())
+		return t_skip_all(KERNEL_CANNOT);
 	r = load(&b, false);
-	if (r < 0) {
-		(void)snprintf(why, sizeof(why), "the kernel takes no BPF programs here: %s",
-			       strerror(-r));
-		return t_skip_all(why);
-	}
+	if (!T_OK(r == 0, "the verifier takes the programs (%s)", strerror(-r)))
+		return t_done();
 	r = load_probe(&b);
 	if (T_OK(r == 0, "the verifier takes what charges (%s)", strerror(-r)) &&
 	    T_OK(open_maps(&b) == 0, "the gateway's side opens")) {

@@ -644,16 +644,14 @@ static void check_flood(struct bench *b)
 int main(void)
 {
 	struct bench b = { 0 };
-	char why[128];
 	int r;
 
 	(void)libbpf_set_print(quiet);
+	if (!kernel_can())
+		return t_skip_all(KERNEL_CANNOT);
 	r = load(&b, true);
-	if (r < 0) {
-		(void)snprintf(why, sizeof(why), "the kernel takes no BPF programs here: %s",
-			       strerror(-r));
-		return t_skip_all(why);
-	}
+	if (!T_OK(r == 0, "the verifier takes the programs (%s)", strerror(-r)))
+		return t_done();
 	if (!T_OK(open_maps(&b) == 0, "the gateway's side opens"))
 		return t_done();
 	init_settings(&b);

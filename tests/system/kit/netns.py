@@ -139,7 +139,7 @@ class Pair:
         if done.returncode != 0:
             raise RuntimeError(f"forging SYNs of {source}: {done.stderr}")
 
-    def at_once(self, source, port, count, seconds=10.0):
+    def at_once(self, source, port, count, seconds=60.0):
         """So many connections whose SYNs are all out before one handshake ends: the server's answers wait until
         the client's namespace lets them in. Words; all are closed."""
         v6 = ":" in source

@@ -61,11 +61,11 @@ class Delivery:
 
 
 class Sink:
-    """Listens on a loopback port; deliveries are in .deliveries, in the order they came."""
+    """Listens on a loopback port (0: one that is free); deliveries are in .deliveries, in the order they came."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.deliveries = []
-        self.port = 0
+        self.port = port
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -75,7 +75,7 @@ class Sink:
 
     def _serve(self):
         asyncio.set_event_loop(self._loop)
-        start = asyncio.start_server(self._talk, "127.0.0.1", 0, limit=1 << 20, backlog=512)
+        start = asyncio.start_server(self._talk, "127.0.0.1", self.port, limit=1 << 20, backlog=512)
         server = self._loop.run_until_complete(start)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
