@@ -255,7 +255,7 @@ static int take_message(struct ask *a, int o, char *arg)
 		break;
 	case ASK_TO:
 		if (a->who.to_n == TO_MAX) {
-			(void)fprintf(stderr, "more than %d recipients\n", TO_MAX);
+			(void)fprintf(stderr, "more than %d --to\n", TO_MAX);
 			return -1;
 		}
 		a->to[a->who.to_n++] = lower(arg);
