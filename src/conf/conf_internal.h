@@ -54,6 +54,8 @@ struct conf_setting {
 	const char *unread_why;
 	const char *where; /* "FILE:LINE" of the value's line, or "default" */
 	const char *default_written;
+	const char
+		*raw; /* what the line says, right or wrong; NULL: no line sets it, or a secret */
 	struct conf_place set_at; /* the line of the configuration, whatever came of it */
 	bool all_matches;
 	bool is_set;   /* not the built-in default */

@@ -97,6 +97,13 @@ const char *conf_ruleset(const struct conf *c, enum opt_id id, size_t *ret_lines
 	return rs->file;
 }
 
+const char *conf_raw_text(const struct conf *c, enum opt_id id)
+{
+	const struct conf_setting *set = &c->settings[id];
+
+	return set->raw != NULL ? set->raw : conf_written(c, id, NULL);
+}
+
 bool conf_is_rejected(const struct conf *c, enum opt_id id)
 {
 	return c->settings[id].rejected;

@@ -28,6 +28,10 @@ bool conf_is_own(const struct conf *c, enum opt_id id);
 /* The Perl function ("&Name") the site wrote as the value, which cannot run; NULL: none. */
 const char *conf_function(const struct conf *c, enum opt_id id);
 
+/* What the line says that sets the option, right or wrong, with variables replaced: a value, a
+ * ruleset's file, a function. The default when no line does. Never a password. */
+const char *conf_raw_text(const struct conf *c, enum opt_id id);
+
 /* Whether a line sets the option (conf_describe_place()) but does not count, because what it says
  * is wrong: the built-in default holds. */
 bool conf_is_rejected(const struct conf *c, enum opt_id id);

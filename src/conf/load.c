@@ -475,6 +475,7 @@ static void convert(struct conf_loader *l, enum opt_id id)
 
 	take_default(l, id);
 	set->set_at = raw->at;
+	set->raw = id == OPT_DB_PASSWORD ? NULL : raw->text;
 	if (raw->text == NULL || (*raw->text == '\0' && empty_is_missing(opt_rows[id].type)))
 		return;
 	if (id == OPT_DB_PASSWORD) /* any text is one, and none may be repeated in a message */

@@ -5,6 +5,9 @@
  */
 #include "msg/site_check.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +15,7 @@
 #include "conf/opt.h"
 #include "core/arena.h"
 #include "core/str.h"
+#include "core/text.h"
 #include "msg/owners.h"
 #include "queue/queue.h"
 
@@ -156,6 +160,70 @@ static void look_at_quarantine(struct site_look *k, const char *path)
 	say(k, OPT_QUARANTINE_DIR, &err);
 }
 
+/* Whether somebody gets another value than @no. */
+static bool is_wanted(struct site_look *k, enum opt_id id, const char *no)
+{
+	const char *list[64];
+	size_t n = conf_every_value(k->c, id, list, ARRAY_LEN(list));
+
+	for (size_t i = 0; i < MIN_OF(n, ARRAY_LEN(list)); i++)
+		if (strcmp(list[i], no) != 0)
+			return true;
+	return n > ARRAY_LEN(list);
+}
+
+static bool holds_files(const char *dir)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+	bool found = false;
+
+	while (d != NULL && !found && (e = readdir(d)) != NULL)
+		found = e->d_name[0] != '.';
+	if (d != NULL)
+		(void)closedir(d);
+	return found || errno == EACCES; /* others may read it */
+}
+
+static void look_at_signatures(struct site_look *k)
+{
+	const char *dir = conf_str(k->c, OPT_CLAMAV_DATABASE_DIRECTORY, NULL);
+	struct err err;
+
+	if (!is_wanted(k, OPT_VIRUS_SCANNING, "0") || !is_wanted(k, OPT_VIRUS_SCANNERS, "none"))
+		return;
+	errno = 0;
+	if (holds_files(dir))
+		return;
+	(void)err_set(&err, ERR_CONFIG, -1,
+		      "ClamAV Database Directory = %s: no signatures there; run freshclam, or name "
+		      "the directory that has them; the gateway would not start",
+		      dir);
+	say(k, OPT_CLAMAV_DATABASE_DIRECTORY, &err);
+}
+
+/* No other scanner is started, and nobody may believe that one looks at the mail. */
+static void look_at_scanners(struct site_look *k, const char *scanners)
+{
+	static const char *const known[] = { "auto", "none", "clamav", "clamavmodule", "clamd" };
+	struct bytes rest = bytes_str(scanners), word;
+
+	while (bytes_next_word(&rest, &word)) {
+		char shown[41], text[200];
+		size_t i = 0;
+
+		word.n -= word.p[word.n - 1] == ',';
+		while (i < ARRAY_LEN(known) && !bytes_eq_nocase(word, bytes_str(known[i])))
+			i++;
+		if (i < ARRAY_LEN(known) || word.n == 0)
+			continue;
+		(void)snprintf(text, sizeof(text),
+			       "Virus Scanners: '%s' is not started; only the ClamAV library scans",
+			       text_escape(shown, sizeof(shown), word));
+		conf_report_option(k->c, k->r, CONF_WARNING, OPT_VIRUS_SCANNERS, text);
+	}
+}
+
 static void look_at_each(struct site_look *k, enum opt_id id,
 			 void (*look)(struct site_look *k, const char *path))
 {
@@ -178,5 +246,7 @@ bool site_check(const struct conf *c, struct conf_report *r)
 	look_at_incoming(&k);
 	look_at_each(&k, OPT_OUTGOING_QUEUE_DIR, look_at_outgoing);
 	look_at_each(&k, OPT_QUARANTINE_DIR, look_at_quarantine);
+	look_at_signatures(&k);
+	look_at_each(&k, OPT_VIRUS_SCANNERS, look_at_scanners);
 	return !k.refused;
 }

@@ -10,7 +10,7 @@ static const char usage[] =
 	"\n"
 	"Reads the configuration with everything it names and reports each mistake with file,\n"
 	"line and what was expected, and what keeps the daemon from starting on this host:\n"
-	"users, queue directories. Changes nothing.\n"
+	"users, queue directories, missing signatures. Changes nothing.\n"
 	"\n"
 	"Exit: 0 no mistakes, 1 warnings only, 64 usage, 75 the database cannot be asked,\n"
 	"78 errors: a line does not count, or the daemon would not start (the last line of the\n"

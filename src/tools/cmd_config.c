@@ -206,7 +206,7 @@ static int take(struct ask *a, int option, char *arg)
 		break;
 	case 't':
 		if (a->who.to_n == TO_MAX) {
-			(void)fprintf(stderr, "sallyport: more than %d recipients\n", TO_MAX);
+			(void)fprintf(stderr, "sallyport: more than %d --to\n", TO_MAX);
 			return -1;
 		}
 		a->to[a->who.to_n++] = lower(arg);

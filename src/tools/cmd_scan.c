@@ -298,7 +298,7 @@ static int take(struct scan *s, int option, char *arg)
 		return 0;
 	case 't':
 		if (s->who.to_n == TO_MAX) {
-			(void)fprintf(stderr, "sallyport: more than %d recipients\n", TO_MAX);
+			(void)fprintf(stderr, "sallyport: more than %d --to\n", TO_MAX);
 			return -1;
 		}
 		s->to[s->who.to_n++] = lower(arg);

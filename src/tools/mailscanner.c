@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/utsname.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "conf/explain.h"
 #include "core/num.h"
@@ -254,7 +255,7 @@ static int take_message(struct ask *a, int o, char *arg)
 		break;
 	case ASK_TO:
 		if (a->who.to_n == TO_MAX) {
-			(void)fprintf(stderr, "more than %d recipients\n", TO_MAX);
+			(void)fprintf(stderr, "more than %d --to\n", TO_MAX);
 			return -1;
 		}
 		a->to[a->who.to_n++] = lower(arg);
@@ -360,7 +361,10 @@ int mailscanner_main(int argc, char **argv, struct mailscanner_run *ret_run)
 
 	*ret_run = (struct mailscanner_run){ 0 };
 	a.as_mailscanner = is_mailscanner(argv[0]);
-	ret_run->conf_path = a.as_mailscanner ? CLI_CONF_MAILSCANNER : cli_default_conf();
+	ret_run->conf_path = cli_default_conf();
+	if (a.as_mailscanner &&
+	    (access(CLI_CONF_MAILSCANNER, F_OK) == 0 || access(ret_run->conf_path, F_OK) < 0))
+		ret_run->conf_path = CLI_CONF_MAILSCANNER;
 	while ((o = next(&a, argc, argv)) != -1) {
 		if (take(&a, o, optarg))
 			continue;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +42,7 @@ int ms_peek(int argc, char **argv)
 {
 	AUTO(conf_unref) struct conf *c = NULL;
 	struct cli cli = { .conf_path = argc == 3 ? argv[2] : cli_default_conf() };
-	const char *text;
 	enum opt_id id;
-	size_t lines;
 	int r;
 
 	if (argc < 2 || argc > 3 || argv[1][0] == '-') {
@@ -61,10 +60,7 @@ int ms_peek(int argc, char **argv)
 	r = cli_load(&cli, &c, NULL, NULL);
 	if (r != 0)
 		return r;
-	text = conf_function(c, id);
-	if (text == NULL)
-		text = conf_ruleset(c, id, &lines);
-	(void)printf("%s\n", text != NULL ? text : conf_written(c, id, NULL));
+	(void)printf("%s\n", conf_raw_text(c, id));
 	return EX_OK;
 }
 
@@ -258,6 +254,7 @@ static int send_text(const char *command, const char *text)
 	size_t bytes = strlen(text);
 	pid_t pid;
 
+	(void)signal(SIGPIPE, SIG_IGN); /* a command that is not there reads nothing */
 	if (copy == NULL || pipe2(pipe_fds, O_CLOEXEC) < 0) {
 		free(copy);
 		return EX_OSERR;
@@ -281,7 +278,10 @@ static int send_text(const char *command, const char *text)
 	if (pid > 0 && status == 0)
 		(void)waitpid(pid, &status, 0);
 	free(copy);
-	return pid < 0 || status != 0 ? EX_UNAVAILABLE : EX_OK;
+	if (pid > 0 && status == 0)
+		return EX_OK;
+	(void)fprintf(stderr, "Sendmail = %s: this command did not take the message\n", command);
+	return EX_UNAVAILABLE;
 }
 
 int ms_msg_alert(int argc, char **argv)

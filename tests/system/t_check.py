@@ -14,6 +14,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kit import gateway, script, tap  # noqa: E402
 
+SIGNATURES = os.path.join(gateway.TOP, "tests", "data", "signatures")
+
 # (name, lines of the configuration, {file: content}, exit code, [(file, line, column, words)])
 # {d} is the folder of the site; "main" the configuration, whose own lines come first in it.
 SITES = [
@@ -81,6 +83,12 @@ SITES = [
      [("main", 1, 22, "no such directory; the gateway would not start")]),
     ("one queue of a list missing", "Incoming Queue Dir = {d}/list\n", {"list": "{d}/in\n{d}/none\n"}, 1,
      [("main", 1, 22, "{d}/none: no such directory; skipped")]),
+    ("no signatures", "ClamAV Database Directory = {d}/in\n", {}, 78,
+     [("main", 1, 29, "{d}/in: no signatures there; run freshclam")]),
+    ("none needed", "ClamAV Database Directory = {d}/none\nVirus Scanners = none\n", {}, 0, []),
+    ("none needed, either", "ClamAV Database Directory = {d}/none\nVirus Scanning = no\n", {}, 0, []),
+    ("scanners that do not scan", "Virus Scanners = sophos, clamd mcafee6\n", {}, 1,
+     [("main", 1, 18, "'sophos' is not started"), ("main", 1, 18, "'mcafee6' is not started")]),
     ("syslog's facilities", "Syslog Facility = LOG_LOCAL3\n", {}, 0, []),
     ("no facility", "Syslog Facility = nosuch\n", {}, 1, [("main", 1, 19, "none of the known words auth|")]),
     ("queues on two file systems", "Outgoing Queue Dir = /proc\n", {}, 78,
@@ -108,9 +116,11 @@ def check(folder, text, files):
     for name, content in files.items():
         write(folder, name, content)
     main = text if isinstance(text, bytes) else text.replace("{d}", folder).encode()
-    for option, name in (("Incoming Queue Dir", "in"), ("Outgoing Queue Dir", "out"), ("Quarantine Dir", "quarantine")):
+    host = {"Incoming Queue Dir": folder + "/in", "Outgoing Queue Dir": folder + "/out",
+            "Quarantine Dir": folder + "/quarantine", "ClamAV Database Directory": SIGNATURES}
+    for option, value in host.items():
         if option.encode() not in main:
-            main += f"{option} = {folder}/{name}\n".encode()
+            main += f"{option} = {value}\n".encode()
     write(folder, "main", main)
     done = subprocess.run([os.path.join(gateway.build_dir(), "sallyport"), "check", "--json", "-c",
                            os.path.join(folder, "main")], capture_output=True, timeout=60, check=False)
@@ -152,11 +162,16 @@ def questions():
     with script.folder() as folder:
         conf = os.path.join(folder, "main")
         write(folder, "main", "Max Children = x\nVirus Scanning = &Foo\nMTA = exim\nScan Messages = {d}/none.rules\n"
-                              "Queue Scan Interval =\n")
+                              "Queue Scan Interval =\nDB Password = secret\n")
         for line, option in ((1, "Max Children"), (2, "Virus Scanning"), (4, "Scan Messages")):
             got = json.loads(sallyport("--value", option, "--json").stdout)
             tap.equal((got["source"], got.get("rejected")), ("default", f"{conf}:{line}"), f"{option}: its line does not count")
             tap.ok(f"what {conf}:{line} says is wrong" in sallyport("--value", option).stdout, "  and people are told")
+        for option, want in (("Max Children", "x"), ("Virus Scanning", "&Foo"), ("Scan Messages", f"{folder}/none.rules"),
+                             ("Restart Every", "14400"), ("DB Password", "(hidden)")):
+            done = subprocess.run([os.path.join(gateway.build_dir(), "sallyport"), "ms-peek", option, conf],
+                                  capture_output=True, text=True, timeout=60, check=False)
+            tap.equal(done.stdout, want + "\n", f"ms-peek {option}: as the file has it")
         for option in ("MTA", "Queue Scan Interval", "Max Messages In Flight"):
             got = sallyport("--value", option)
             tap.ok("is wrong" not in got.stdout and got.returncode == 0, f"{option}: nothing wrong with it")

@@ -68,7 +68,10 @@ def sample(folder):
         f.writelines(lines)
     with open(os.path.join(site, "conf.d", "10-host.conf"), "w", encoding="ascii") as f:
         for name in ("Incoming Queue Dir", "Outgoing Queue Dir", "Quarantine Dir"):
-            f.write(f"{name} = {folder}\n")
+            own = os.path.join(folder, name.split()[0])
+            os.mkdir(own, 0o700)
+            f.write(f"{name} = {own}\n")
+        f.write(f"ClamAV Database Directory = {gateway.TOP}/tests/data/signatures\n")
     done = sallyport("check", "--json", "-c", path)
     tap.equal((done.returncode, json.loads(done.stdout)), (0, {"ok": True, "starts": True, "problems": []}),
               "check: the sample is fine")
