@@ -241,7 +241,7 @@ static void peek(struct conf_loader *l, enum opt_id id)
 static void peek_all(struct conf_loader *l)
 {
 	for (enum opt_id id = 0; id < OPT_ROWS && !l->no_database && !l->unread; id++) {
-		if ((opt_rows[id].flags & OPT_RESTART) != 0)
+		if ((opt_rows[id].flags & (OPT_RESTART | OPT_EARLY)) != 0)
 			peek(l, id);
 	}
 }

@@ -27,7 +27,7 @@ enum opt_flags {
 	OPT_OURS = 1u << 0,      /* not one of MailScanner's */
 	OPT_OBSOLETE = 1u << 1,  /* MailScanner accepts and ignores it */
 	OPT_NO_EFFECT = 1u << 2, /* accepted without effect; the row says why */
-	OPT_RESTART = 1u << 3,   /* read only when the daemon starts */
+	OPT_RESTART = 1u << 3,   /* read only when the daemon starts; a reload cannot change it */
 	OPT_LATER = 1u << 4,     /* accepted; its feature is not built yet */
 
 	/* how all-matches yes/no values that disagree ("1 0") count; without a flag any yes wins */
@@ -43,6 +43,8 @@ enum opt_flags {
 	OPT_PORTS = 1u << 12,     /* its words are TCP ports */
 	OPT_SERVERS = 1u << 13,   /* addresses with ports: conf/servers.h */
 	OPT_LISTENERS = 1u << 14, /* the same, to listen on */
+
+	OPT_EARLY = 1u << 15, /* SQL Quick Peek is asked about it, as about OPT_RESTART */
 };
 
 struct opt {
