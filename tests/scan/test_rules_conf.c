@@ -3,14 +3,15 @@
 #include "scan/rule_engine.h"
 
 /* A configuration made here: the file under test is compiled against these names. */
-#define conf_every_value fake_every_value
-#define conf_file        fake_file
-#define rule_engine_new  tested_engine_new
-size_t fake_every_value(const struct conf *c, enum opt_id id, const char **ret, size_t max);
+#define conf_values     fake_values
+#define conf_file       fake_file
+#define rule_engine_new tested_engine_new
+int fake_values(const struct conf *c, enum opt_id id, const char ***ret, size_t *ret_n);
 int fake_file(const struct conf *c, const char *path, struct bytes *ret_content);
 int tested_engine_new(struct rule_engine **ret_e, const struct conf *c, struct err *err);
 #include "../../src/scan/rules_conf.c"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/t.h"
@@ -19,12 +20,15 @@ static const char *values[OPT_ROWS][300];
 static size_t values_n[OPT_ROWS];
 static unsigned asked;
 
-size_t fake_every_value(const struct conf *c UNUSED, enum opt_id id, const char **ret, size_t max)
+int fake_values(const struct conf *c UNUSED, enum opt_id id, const char ***ret, size_t *ret_n)
 {
 	asked++;
-	for (size_t i = 0; i < values_n[id] && i < max; i++)
-		ret[i] = values[id][i];
-	return values_n[id];
+	*ret = calloc(values_n[id] + 1, sizeof(**ret));
+	if (*ret == NULL)
+		return -ENOMEM;
+	memcpy(*ret, values[id], values_n[id] * sizeof(**ret));
+	*ret_n = values_n[id];
+	return 0;
 }
 
 int fake_file(const struct conf *c UNUSED, const char *path, struct bytes *ret_content)
