@@ -109,7 +109,11 @@ static __always_inline uint32_t add_tiers(const uint32_t word[4])
 	return done;
 }
 
-/* An established socket: count it unless it is counted. @ended: its handshake, just now. */
+/*
+ * An established socket: count it unless it is counted. @ended: its handshake, just now. Two
+ * programs see each socket (kernel_bpf.c): making its storage, which only one of them can, comes
+ * first.
+ */
 static __always_inline void count_open(struct sock *sk, bool ended)
 {
 	struct conn c = { .layer = THROTTLE_LAYER_LOOKUP };

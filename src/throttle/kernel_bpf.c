@@ -27,6 +27,7 @@
 #define ENTRIES_DEFAULT 65536
 #define LINK_ANY        "link_"
 #define LINK_STATE      "link_state"
+#define LINK_NESTED     "link_state_nested"
 #define LINK_LOOKUP     "link_lookup"
 #define LINK_XDP        "link_xdp_"
 #define MAP_SOCKS       "socks"
@@ -39,8 +40,8 @@ struct throttle_bpf {
 	struct throttle_pins pins;
 	struct conn_throttle_bpf *base; /* owns the maps */
 	struct conn_throttle_bpf *lookup, *xdp;
-	struct conn_count_bpf *state;
-	struct throttle_link state_link, lookup_link;
+	struct conn_count_bpf *state, *nested;
+	struct throttle_link state_link, nested_link, lookup_link;
 	struct throttle_link xdp_links[INTERFACES_MAX];
 	size_t xdp_links_n;
 	bool handshake;  /* ended handshakes are charged, not SYNs */
@@ -309,6 +310,27 @@ static void seed(const struct throttle_bpf *b)
 			  "connections from before the start are not counted: %s", failed.why);
 }
 
+static int attach_count(struct throttle_bpf *b, const struct conn_count_bpf *skel,
+			struct throttle_link *l)
+{
+	struct err why;
+
+	return throttle_link_trace(l, &b->pins, bpf_program__fd(skel->progs.on_state),
+				   b->setup->keep, &why);
+}
+
+/*
+ * The kernel passes a program over that is running on this processor already: a connection that
+ * ends in a timer or an interrupt meanwhile would be counted as open for ever. So a second one
+ * sees everything, too. Who comes first does the work, and the socket's storage tells the other.
+ */
+static int start_nested(struct throttle_bpf *b)
+{
+	int r = load_count(b, "on_state", bpf_map__fd(b->state->maps.socks), &b->nested);
+
+	return r < 0 ? r : attach_count(b, b->nested, &b->nested_link);
+}
+
 static int start_state(struct throttle_bpf *b)
 {
 	AUTO(fd_close) int socks = -1;
@@ -325,9 +347,9 @@ static int start_state(struct throttle_bpf *b)
 		r = throttle_pins_put(&b->pins, MAP_SOCKS, bpf_map__fd(b->state->maps.socks), &why);
 	}
 	if (r == 0)
-		r = throttle_link_trace(&b->state_link, &b->pins,
-					bpf_program__fd(b->state->progs.on_state), b->setup->keep,
-					&why);
+		r = start_nested(b);
+	if (r == 0)
+		r = attach_count(b, b->state, &b->state_link);
 	if (r == 0)
 		seed(b);
 	return r;
@@ -512,10 +534,11 @@ static struct throttle_bpf *new_bpf(const struct throttle_setup *s,
 		return NULL;
 	b->setup = s;
 	b->parts = parts;
-	b->pins.lock_fd = b->state_link.fd = b->lookup_link.fd = -1;
+	b->pins.lock_fd = b->state_link.fd = b->nested_link.fd = b->lookup_link.fd = -1;
 	for (size_t i = 0; i < INTERFACES_MAX; i++)
 		b->xdp_links[i].fd = -1;
 	memcpy(b->state_link.name, LINK_STATE, sizeof(LINK_STATE));
+	memcpy(b->nested_link.name, LINK_NESTED, sizeof(LINK_NESTED));
 	memcpy(b->lookup_link.name, LINK_LOOKUP, sizeof(LINK_LOOKUP));
 	return b;
 }
@@ -545,10 +568,12 @@ void throttle_bpf_close(struct throttle_bpf **b)
 		return;
 	throttle_link_close(&(*b)->lookup_link);
 	throttle_link_close(&(*b)->state_link);
+	throttle_link_close(&(*b)->nested_link);
 	for (size_t i = 0; i < (*b)->xdp_links_n; i++)
 		throttle_link_close(&(*b)->xdp_links[i]);
 	skeleton_close(&(*b)->xdp);
 	skeleton_close(&(*b)->lookup);
+	count_close(&(*b)->nested);
 	count_close(&(*b)->state);
 	skeleton_close(&(*b)->base);
 	throttle_pins_close(&(*b)->pins);
