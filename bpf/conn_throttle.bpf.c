@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "judge.h"
+#include "lookup.h"
 #include "packet.h"
 
 /* XDP in front of sk_lookup leaves the usual rates to it, so that one SYN is charged once. */
@@ -19,15 +20,12 @@ const volatile bool xdp_alone;
 
 char _license[] SEC("license") = "GPL";
 
-/* Keeps clang 14 from reading the context through a pointer it has moved, which is refused. */
-#define KEEP(x) asm volatile("" : "+r"(x))
-
 SEC("sk_lookup")
 int on_lookup(struct bpf_sk_lookup *ctx)
 {
 	const struct throttle_settings *s = get_settings();
 	struct conn c = { .layer = THROTTLE_LAYER_LOOKUP };
-	uint32_t port = ctx->local_port, family = ctx->family, verdict, a, b, d, e;
+	uint32_t port = ctx->local_port, family = ctx->family, verdict;
 
 	KEEP(port);
 	KEEP(family);
@@ -37,23 +35,10 @@ int on_lookup(struct bpf_sk_lookup *ctx)
 	c.now_ns = bpf_ktime_get_coarse_ns();
 	c.v4 = family == AF_INET;
 	if (c.v4) {
-		a = ctx->remote_ip4;
-		KEEP(a);
-		map_v4(c.word, a);
+		read_remote4(ctx, c.word);
 		verdict = judge_as(&c, s, true, THROTTLE_LAYER_LOOKUP);
 	} else {
-		a = ctx->remote_ip6[0];
-		KEEP(a);
-		b = ctx->remote_ip6[1];
-		KEEP(b);
-		d = ctx->remote_ip6[2];
-		KEEP(d);
-		e = ctx->remote_ip6[3];
-		KEEP(e);
-		c.word[0] = a;
-		c.word[1] = b;
-		c.word[2] = d;
-		c.word[3] = e;
+		read_remote6(ctx, c.word);
 		verdict = judge_as(&c, s, false, THROTTLE_LAYER_LOOKUP);
 	}
 	return settle(&c, s, verdict) ? SK_PASS : SK_DROP;
