@@ -103,13 +103,17 @@ int main(int argc, char **argv)
 		return run_role(argc, argv);
 	log_init(LOG_TO_STDERR, "sallyportd", "mail");
 	code = mailscanner_main(argc, argv, &run);
-	if (code >= 0)
+	if (code >= 0) {
+		mailscanner_run_fini(&run);
 		return std_out_end(code);
+	}
 	if (run.foreground)
 		start_log(true);
-	return supervisor_main(&(struct daemon_options){ .conf_path = run.conf_path,
+	code = supervisor_main(&(struct daemon_options){ .conf_path = run.conf_path,
 							 .foreground = run.foreground,
 							 .once = run.once,
 							 .only_id = run.only_id,
 							 .in_queue = run.in_queue });
+	mailscanner_run_fini(&run);
+	return code;
 }

@@ -3,6 +3,7 @@
 #include "tools/mailscanner.h"
 
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/utsname.h>
@@ -342,9 +343,9 @@ static int next(const struct ask *a, int argc, char **argv)
 /* The daemon leaves the folder it was started in, and reads both again at each reload. */
 static int make_absolute(struct mailscanner_run *run)
 {
-	run->conf_path = cli_absolute(run->conf_path);
+	run->conf_path = run->owned[0] = cli_absolute(run->conf_path);
 	if (run->in_queue != NULL)
-		run->in_queue = cli_absolute(run->in_queue);
+		run->in_queue = run->owned[1] = cli_absolute(run->in_queue);
 	if (run->conf_path == NULL)
 		return EX_TEMPFAIL;
 	if (strlen(run->conf_path) < MAILSCANNER_PATH_MAX)
@@ -352,6 +353,13 @@ static int make_absolute(struct mailscanner_run *run)
 	(void)fprintf(stderr, "%s: the name of the configuration may have %d bytes\n",
 		      run->conf_path, MAILSCANNER_PATH_MAX - 1);
 	return EX_USAGE;
+}
+
+void mailscanner_run_fini(struct mailscanner_run *run)
+{
+	for (size_t i = 0; i < ARRAY_LEN(run->owned); i++)
+		free(run->owned[i]);
+	*run = (struct mailscanner_run){ 0 };
 }
 
 int mailscanner_main(int argc, char **argv, struct mailscanner_run *ret_run)

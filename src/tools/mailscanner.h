@@ -11,11 +11,12 @@
 
 #define MAILSCANNER_PATH_MAX 400 /* of the configuration, with NUL: what fits into a message */
 
-/* What is left to do for the daemon. The paths are absolute and live as long as the process. */
+/* What is left to do for the daemon. The paths are absolute. */
 struct mailscanner_run {
 	const char *conf_path;
 	bool foreground, once;
 	const char *only_id, *in_queue; /* NULL: not given */
+	char *owned[2];
 };
 
 /*
@@ -24,6 +25,8 @@ struct mailscanner_run {
  * dash; otherwise -c names the configuration.
  */
 int mailscanner_main(int argc, char **argv, struct mailscanner_run *ret_run);
+/* After mailscanner_main(), whatever it returned. */
+void mailscanner_run_fini(struct mailscanner_run *run);
 
 /* tools/ms_lint.c: --lint, all of it. @quick: only the configuration. */
 int ms_lint(const char *conf_path, bool quick);

@@ -43,6 +43,14 @@ class Site:
         os.kill(self.gate.pid("supervisor"), signal.SIGHUP)
         wait.until(lambda: self.gate.log_text().count(RELOADED) > before, 60, "a reload")
 
+    def remembered(self):
+        """The directories that a later start will look at."""
+        try:
+            with open(self.gate.options["Processing Attempts Database"] + ".quarantines", encoding="utf-8") as f:
+                return set(f.read().splitlines())
+        except FileNotFoundError:
+            return set()
+
     def crash(self):
         """The whole tree dies at once."""
         pids = list(self.gate.tree())
@@ -93,6 +101,7 @@ def killed(site):
     site.name("a")
     site.gate.environment = {"SALLYPORT_FAULT": "hold.write=KILL@1", "SALLYPORT_FAULT_ROLE": "gateway"}
     site.gate.start()
+    wait.until(lambda: site.dirs["a"] in site.remembered(), 30, "the directory in its memory")
     os.kill(site.gate.pid("supervisor"), signal.SIGSTOP)  # nobody starts another one
     dying = site.gate.pid("gateway")
     queuefile.SendmailWriter(site.gate.in_queue).write(VIRUS, recipients=("x@a.test",))
@@ -117,6 +126,7 @@ def renamed(site):
     site.gate.start()
     site.name("b")
     site.hup()
+    wait.until(lambda: {site.dirs["a"], site.dirs["b"]} <= site.remembered(), 30, "both directories in its memory")
     site.crash()
     left = [leave(site.dirs["a"], ".OLD.tmp"), leave(site.dirs["b"], ".OLD.tmp")]
     stranger = leave(site.dirs["d"], ".OLD.tmp")  # no configuration ever named it

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 
+from kit import wait
+
 CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -139,7 +141,7 @@ class Pair:
         if done.returncode != 0:
             raise RuntimeError(f"forging SYNs of {source}: {done.stderr}")
 
-    def at_once(self, source, port, count, seconds=60.0):
+    def at_once(self, source, port, count, looked_at, seconds=60.0):
         """So many connections whose SYNs are all out before one handshake ends: the server's answers wait until
         the client's namespace lets them in. Words; all are closed."""
         v6 = ":" in source
@@ -147,7 +149,7 @@ class Pair:
         hold = (f"table inet hold {{\nchain c {{\ntype filter hook input priority 0\n"
                 f"{'ip6' if v6 else 'ip'} daddr {source} tcp sport {port} drop\n}}\n}}\n")
         subprocess.run(nft, input=hold, text=True, check=True, capture_output=True)
-        made = []
+        made, before = [], looked_at()
         try:
             for _ in range(count):
                 with Inside(self.client):
@@ -156,6 +158,8 @@ class Pair:
                 s.bind((source, 0))
                 s.connect_ex(("fd77::1" if v6 else "10.77.0.1", port))
                 made.append(s)
+            # A busy processor lets them wait on their way: looked_at() counts those that have come.
+            wait.until(lambda: looked_at() >= before + count, 60, "all SYNs")
         finally:
             subprocess.run(nft, input="delete table inet hold", text=True, check=True, capture_output=True)
         return [self._outcome(s, seconds) for s in made]
