@@ -6,12 +6,13 @@
  */
 #include "conf/definitions.h"
 
+#include <stdlib.h>
+
 #include "conf/conf_internal.h"
 #include "conf/explain.h"
 #include "conf/ip.h"
 
-#define VALUES_MAX 1000u
-#define TOLD_MAX   50u /* of one file: a list of another format has a million lines */
+#define TOLD_MAX 50u /* of one file: a list of another format has a million lines */
 
 struct reader {
 	const struct conf *c;
@@ -227,25 +228,31 @@ static void check_names(struct reader *rd, enum opt_id id, const char *value)
 	}
 }
 
+/* Everything that @id can be for anybody: files of kind @k, or names when that is NULL. */
+static void each_value(struct reader *rd, enum opt_id id, const struct kind *k)
+{
+	const char **values;
+	size_t n;
+
+	if (conf_values(rd->c, id, &values, &n) < 0)
+		return; /* what is checked next says that there is no memory */
+	for (size_t i = 0; i < n; i++) {
+		if (k != NULL)
+			check_words(rd, k, values[i]);
+		else
+			check_names(rd, id, values[i]);
+	}
+	free(values);
+}
+
 void conf_check_definitions(const struct conf *c, struct conf_report *r)
 {
 	static const enum opt_id named[] = { OPT_SPAM_LIST, OPT_SPAM_DOMAIN_LIST };
 	struct reader rd = { .c = c, .r = r };
-	const char **values = arena_array(c->arena, VALUES_MAX, sizeof(*values));
-	size_t n;
 
-	if (values == NULL)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (is_switched_off(c, kinds[i].switch_id))
-			continue;
-		n = conf_every_value(c, kinds[i].id, values, VALUES_MAX);
-		for (size_t k = 0; k < MIN_OF(n, VALUES_MAX); k++)
-			check_words(&rd, &kinds[i], values[k]);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(named); i++) {
-		n = conf_every_value(c, named[i], values, VALUES_MAX);
-		for (size_t k = 0; k < MIN_OF(n, VALUES_MAX); k++)
-			check_names(&rd, named[i], values[k]);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (!is_switched_off(c, kinds[i].switch_id))
+			each_value(&rd, kinds[i].id, &kinds[i]);
+	for (size_t i = 0; i < ARRAY_LEN(named); i++)
+		each_value(&rd, named[i], NULL);
 }

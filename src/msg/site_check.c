@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,8 +19,6 @@
 #include "core/text.h"
 #include "msg/owners.h"
 #include "queue/queue.h"
-
-#define VALUES_MAX 1000u /* directories that a ruleset names */
 
 struct site_look {
 	const struct conf *c;
@@ -227,11 +226,16 @@ static void look_at_scanners(struct site_look *k, const char *scanners)
 static void look_at_each(struct site_look *k, enum opt_id id,
 			 void (*look)(struct site_look *k, const char *path))
 {
-	const char **list = arena_array(k->arena, VALUES_MAX, sizeof(*list));
-	size_t n = list == NULL ? 0 : conf_every_value(k->c, id, list, VALUES_MAX);
+	const char **list;
+	size_t n;
 
-	for (size_t i = 0; i < MIN_OF(n, VALUES_MAX); i++)
+	if (conf_values(k->c, id, &list, &n) < 0) {
+		k->refused = true; /* no memory: nothing is said to be well */
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
 		look(k, list[i]);
+	free(list);
 }
 
 bool site_check(const struct conf *c, struct conf_report *r)
